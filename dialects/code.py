@@ -1,0 +1,138 @@
+"""Straight-line AP code: a sequence of instructions, packed as the binary program that the controller fetches.
+
+An instruction is 16 bytes, two little-endian 64-bit words:
+
+    word 0   opcode 5 | last 1 | start 6 | width 6 | dst column 11, domain 8 | carry column 11, domain 8
+    word 1   A: column 11, domain 8, width 6, signed 1, shift 6 | B: the same 32 bits, or the immediate (signed)
+
+from the least significant bit on. The unused top of word 0 is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.errors import CamcError, ProgramError
+from dialects.isa import OPCODES, Cell, Instruction, Op, Operand, check
+
+BYTES_PER_INSTRUCTION = 16
+_WORD0 = (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8))
+_SOURCE = ((".c", 11), (".d", 8), (".w", 6), (".s", 1), (".h", 6))
+_WORD1 = tuple(("a" + name, bits) for name, bits in _SOURCE) + tuple(("b" + name, bits) for name, bits in _SOURCE)
+_LAYOUT = tuple(
+    (word, sum(bits for _, bits in fields[:index]), bits)
+    for word, fields in enumerate((_WORD0, _WORD1))
+    for index, (_, bits) in enumerate(fields)
+)
+_IMMEDIATE = frozenset(op for op, row in OPCODES.items() if "I" in row.operands)
+
+
+def _values(item: Instruction) -> tuple[int, ...]:
+    """The fields in the order of the layout."""
+    b: tuple[int, ...] = item.b
+    if item.op in _IMMEDIATE:
+        raw, b = item.imm & 0xFFFFFFFF, ()
+        at = 0
+        for _, bits in _SOURCE:
+            b += (raw >> at & ((1 << bits) - 1),)
+            at += bits
+    return (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *b)
+
+
+def encode(instructions: Sequence[Instruction]) -> bytes:
+    """The binary program; raises ProgramError where a field doesn't fit its bits."""
+    words = np.zeros((len(instructions), 2), dtype="<u8")
+    if not instructions:
+        return b""
+    table = np.array([_values(item) for item in instructions], dtype=np.int64)
+    limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
+    wrong = np.argwhere((table < 0) | (table > limits))
+    if len(wrong):
+        item = instructions[wrong[0][0]]
+        raise ProgramError(f"instruction {wrong[0][0]} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
+    for column, (word, at, _) in enumerate(_LAYOUT):
+        words[:, word] |= table[:, column].astype(np.uint64) << np.uint64(at)
+    return words.tobytes()
+
+
+def decode(binary: bytes) -> tuple[Instruction, ...]:
+    """The instructions of a binary program; raises ProgramError for bytes that are no program."""
+    if len(binary) % BYTES_PER_INSTRUCTION:
+        raise ProgramError(
+            f"a binary program is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {len(binary)}",
+            hint="the file is truncated or no AP program",
+        )
+    words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
+    columns = [words[:, w] >> np.uint64(at) & np.uint64((1 << bits) - 1) for w, at, bits in _LAYOUT]
+    immediates: NDArray[np.int32] = (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32)
+    items: list[Instruction] = []
+    rows = zip(*(column.tolist() for column in columns), immediates.tolist(), strict=True)
+    for number, (op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm) in enumerate(rows):
+        if op not in OPCODES or words[number, 0] >> np.uint64(56):
+            raise ProgramError(f"instruction {number} has no valid opcode word: {int(words[number, 0]):#018x}")
+        a = Operand(ac, ad, aw, bool(as_), ah)
+        immediate = op in _IMMEDIATE
+        b = Operand() if immediate else Operand(bc, bd, bw, bool(bs), bh)
+        items.append(
+            Instruction(
+                Op(op), Cell(dc, dd), width, a, b, imm if immediate else 0, Cell(cc, cd), start, bool(last)
+            )
+        )
+    return tuple(items)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A sequence of instructions; its text is a subclass's business (assembly at `ap`, placed values at `rtm`)."""
+
+    binary: bytes
+
+    @classmethod
+    def of(cls, instructions: Sequence[Instruction]) -> Self:
+        return cls(encode(instructions))
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        return decode(self.binary)
+
+    def __len__(self) -> int:
+        return len(self.binary) // BYTES_PER_INSTRUCTION
+
+
+def bundles(instructions: Iterable[Instruction]) -> Iterator[list[Instruction]]:
+    """The bit loops of a program; raises ProgramError if the last one is never ended."""
+    members: list[Instruction] = []
+    for item in instructions:
+        members.append(item)
+        if item.last:
+            yield members
+            members = []
+    if members:
+        raise ProgramError("the last bit loop of the program is never ended")
+
+
+def check_code(instructions: Sequence[Instruction], columns: int, domains: int) -> None:
+    """Raise ProgramError, naming the instruction, where the code can't run on such an array."""
+    for number, item in enumerate(instructions):
+        try:
+            check(item, columns, domains)
+        except CamcError as error:
+            raise ProgramError(error.message, place=f"instruction {number}") from error
+    for _ in bundles(instructions):
+        pass
+
+
+def write_text(instructions: Iterable[Instruction], line_of: Callable[[Instruction], str]) -> str:
+    """One line an instruction, bit loops of several in `loop { ... }`."""
+    lines: list[str] = []
+    for members in bundles(instructions):
+        if len(members) == 1:
+            lines.append(line_of(members[0]))
+        else:
+            lines += ["loop {", *("  " + line_of(member) for member in members), "}"]
+    return "\n".join(lines)

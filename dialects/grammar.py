@@ -1,0 +1,53 @@
+"""What the lark grammars of the packed attributes share: loading them, and errors with a place in the text."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dialects.errors import ProgramError, TextError
+from dialects.isa import Instruction
+
+
+@cache
+def _parser(name: str, transformer: type[Any]) -> Any:
+    from lark import Lark
+
+    text = (Path(__file__).parent / f"{name}.lark").read_text()
+    return Lark(text, parser="lalr", transformer=transformer(), maybe_placeholders=True)
+
+
+def parse(name: str, transformer: type[Any], text: str) -> Any:
+    """Parse `text` by the grammar `name`.lark; raises TextError where it is malformed."""
+    from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
+
+    try:
+        return _parser(name, transformer).parse(text)
+    except VisitError as error:
+        if isinstance(error.orig_exc, TextError):
+            raise error.orig_exc from error
+        raise
+    except (UnexpectedEOF, UnexpectedToken) as error:
+        found = getattr(error, "token", None)
+        at = found.start_pos if found is not None and found.start_pos is not None else len(text.rstrip())
+        shown = f"'{found}'" if found else "the end"
+        raise TextError(f"unexpected {shown}; expected one of {_expected(error)}", at) from error
+    except UnexpectedCharacters as error:
+        raise TextError(f"unexpected '{text[error.pos_in_stream]}'", error.pos_in_stream) from error
+    except UnexpectedInput as error:
+        raise TextError(str(error).splitlines()[0], error.pos_in_stream or 0) from error
+
+
+def _expected(error: Any) -> str:
+    names: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", ()))
+    return ", ".join(sorted(name.lower().replace("$end", "the end") for name in names)) or "nothing more"
+
+
+def in_loop(members: list[Instruction]) -> list[Instruction]:
+    """The members of one bit loop: only the last one ends it."""
+    return [item._replace(last=index == len(members) - 1) for index, item in enumerate(members)]
+
+
+def located(error: ProgramError, offset: int) -> TextError:
+    return TextError(error.message, offset)

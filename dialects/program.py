@@ -1,0 +1,150 @@
+"""What `rtm.program` and `ap.program` have in common: a program for one array geometry, in segments a layer each.
+
+The two levels differ in the text and the meaning of their code: placed statements over values at `rtm`, instructions
+that are look-up-table passes over bits at `ap`. Vector i of the input is the i-th feature of the operands, counted
+through all of them; vectors of the output likewise for the results. All rows run the same code; if a batch has more
+samples than an array has rows, further arrays run it on theirs, fed by the same instruction stream.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import IntAttr, StringAttr
+from xdsl.ir import Attribute, Block, ParametrizedAttribute, Region, SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    prop_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.traits import NoTerminator
+from xdsl.utils.exceptions import VerifyException
+
+from dialects.code import Code, check_code
+from dialects.errors import ProgramError
+from dialects.isa import Op
+from dialects.target import Geometry
+from dialects.ternary import IntTensor, range_of, shape_of
+
+
+@irdl_attr_definition
+class GeometryAttr(ParametrizedAttribute):
+    """Rows, columns and domains of an array: `#rtm.geometry<256x256x64>`."""
+
+    name = "rtm.geometry"
+    rows: IntAttr
+    columns: IntAttr
+    domains: IntAttr
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> GeometryAttr:
+        return cls(IntAttr(geometry.rows), IntAttr(geometry.columns), IntAttr(geometry.domains))
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.rows.data, self.columns.data, self.domains.data)
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        with parser.in_angle_brackets():
+            sizes = parser.parse_dimension_list()
+            if len(sizes) != 3:
+                parser.raise_error("expected rows x columns x domains, such as <256x256x64>")
+        return [IntAttr(size) for size in sizes]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(str(self.geometry))
+
+    def verify(self) -> None:
+        if problem := self.geometry.problem():
+            raise VerifyException(problem)
+
+
+class SegmentBase(IRDLOperation, ABC):
+    """The code of one layer; `layer` is the ONNX node that it comes from."""
+
+    layer = prop_def(StringAttr)
+    assembly_format = "$layer `code` $code attr-dict"
+
+    @property
+    def packed(self) -> Code:
+        """The segment's instructions."""
+        raise NotImplementedError
+
+
+class ProgramBase(IRDLOperation, ABC):
+    """A program over the vectors of its operands and results."""
+
+    inputs = var_operand_def(IntTensor)
+    outputs = var_result_def(IntTensor)
+    geometry = prop_def(GeometryAttr)
+    body = region_def("single_block")
+    traits = traits_def(NoTerminator())
+    assembly_format = "$inputs `:` functional-type($inputs, $outputs) `geometry` $geometry attr-dict-with-keyword $body"
+
+    SEGMENT: ClassVar[type[SegmentBase]]
+
+    def __init__(
+        self,
+        inputs: Sequence[SSAValue],
+        outputs: Sequence[Attribute],
+        geometry: Geometry,
+        segments: Sequence[SegmentBase],
+    ):
+        super().__init__(
+            operands=[inputs],
+            result_types=[outputs],
+            properties={"geometry": GeometryAttr.of(geometry)},
+            regions=[Region(Block(segments))],
+        )
+
+    @property
+    def segments(self) -> list[SegmentBase]:
+        return [op for op in self.body.block.ops if isinstance(op, SegmentBase)]
+
+    def verify_(self) -> None:
+        for op in self.body.block.ops:
+            if not isinstance(op, self.SEGMENT):
+                raise VerifyException(f"expected only {self.SEGMENT.name} in a {self.name}, found {op.name}")
+        geometry = self.geometry.geometry
+        for segment in self.segments:
+            try:
+                check_code(segment.packed.instructions, geometry.columns, geometry.domains)
+            except ProgramError as error:
+                raise VerifyException(f"segment {segment.layer}: {error}") from error
+        self._verify_vectors()
+
+    def _verify_vectors(self) -> None:
+        for value in (*self.inputs, *self.outputs):
+            if len(shape_of(value)) != 2 or shape_of(value)[1] < 1:
+                raise VerifyException(f"a program takes and gives tensors (batch, features), found {shape_of(value)}")
+        read, written = sum(map(features, self.inputs)), [
+            (span.width, span.signed) for value in self.outputs for span in [range_of(value)] * features(value)
+        ]
+        seen: Counter[int] = Counter()
+        for segment in self.segments:
+            for item in segment.packed.instructions:
+                if item.op is Op.IN and item.imm >= read:
+                    raise VerifyException(f"input vector {item.imm} is read, there are {read}")
+                if item.op is Op.OUT:
+                    seen[item.imm] += 1
+        if set(seen) != set(range(len(written))) or any(count != 1 for count in seen.values()):
+            missing = sorted(set(range(len(written))) ^ set(seen)) or [v for v, count in seen.items() if count > 1]
+            raise VerifyException(
+                f"each of the {len(written)} output vectors is written once; not so vector {missing[0]}"
+            )
+
+
+def features(value: SSAValue) -> int:
+    """Vectors of an operand or result."""
+    return shape_of(value)[1]

@@ -1,0 +1,45 @@
+"""convert-rtm-to-ap: from placed statements to the machine code of the associative processor.
+
+The last lowering. A placed statement says what happens to values; here it becomes the instruction whose look-up-table
+passes do that to the bits. Bit loops stay as they are.
+
+    rtm.segment "fc" code <{ c2[0:2] = c0[0] + c1[0] carry c255[0] }>
+  becomes
+    ap.segment "fc" code <{ add c2.0:2, c0.0:1, c1.0:1, c255.0 }>
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from dialects import ap, rtm
+from dialects.assembly import AssemblyCode
+
+
+@dataclass(frozen=True)
+class ConvertRtmToAp(ModulePass):
+    """Select the instructions of placed statements."""
+
+    name = "convert-rtm-to-ap"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for program in [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]:
+            segments = [
+                ap.SegmentOp(segment.layer.data, AssemblyCode(segment.packed.binary)) for segment in program.segments
+            ]
+            new = ap.ProgramOp(
+                list(program.inputs),
+                [output.type for output in program.outputs],
+                program.geometry.geometry,
+                segments,
+            )
+            Rewriter.insert_op(new, InsertPoint.before(program))
+            for old, result in zip(program.outputs, new.outputs, strict=True):
+                result.name_hint = old.name_hint
+                old.replace_all_uses_with(result)
+            Rewriter.erase_op(program)

@@ -1,0 +1,1 @@
+"""Runs what the compiler makes: interpreters of every level, the array simulator, energy and latency."""

@@ -1,0 +1,72 @@
+"""The meaning of placed code (`rtm`): statements on whole values in a memory of columns and domains.
+
+A read takes the bits of a place as one integer, a write replaces them; no look-up table is involved. It is the
+reference that the bit-level simulator is compared with, and it moves nothing, so it counts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.isa import Cell, Instruction, Op, Operand
+from dialects.target import Geometry
+from dialects.tensors import IntArray
+
+
+class PlacedMachine:
+    """A memory of `samples` rows that executes placed statements one after another."""
+
+    def __init__(self, geometry: Geometry, samples: int):
+        self.bits: NDArray[np.uint8] = np.zeros((geometry.columns, geometry.domains, samples), dtype=np.uint8)
+
+    def run(self, statements: Iterable[Instruction], inputs: IntArray, outputs: IntArray) -> None:
+        """Execute statements on rows of `inputs` (vectors, samples), writing rows of `outputs`."""
+        for item in statements:
+            match item.op:
+                case Op.OUT:
+                    outputs[item.imm] = self.read(item.a)
+                case Op.SET_IF:
+                    flag = self.read(item.a).astype(bool)
+                    before = self.read(Operand(*item.dst, item.width))
+                    self.write(item.dst, item.width, np.where(flag, item.imm, before))
+                case Op.CMP_GE:
+                    self.write(item.dst, 1, (self.read(item.a) >= item.imm).astype(np.int64))
+                case _:
+                    self.write(item.dst, item.width, self._result(item, inputs))
+
+    def _result(self, item: Instruction, inputs: IntArray) -> IntArray:
+        match item.op:
+            case Op.IN:
+                return inputs[item.imm]
+            case Op.SET:
+                return np.full(self.bits.shape[2], item.imm, dtype=np.int64)
+            case Op.COPY:
+                return self.read(item.a)
+            case Op.EXT:
+                return self.read(Operand(*item.dst, 1, signed=True))
+            case Op.ADD:
+                return self.read(item.a) + self.read(item.b)
+            case Op.SUB:
+                return self.read(item.a) - self.read(item.b)
+            case Op.ADD_IP:
+                return self.read(Operand(*item.dst, item.width)) + self.read(item.a)
+            case Op.SUB_IP:
+                return self.read(Operand(*item.dst, item.width)) - self.read(item.a)
+            case _:
+                raise AssertionError(f"{item.op.name} writes no value")
+
+    def read(self, place: Operand) -> IntArray:
+        """The integers in a place, shifted as the operand says."""
+        value = np.zeros(self.bits.shape[2], dtype=np.int64)
+        for index in range(place.width):
+            bit = self.bits[place.column, place.domain + index].astype(np.int64) << index
+            value += -bit if place.signed and index == place.width - 1 else bit
+        return value << place.shift
+
+    def write(self, cell: Cell, width: int, value: IntArray) -> None:
+        """Replace a place's bits by the low bits of the integers."""
+        for index in range(width):
+            self.bits[cell.column, cell.domain + index] = (value >> index & 1).astype(np.uint8)
