@@ -87,7 +87,7 @@ class AdderGraph:
     def ranges(self) -> tuple[Range, ...]:
         """The range of every value, inputs first, by interval arithmetic."""
         found = list(self.inputs)
-        for a, a_shift, b, b_shift, subtract in self.node_table.tolist():
+        for a, a_shift, b, b_shift, subtract in self.nodes:
             left, right = found[a] << a_shift, found[b] << b_shift
             found.append(left - right if subtract else left + right)
         return tuple(found)

@@ -106,9 +106,7 @@ class LoadOp(IRDLOperation):
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 
     def __init__(self, value: SSAValue):
-        super().__init__(
-            operands=[value], result_types=[ColumnsType.of(shape_of(value)[1], range_of(value))]
-        )
+        super().__init__(operands=[value], result_types=[ColumnsType.of(shape_of(value)[1], range_of(value))])
 
     def verify_(self) -> None:
         _verify_transfer(self.input, self.result)
@@ -129,9 +127,7 @@ class StoreOp(IRDLOperation):
 
     def __init__(self, value: SSAValue):
         kind = columns_of(value)
-        super().__init__(
-            operands=[value], result_types=[int_tensor((DYNAMIC_INDEX, kind.count.data), kind.range)]
-        )
+        super().__init__(operands=[value], result_types=[int_tensor((DYNAMIC_INDEX, kind.count.data), kind.range)])
 
     def verify_(self) -> None:
         _verify_transfer(self.result, self.input)
@@ -170,7 +166,9 @@ class LinearOp(IRDLOperation):
             )
         for number, span in enumerate(graph.inputs):
             if not span.covers(source.range):
-                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {source.range}")
+                raise VerifyException(
+                    f"input %{number} of the graph ranges over {span}, its column over {source.range}"
+                )
         if all(result.range.covers(span) for span in graph.output_ranges):
             return
         # Interval arithmetic is sound but loses cancellations (4x - x); coefficients are exact, and dear.
@@ -192,9 +190,7 @@ class ThresholdOp(IRDLOperation):
     thresholds = prop_def(ThresholdsAttr)
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
-    assembly_format = (
-        "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
-    )
+    assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
 
     def __init__(self, value: SSAValue, thresholds: Thresholds, result: Range, layer: StringAttr | None = None):
         super().__init__(

@@ -49,12 +49,13 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
     words = np.zeros((len(instructions), 2), dtype="<u8")
     if not instructions:
         return b""
-    table = np.array([_values(item) for item in instructions], dtype=np.int64)
+    table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
     limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
     wrong = np.argwhere((table < 0) | (table > limits))
     if len(wrong):
-        item = instructions[wrong[0][0]]
-        raise ProgramError(f"instruction {wrong[0][0]} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
+        number = int(wrong[0, 0])
+        item = instructions[number]
+        raise ProgramError(f"instruction {number} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
     for column, (word, at, _) in enumerate(_LAYOUT):
         words[:, word] |= table[:, column].astype(np.uint64) << np.uint64(at)
     return words.tobytes()
@@ -72,16 +73,16 @@ def decode(binary: bytes) -> tuple[Instruction, ...]:
     immediates: NDArray[np.int32] = (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32)
     items: list[Instruction] = []
     rows = zip(*(column.tolist() for column in columns), immediates.tolist(), strict=True)
-    for number, (op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm) in enumerate(rows):
+    for number, (op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm) in enumerate(
+        rows
+    ):
         if op not in OPCODES or words[number, 0] >> np.uint64(56):
             raise ProgramError(f"instruction {number} has no valid opcode word: {int(words[number, 0]):#018x}")
         a = Operand(ac, ad, aw, bool(as_), ah)
         immediate = op in _IMMEDIATE
         b = Operand() if immediate else Operand(bc, bd, bw, bool(bs), bh)
         items.append(
-            Instruction(
-                Op(op), Cell(dc, dd), width, a, b, imm if immediate else 0, Cell(cc, cd), start, bool(last)
-            )
+            Instruction(Op(op), Cell(dc, dd), width, a, b, imm if immediate else 0, Cell(cc, cd), start, bool(last))
         )
     return tuple(items)
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dialects.errors import ProgramError, TextError
+from dialects.errors import TextError
 from dialects.isa import Instruction
 
 
@@ -29,14 +29,16 @@ def parse(name: str, transformer: type[Any], text: str) -> Any:
             raise error.orig_exc from error
         raise
     except (UnexpectedEOF, UnexpectedToken) as error:
-        found = getattr(error, "token", None)
-        at = found.start_pos if found is not None and found.start_pos is not None else len(text.rstrip())
+        found: Any = getattr(error, "token", None)
+        at: int = found.start_pos if found is not None and found.start_pos is not None else len(text.rstrip())
         shown = f"'{found}'" if found else "the end"
         raise TextError(f"unexpected {shown}; expected one of {_expected(error)}", at) from error
     except UnexpectedCharacters as error:
-        raise TextError(f"unexpected '{text[error.pos_in_stream]}'", error.pos_in_stream) from error
+        position: Any = error.pos_in_stream
+        at = int(position)
+        raise TextError(f"unexpected '{text[at]}'", at) from error
     except UnexpectedInput as error:
-        raise TextError(str(error).splitlines()[0], error.pos_in_stream or 0) from error
+        raise TextError(str(error).splitlines()[0], 0) from error
 
 
 def _expected(error: Any) -> str:
@@ -47,7 +49,3 @@ def _expected(error: Any) -> str:
 def in_loop(members: list[Instruction]) -> list[Instruction]:
     """The members of one bit loop: only the last one ends it."""
     return [item._replace(last=index == len(members) - 1) for index, item in enumerate(members)]
-
-
-def located(error: ProgramError, offset: int) -> TextError:
-    return TextError(error.message, offset)

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from dialects.errors import ProgramError
@@ -130,7 +130,14 @@ def _row(
 ) -> Opcode:
     mnemonic = op.name.lower().replace("_", ".")
     return Opcode(
-        op, mnemonic, operands, lut(prologue), lut(first) if first else None, lut(bit), lut(sign) if sign else None, meaning
+        op,
+        mnemonic,
+        operands,
+        lut(prologue),
+        lut(first) if first else None,
+        lut(bit),
+        lut(sign) if sign else None,
+        meaning,
     )
 
 
@@ -196,7 +203,7 @@ def _specialise(passes: Iterable[Pass], known: Mapping[str, int]) -> tuple[Pass,
 _Known = tuple[tuple[str, int], ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _bit_passes(op: Op, first: bool, sign: bool, known: _Known) -> tuple[Pass, ...]:
     row = OPCODES[op]
     table = row.bit
@@ -246,20 +253,39 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
     return passes, {role: cell for role, cell in cells.items() if role in used}
 
 
-def swept_columns(instruction: Instruction) -> dict[str, int]:
-    """Column of every role that the instruction names, for the rules about distinct columns."""
-    operands = OPCODES[instruction.op].operands
-    columns: dict[str, int] = {}
+def passes_count(instruction: Instruction) -> tuple[int, int]:
+    """Searches and writes of an instruction: its cost besides shifting, whatever its places and the data are."""
+    return _count(
+        instruction._replace(
+            dst=NO_CELL,
+            carry=NO_CELL,
+            a=instruction.a._replace(column=0, domain=0),
+            b=instruction.b._replace(column=0, domain=0),
+        )
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _count(instruction: Instruction) -> tuple[int, int]:
+    passes = [item for bit in range(instruction.width) for item in passes_of(instruction, bit)[0]]
+    searches = sum(bool(key) and key[0][0] != "T" for key, _ in passes)
+    return searches, sum(write[0][0] != "T" for _, write in passes)
+
+
+def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
+    """Column, first domain and width of every place that the instruction names, by role."""
+    operands, dst, carry = OPCODES[instruction.op].operands, instruction.dst, instruction.carry
+    places: dict[str, tuple[int, int, int]] = {}
     if "D" in operands or "d" in operands:
-        columns["D"] = instruction.dst.column
-    if "A" in operands or "a" in operands:
-        if instruction.a.width:
-            columns["A"] = instruction.a.column
-    if "B" in operands and instruction.b.width:
-        columns["B"] = instruction.b.column
+        places["D"] = (dst.column, dst.domain, instruction.width if "D" in operands else 1)
+    for role, operand in (("A", instruction.a), ("B", instruction.b)):
+        if role in operands and operand.width:
+            places[role] = (operand.column, operand.domain, operand.width)
+    if "a" in operands:
+        places["A"] = (instruction.a.column, instruction.a.domain, 1)
     if "c" in operands:
-        columns["C"] = instruction.carry.column
-    return columns
+        places["C"] = (carry.column, carry.domain, 1)
+    return places
 
 
 MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH = 2048, 256, 63
@@ -274,21 +300,22 @@ def check(instruction: Instruction, columns: int, domains: int) -> None:
 
     if not 1 <= instruction.width <= MAX_WIDTH:
         fail(f"a width is 1 to {MAX_WIDTH} bits, found {instruction.width}")
-    roles = swept_columns(instruction)
-    spans = {"D": (instruction.dst.column, instruction.dst.domain, instruction.width if "D" in row.operands else 1)}
-    spans |= {"C": (instruction.carry.column, instruction.carry.domain, 1)}
-    spans |= {r: (o.column, o.domain, o.width) for r, o in (("A", instruction.a), ("B", instruction.b))}
-    for role in roles:
-        column, domain, width = spans[role]
+    places = places_of(instruction)
+    for column, domain, width in places.values():
         if column >= columns or domain + width > domains:
             fail(f"c{column}[{domain}:{domain + width}] lies outside {columns} columns of {domains} domains")
-    for role, other in (("D", "A"), ("D", "B"), ("D", "C"), ("C", "A"), ("C", "B")):
-        if role in roles and roles[role] == roles.get(other):
-            fail(f"two bits that are needed together meet in column c{roles[role]}")
-    if {"A", "B"} <= roles.keys() and roles["A"] == roles["B"] and instruction.a[:2] != instruction.b[:2]:
-        fail(f"two bits that are needed together meet in column c{roles['A']}")
+    for role, other in (("D", "A"), ("D", "B"), ("D", "C"), ("C", "A"), ("C", "B"), ("A", "B")):
+        if role not in places or other not in places or places[role][0] != places[other][0]:
+            continue
+        # Both sources may be the same value, as in D = A + A.
+        if (role, other) != ("A", "B") or instruction.a != instruction.b:
+            fail(f"two bits that are needed together meet in column c{places[role][0]}")
     if row.op in (Op.CMP_GE, Op.OUT) and instruction.width != instruction.a.width:
         fail(f"its width {instruction.width} is not that of its source, {instruction.a.width}")
+    if row.op in (Op.CMP_GE, Op.OUT) and instruction.a.shift:
+        fail(f"its source can't be shifted, found <<{instruction.a.shift}")
+    if row.op is Op.SET_IF and instruction.a[2:] != (1, False, 0):
+        fail("its flag is a single cell, neither signed nor shifted")
     if row.op is Op.CMP_GE and not Range.of_width(instruction.width, instruction.a.signed).covers(
         Range(instruction.imm, instruction.imm)
     ):

@@ -122,7 +122,9 @@ class _ToInstructions:
     def ext(self, parts: list[Any]) -> Instruction:
         target, sign, carry = parts
         if _operand(target)[:2] != _cell(sign):
-            raise TextError(f"a sign extension starts at its sign bit: '{target}' and '{sign}' differ", target.start_pos)
+            raise TextError(
+                f"a sign extension starts at its sign bit: '{target}' and '{sign}' differ", target.start_pos
+            )
         return _make(Op.EXT, target, carry=carry)
 
     def add_ip(self, parts: list[Any]) -> Instruction:

@@ -128,9 +128,10 @@ class ProgramBase(IRDLOperation, ABC):
         for value in (*self.inputs, *self.outputs):
             if len(shape_of(value)) != 2 or shape_of(value)[1] < 1:
                 raise VerifyException(f"a program takes and gives tensors (batch, features), found {shape_of(value)}")
-        read, written = sum(map(features, self.inputs)), [
-            (span.width, span.signed) for value in self.outputs for span in [range_of(value)] * features(value)
-        ]
+        read, written = (
+            sum(map(features, self.inputs)),
+            [(span.width, span.signed) for value in self.outputs for span in [range_of(value)] * features(value)],
+        )
         seen: Counter[int] = Counter()
         for segment in self.segments:
             for item in segment.packed.instructions:

@@ -78,12 +78,14 @@ def load_target(name_or_path: str) -> Target:
     known = {field.name: field for field in fields(Target) if field.name != "name"}
     for key, value in data.items():
         if key not in known:
-            raise TargetError(f"unknown key '{key}'", place=str(path), hint=f"known keys are {', '.join(sorted(known))}")
-        wanted = str if key == "description" else int
-        if type(value) is not wanted:
-            raise TargetError(f"'{key}' must be of type {wanted.__name__}, found {value!r}", place=str(path))
-        if wanted is int and value < 1:
-            raise TargetError(f"'{key}' must be at least 1, found {value}", place=str(path))
+            raise TargetError(
+                f"unknown key '{key}'", place=str(path), hint=f"known keys are {', '.join(sorted(known))}"
+            )
+        if key == "description":
+            if not isinstance(value, str):
+                raise TargetError(f"'{key}' must be a text, found {value!r}", place=str(path))
+        elif type(value) is not int or value < 1:
+            raise TargetError(f"'{key}' must be a whole number of at least 1, found {value!r}", place=str(path))
     missing = [key for key, field in known.items() if field.default is MISSING and key not in data]
     if missing:
         raise TargetError(f"missing keys: {', '.join(missing)}", place=str(path))

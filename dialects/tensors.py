@@ -53,7 +53,7 @@ class IntMatrix:
     def from_array(cls, array: NDArray[Any]) -> Self:
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"expected a non-empty matrix, found shape {array.shape}")
-        small = -128 <= int(array.min()) and int(array.max()) <= 127
+        small = int(array.min()) >= -128 and int(array.max()) <= 127
         data = np.ascontiguousarray(array, dtype="<i1" if small else "<i8").tobytes()
         return cls(array.shape[0], array.shape[1], data)
 
@@ -146,7 +146,7 @@ class Thresholds:
         table = self.array
         if self.dtype == "<f8" and np.isnan(table).any():
             return "a threshold is not a number"
-        falls = np.flatnonzero((np.diff(table, axis=1) < 0).any(axis=1)) if self.levels > 1 else ()
+        falls = np.flatnonzero((table[:, 1:] < table[:, :-1]).any(axis=1))
         return f"the thresholds of channel {falls[0]} are not in ascending order" if len(falls) else None
 
     def to_text(self) -> str:

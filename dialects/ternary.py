@@ -10,7 +10,7 @@ The first dimension of every tensor is the batch; the second is the channel.
 from __future__ import annotations
 
 from math import prod
-from typing import Any, TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from xdsl.dialects.builtin import (
@@ -43,7 +43,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects.packed import PackedAttr
 from dialects.ranges import Range
-from dialects.tensors import FloatThresholds, IntMatrix, Thresholds
+from dialects.tensors import FloatArray, FloatThresholds, IntMatrix, Thresholds
 
 
 @irdl_attr_definition
@@ -116,15 +116,25 @@ def int_tensor(shape: tuple[int, ...], span: Range) -> IntTensor:
 
 def range_of(value: SSAValue) -> Range:
     """The range of an integer tensor; the value's type is known to be one."""
-    assert isinstance(value.type, TensorType)
-    element: Attribute = value.type.get_element_type()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    element = element_of(value)
     assert isinstance(element, IntType)
     return element.range
 
 
+def _tensor_type(value: SSAValue) -> TensorType[Attribute]:
+    kind: Attribute = value.type
+    assert isinstance(kind, TensorType)
+    return cast(TensorType[Attribute], kind)
+
+
+def element_of(value: SSAValue) -> Attribute:
+    """The element type of a tensor."""
+    return _tensor_type(value).element_type
+
+
 def shape_of(value: SSAValue) -> tuple[int, ...]:
-    assert isinstance(value.type, TensorType)
-    return value.type.get_shape()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    """The shape of a tensor; a dynamic dimension is `DYNAMIC_INDEX`."""
+    return _tensor_type(value).get_shape()
 
 
 def channels_of(value: SSAValue) -> int:
@@ -167,9 +177,7 @@ class QuantizeOp(IRDLOperation):
     thresholds = prop_def(FloatThresholdsAttr)
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
-    assembly_format = (
-        "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
-    )
+    assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
 
     def __init__(self, value: SSAValue, thresholds: FloatThresholds, result: Range, layer: str = ""):
         super().__init__(
@@ -241,9 +249,7 @@ class ThresholdOp(IRDLOperation):
     thresholds = prop_def(ThresholdsAttr)
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
-    assembly_format = (
-        "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
-    )
+    assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
 
     def __init__(self, value: SSAValue, thresholds: Thresholds, result: Range, layer: str = ""):
         super().__init__(
@@ -274,9 +280,7 @@ class ReshapeOp(IRDLOperation):
 
     def __init__(self, value: SSAValue | Operation, shape: tuple[int, ...]):
         value = SSAValue.get(value)
-        assert isinstance(value.type, TensorType)
-        element: Attribute = value.type.get_element_type()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        super().__init__(operands=[value], result_types=[TensorType(element, shape)])
+        super().__init__(operands=[value], result_types=[TensorType(element_of(value), shape)])
 
     def verify_(self) -> None:
         before, after = shape_of(self.input), shape_of(self.result)
@@ -284,8 +288,7 @@ class ReshapeOp(IRDLOperation):
             raise VerifyException(f"the batch dimension can't change: {before} -> {after}")
         if DYNAMIC_INDEX in before[1:] + after[1:] or prod(before[1:]) != prod(after[1:]):
             raise VerifyException(f"the shapes hold different numbers of values a sample: {before} -> {after}")
-        types: list[Any] = [self.input.type, self.result.type]
-        if types[0].get_element_type() != types[1].get_element_type():
+        if element_of(self.input) != element_of(self.result):
             raise VerifyException("a reshape keeps the element type")
 
 
@@ -300,8 +303,8 @@ class DequantizeOp(IRDLOperation):
     name = "ternary.dequantize"
     input = operand_def(IntTensor)
     result = result_def(FloatTensor)
-    scale = prop_def(DenseArrayBase)
-    offset = prop_def(DenseArrayBase)
+    scale = prop_def(DenseArrayBase[Float64Type])
+    offset = prop_def(DenseArrayBase[Float64Type])
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -310,8 +313,8 @@ class DequantizeOp(IRDLOperation):
     def __init__(
         self,
         value: SSAValue,
-        scale: np.ndarray[Any, Any],
-        offset: np.ndarray[Any, Any],
+        scale: FloatArray,
+        offset: FloatArray,
         element: Float32Type | Float64Type,
         layer: str = "",
     ):
@@ -325,12 +328,17 @@ class DequantizeOp(IRDLOperation):
             },
         )
 
+    @property
+    def factors(self) -> tuple[FloatArray, FloatArray]:
+        """Scale and offset, each of one entry or one a channel."""
+        return np.array(self.scale.get_values()), np.array(self.offset.get_values())
+
     def verify_(self) -> None:
         if shape_of(self.input) != shape_of(self.result):
             raise VerifyException("input and result differ in shape")
         channels = channels_of(self.input)
         for name, values in (("scale", self.scale), ("offset", self.offset)):
-            if values.elt_type != f64 or len(values) not in (1, channels):
+            if len(values) not in (1, channels):
                 raise VerifyException(f"expected 1 or {channels} f64 values of {name}, found {len(values)}")
 
 

@@ -68,9 +68,7 @@ def _place_function(function: func.FuncOp, geometry: Geometry) -> None:
         rtm.SegmentOp(layer, PlacedCode.of(statements))
         for layer, statements in zip(code.segments, place(code, geometry), strict=True)
     ]
-    program = rtm.ProgramOp(
-        [load.input for load in loads], [store.result.type for store in stores], geometry, segments
-    )
+    program = rtm.ProgramOp([load.input for load in loads], [store.result.type for store in stores], geometry, segments)
     Rewriter.insert_op(program, InsertPoint.before(stores[0]))
     for store, result in zip(stores, program.outputs, strict=True):
         result.name_hint = store.result.name_hint

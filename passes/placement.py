@@ -142,9 +142,7 @@ def place_slots(slots: Sequence[Slot], geometry: Geometry) -> list[Cell]:
     return places
 
 
-def _choose(
-    slot: Slot, columns: Sequence[_Column], column_of: dict[int, int], border: int
-) -> Cell | None:
+def _choose(slot: Slot, columns: Sequence[_Column], column_of: dict[int, int], border: int) -> Cell | None:
     """The best place that is free: first without conflicts in the slot's pool, then in the other, then anywhere."""
     met = {column_of[other] for other in slot.meets if other in column_of}
     own = range(border) if slot.activation else range(border, len(columns))
@@ -160,7 +158,7 @@ def _choose(
 
 def _pool_border(slots: Sequence[Slot], columns: int, domains: int) -> int:
     """Columns for activations; the rest are for sums. Shared out by the peak of live bits of each kind."""
-    peaks = [_peak_bits([slot for slot in slots if slot.activation == kind]) for kind in (True, False)]
+    peaks = [peak_bits([slot for slot in slots if slot.activation == kind]) for kind in (True, False)]
     if not all(peaks):
         return columns if peaks[0] else 0
     share = round(columns * peaks[0] / sum(peaks))
@@ -168,7 +166,7 @@ def _pool_border(slots: Sequence[Slot], columns: int, domains: int) -> int:
     return min(max(share, least, 1), max(1, columns - max(1, -(-peaks[1] // domains)), columns * 3 // 4))
 
 
-def _peak_bits(slots: Sequence[Slot]) -> int:
+def peak_bits(slots: Sequence[Slot]) -> int:
     """The most bits of a row that are live at the same time."""
     change: defaultdict[int, int] = defaultdict(int)
     for slot in slots:
@@ -182,7 +180,7 @@ def _peak_bits(slots: Sequence[Slot]) -> int:
 
 
 def _too_small(slots: Sequence[Slot], slot: Slot, geometry: Geometry) -> CapacityError:
-    peak = _peak_bits(slots)
+    peak = peak_bits(slots)
     widest = max(slot.width for slot in slots)
     if widest > geometry.domains:
         return CapacityError(
@@ -281,9 +279,7 @@ class _Emitter:
         """dst = dst + or - source: a shift skips the destination's low domains, which it leaves as they are."""
         op = Op.SUB_IP if subtract else Op.ADD_IP
         start = Cell(dst.column, dst.domain + source.shift)
-        self.out.append(
-            Instruction(op, start, width - source.shift, source._replace(shift=0), carry=self._carry(op))
-        )
+        self.out.append(Instruction(op, start, width - source.shift, source._replace(shift=0), carry=self._carry(op)))
 
     def _extend(self, value: int, width: int) -> None:
         """Make a value valid on more bits of its slot: repeat its sign, or clear the bits above an unsigned one."""

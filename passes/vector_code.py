@@ -76,9 +76,7 @@ class VectorCode:
 
     def load(self, first: int, count: int, span: Range) -> list[View]:
         """Input vectors `first` to `first + count - 1`, all of one range."""
-        return [
-            View(self._add(Step(Kind.LOAD, 0, self._value(span), imm=first + index))) for index in range(count)
-        ]
+        return [View(self._add(Step(Kind.LOAD, 0, self._value(span), imm=first + index))) for index in range(count)]
 
     def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
         """The outputs of an adder graph over the given columns."""

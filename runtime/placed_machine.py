@@ -42,7 +42,7 @@ class PlacedMachine:
             case Op.IN:
                 return inputs[item.imm]
             case Op.SET:
-                return np.full(self.bits.shape[2], item.imm, dtype=np.int64)
+                return np.zeros(self.bits.shape[2], dtype=np.int64) + item.imm
             case Op.COPY:
                 return self.read(item.a)
             case Op.EXT:

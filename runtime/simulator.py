@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dialects.code import BYTES_PER_INSTRUCTION, bundles
 from dialects.errors import ProgramError
-from dialects.isa import OPCODES, Cell, Instruction, Op, Pass, check, passes_of
+from dialects.isa import Cell, Instruction, Op, Pass, check, passes_of
 from dialects.target import Target
 from dialects.tensors import IntArray
 from runtime.counts import Counts
@@ -58,7 +58,7 @@ class Simulator:
         for members in bundles(segment.instructions):
             for item in members:
                 check(item, self.target.columns, self.target.domains)
-                if item.op is Op.IN and item.imm >= len(inputs) or item.op is Op.OUT and item.imm >= len(outputs):
+                if (item.op is Op.IN and item.imm >= len(inputs)) or (item.op is Op.OUT and item.imm >= len(outputs)):
                     raise ProgramError(f"{segment.layer}: there is no vector {item.imm}")
             self._bit_loop(members, inputs, outputs, counts)
             counts.instructions += len(members)
@@ -70,9 +70,7 @@ class Simulator:
         counts.shifted_row_cells = counts.column_steps * self.rows
         return counts
 
-    def _bit_loop(
-        self, members: Sequence[Instruction], inputs: IntArray, outputs: IntArray, counts: Counts
-    ) -> None:
+    def _bit_loop(self, members: Sequence[Instruction], inputs: IntArray, outputs: IntArray, counts: Counts) -> None:
         for step in range(max(item.start + item.width for item in members)):
             work: list[tuple[Instruction, int, tuple[Pass, ...], dict[str, Cell]]] = []
             for item in members:
@@ -90,7 +88,8 @@ class Simulator:
         for column, domain in cells:
             if needed.setdefault(column, domain) != domain:
                 raise ProgramError(
-                    f"two bits that are needed together, domains {needed[column]} and {domain}, meet in column c{column}"
+                    f"two bits that are needed together, domains {needed[column]} and {domain}, meet in column "
+                    f"c{column}"
                 )
         longest = 0
         for column, domain in needed.items():
@@ -170,9 +169,3 @@ class Simulator:
         bits = np.packbits(rows, bitorder="little")
         packed[: len(bits)] = bits
         return packed.view(np.uint64)
-
-
-def describe(op: Op) -> str:
-    """One line about an instruction, for the command line and the documentation."""
-    row = OPCODES[op]
-    return f"{row.mnemonic:8} {row.meaning}"

@@ -1,0 +1,1 @@
+"""camc: compiles quantised ONNX networks with ternary weights for associative processors of racetrack memory."""

@@ -1,0 +1,132 @@
+"""The `camc` command. Commands import what they need when they run, so that `camc --help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. Errors of the user are one message, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given[:1] == ["opt"]:
+            from cam_compiler.commands import opt
+
+            return opt(given[1:])
+        options = make_parser().parse_args(given)
+        from cam_compiler import commands
+
+        return int(getattr(commands, options.command)(options) or 0)
+    except BrokenPipeError:
+        # The reader of our output is gone, as in `camc passes | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("camc: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if os.environ.get("CAMC_TRACEBACK"):
+            raise
+        print(f"camc: {explain(error)}", file=sys.stderr)
+        return 1
+
+
+def explain(error: Exception) -> str:
+    """The message of an error for the user."""
+    from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+    from dialects.errors import CamcError
+
+    if isinstance(error, CamcError | ParseError | DiagnosticException):
+        return f"error: {error}"
+    if isinstance(error, MemoryError):
+        return "error: out of memory"
+    name = type(error).__name__
+    return f"internal error: {name}: {error}\n  hint: please report it; CAMC_TRACEBACK=1 shows where it happened"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    parser = argparse.ArgumentParser(
+        prog="camc",
+        description="Compile quantised ONNX networks with ternary weights for associative processors of racetrack "
+        "memory, run them bit by bit, and report energy and latency.",
+    )
+    parser.add_argument("--version", action="version", version=f"camc {version('cam-compiler')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("demo", help="the bundled network on the bundled images, with its report")
+    command.add_argument("--form", choices=("qonnx", "qdq"), default="qonnx", help="which of its two ONNX exports")
+    _add_machine(command)
+    _add_energy(command)
+
+    command = commands.add_parser("compile", help="compile a model, or go on with textual IR")
+    command.add_argument("model", type=Path, help="an .onnx model or an .mlir file")
+    command.add_argument(
+        "-o", "--output", type=Path, help="OUT.camx, or OUT.mlir for the IR; standard output if absent"
+    )
+    _add_machine(command)
+    _add_pipeline(command)
+    command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
+    command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after import and after each pass")
+    command.add_argument(
+        "--verify-each", action="store_true", help="run the IR after each pass and compare what it computes"
+    )
+
+    command = commands.add_parser("run", help="run a model, textual IR of any level, or a compiled program")
+    command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
+    command.add_argument("--input", type=Path, required=True, metavar="X", help=".npy, or .npz with an array an input")
+    command.add_argument("-o", "--output", type=Path, metavar="Y.npz", help="an array for each output of the network")
+    command.add_argument("--level", choices=("ternary", "apv", "rtm", "ap"), help="lower to this level (default: ap)")
+    command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
+    command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
+    command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
+    _add_machine(command)
+    _add_pipeline(command)
+    _add_energy(command)
+
+    command = commands.add_parser("verify", help="check that models, IR files and programs compute the same")
+    command.add_argument("models", type=Path, nargs="+", help=".onnx, .mlir or .camx files; the first sets the outputs")
+    command.add_argument(
+        "--input", type=Path, metavar="X", help="inputs as for run; drawn at the quantiser's edges if absent"
+    )
+
+    commands.add_parser("opt", help="run passes on textual IR, with all options of xdsl-opt", add_help=False)
+
+    command = commands.add_parser("asm", help="assemble AP code to its binary form")
+    command.add_argument("source", help="assembly text, or - for standard input")
+    command.add_argument("-o", "--output", type=Path, required=True, help="the binary program")
+    _add_machine(command)
+
+    command = commands.add_parser("disasm", help="show the assembly of a binary program")
+    command.add_argument("program", type=Path, help="a binary program, or the code of a .camx file")
+    command.add_argument("-o", "--output", type=Path, help="standard output if absent")
+
+    commands.add_parser("targets", help="list the bundled targets")
+    commands.add_parser("passes", help="list passes and pipelines")
+    commands.add_parser("tech", help="list the bundled technologies")
+    return parser
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--target", help="a bundled target (camc targets) or a .toml file (default: default)")
+
+
+def _add_pipeline(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pipeline", default="default", help='a named pipeline (camc passes) or "pass{option=value},..."'
+    )
+
+
+def _add_energy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--tech", default="rtsim", help="a bundled technology (camc tech) or a .toml file")
+    command.add_argument(
+        "--ignore-instruction-fetch",
+        action="store_true",
+        help="leave the instruction stream's energy out of the report",
+    )

@@ -1,0 +1,133 @@
+"""From files to modules, from modules to artefacts: what the commands of camc have in common."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
+from cam_compiler.verify import Verifier
+from dialects import ap, ternary
+from dialects.errors import InputError, PipelineError
+from dialects.program import GeometryAttr, ProgramBase, features
+from dialects.target import Target, load_target
+from passes.convert_apv_to_rtm import GEOMETRY_NAME
+from runtime.artefact import Artefact, Dequantize, Execute, HostStep, Quantize, Reshape
+from runtime.interpreter import float_type, input_specs, main_function, output_names
+
+
+def read_module(path: Path) -> ModuleOp:
+    """A module from an ONNX model or from textual IR; raises ModelError or InputError where it can't be read."""
+    if path.suffix == ".onnx":
+        from cam_compiler.importer import import_model
+
+        return import_model(path)
+    if path.suffix != ".mlir":
+        raise InputError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
+    try:
+        module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
+        module.verify()
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", place=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't be read: {error}", place=str(path)) from error
+    except ParseError as error:
+        raise InputError(f"the text is malformed\n{error}") from error
+    except DiagnosticException as error:
+        raise InputError(f"the IR is invalid: {error}", place=str(path)) from error
+    return module
+
+
+def level_of(module: ModuleOp) -> str:
+    """The lowest level that a module has reached."""
+    names = {op.name.partition(".")[0] for op in module.walk()}
+    return next((level for level in reversed(LEVELS) if level in names), LEVELS[0])
+
+
+def target_for(module: ModuleOp, stated: str | None) -> Target:
+    """The target that the user states, else the default one with the geometry that the IR was made for."""
+    if stated is not None:
+        return load_target(stated)
+    target, geometry = load_target("default"), module.attributes.get(GEOMETRY_NAME)
+    programs = [op.geometry for op in module.walk() if isinstance(op, ProgramBase)]
+    for attribute in (*programs, geometry):
+        if isinstance(attribute, GeometryAttr) and attribute.geometry != target.geometry:
+            return replace(target, name=f"{attribute.geometry}, else default", **asdict(attribute.geometry))
+    return target
+
+
+def compile_file(
+    path: Path,
+    target_name: str | None = None,
+    *,
+    pipeline: str = "default",
+    stop_after: str | None = None,
+    dump_to: Path | None = None,
+    verifier: Verifier | None = None,
+) -> tuple[ModuleOp, Target]:
+    """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
+    if target_name is not None:
+        load_target(target_name)
+    passes = parse_passes(pipeline)
+    module = read_module(path)
+    target = target_for(module, target_name)
+    if path.suffix == ".mlir":
+        done = LEVELS[: LEVELS.index(level_of(module))]
+        passes = tuple(
+            item for item in passes if not item.name.startswith(tuple(f"convert-{level}-" for level in done))
+        )
+    if dump_to:
+        try:
+            dump_to.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
+    run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+    return module, target
+
+
+def to_artefact(module: ModuleOp, target: Target) -> Artefact:
+    """The artefact of a module at the `ap` level; raises PipelineError for one at another level."""
+    function = main_function(module)
+    names: dict[SSAValue, str] = {}
+    specs = input_specs(function)
+    for spec, argument in zip(specs, function.body.block.args, strict=True):
+        names[argument] = spec.name
+    steps: list[HostStep] = []
+    outputs: tuple[tuple[str, str], ...] = ()
+    for op in function.body.block.ops:
+        for number, result in enumerate(op.results):
+            # Names of ONNX inputs may be any; a space keeps ours apart from them.
+            names[result] = f"value {len(names) + number}"
+        if isinstance(op, func.ReturnOp):
+            outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
+        else:
+            steps.append(_step(op, names))
+    return Artefact(target, tuple(specs), tuple(steps), outputs)
+
+
+def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:
+    match op:
+        case ternary.QuantizeOp():
+            return Quantize(names[op.input], names[op.result], op.thresholds.data, ternary.range_of(op.result))
+        case ternary.ReshapeOp():
+            return Reshape(names[op.input], names[op.result], ternary.shape_of(op.result)[1:])
+        case ternary.DequantizeOp():
+            scale, offset = (tuple(part.tolist()) for part in op.factors)
+            return Dequantize(names[op.input], names[op.result], scale, offset, float_type(op.result))
+        case ap.ProgramOp():
+            return Execute(
+                tuple(names[value] for value in op.inputs),
+                tuple((names[value], features(value)) for value in op.outputs),
+                tuple((segment.layer.data, segment.packed.binary) for segment in op.segments),
+            )
+        case _:
+            raise PipelineError(
+                f"'{op.name}' is no operation of a compiled program",
+                hint="a .camx file holds a network at the ap level; write earlier stages as .mlir",
+            )

@@ -1,0 +1,109 @@
+"""The whole compiler in one list, and how a pipeline is run: dumped, verified and cut where the user wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from xdsl.context import Context
+from xdsl.dialects import builtin, func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass, PassPipeline
+from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.utils.exceptions import DiagnosticException
+
+from cam_compiler.universe import DIALECTS, PASSES
+from cam_compiler.verify import Verifier
+from dialects.errors import CamcError, PipelineError
+from dialects.program import GeometryAttr
+from dialects.target import Target
+from passes.convert_apv_to_rtm import GEOMETRY_NAME
+from runtime.artefact import write_whole
+
+LEVELS = ("ternary", "apv", "rtm", "ap")
+
+PIPELINES: dict[str, tuple[str, ...]] = {
+    "default": (
+        # ternary: integer tensors, weights and thresholds
+        "convert-ternary-to-apv",
+        # apv: adder graphs over column vectors
+        "convert-apv-to-rtm",
+        # rtm: a place for every value
+        "convert-rtm-to-ap",
+        # ap: machine code
+    ),
+}
+
+
+def make_context() -> Context:
+    """A context that knows the dialects of camc."""
+    ctx = Context()
+    for dialect in (builtin.Builtin, func.Func, *(make() for make in DIALECTS.values())):
+        ctx.load_dialect(dialect)
+    return ctx
+
+
+def parse_passes(pipeline: str) -> tuple[ModulePass, ...]:
+    """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError."""
+    text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
+    known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {', '.join(PASSES)}"
+    try:
+        specs = tuple(parse_pipeline(text))
+        if unknown := [spec.name for spec in specs if spec.name not in PASSES]:
+            raise PipelineError(f"there is no pass '{unknown[0]}'", place=f"pipeline '{pipeline}'", hint=known)
+        return tuple(PASSES[spec.name]().from_spec(spec) for spec in specs)
+    except CamcError:
+        raise
+    except Exception as error:
+        raise PipelineError(str(error), place=f"pipeline '{pipeline}'", hint=known) from error
+    except BaseException as error:
+        # xDSL's ArgSpecParseError is no Exception.
+        if type(error).__name__ != "ArgSpecParseError":
+            raise
+        raise PipelineError(f"malformed: {error}", place=f"pipeline '{pipeline}'", hint=known) from error
+
+
+def cut(passes: Sequence[ModulePass], stage: str | None) -> tuple[ModulePass, ...]:
+    """The passes up to a stage: the last one still at a level, or up to and including a pass."""
+    if stage is None or stage == LEVELS[-1]:
+        return tuple(passes)
+    names = [item.name for item in passes]
+    if stage in LEVELS:
+        leaving = [index for index, name in enumerate(names) if name.startswith(f"convert-{stage}-to-")]
+        return tuple(passes[: leaving[0]]) if leaving else tuple(passes)
+    if stage not in names:
+        raise PipelineError(
+            f"there is no stage '{stage}'", hint=f"stages are {', '.join(LEVELS)} and {', '.join(names) or 'no pass'}"
+        )
+    return tuple(passes[: names.index(stage) + 1])
+
+
+def run_passes(
+    module: ModuleOp,
+    passes: Sequence[ModulePass],
+    target: Target,
+    *,
+    dump_to: Path | None = None,
+    verifier: Verifier | None = None,
+) -> None:
+    """Run passes on a module in place; verify the IR after each, dump and execute it if asked to.
+
+    The target's geometry goes into the module as its attribute `rtm.geometry`, so that each dump can be gone on with.
+    """
+    module.attributes[GEOMETRY_NAME] = GeometryAttr.of(target.geometry)
+    step = 0
+
+    def after(previous: ModulePass | None, current: ModuleOp, _: ModulePass | None) -> None:
+        nonlocal step
+        name = previous.name if previous else "import"
+        try:
+            current.verify()
+        except DiagnosticException as error:
+            raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
+        if dump_to:
+            write_whole(dump_to / f"{step:02}-{name}.mlir", (str(current) + "\n").encode())
+        if verifier:
+            verifier.check(current, name)
+        step += 1
+
+    PassPipeline(tuple(passes), after).apply(make_context(), module)

@@ -1,0 +1,79 @@
+"""Reports for people: tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from runtime.report import COMPONENTS, Layer, Report
+
+_UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
+_TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+
+
+def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    for factor, unit in units:
+        if value >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value:.3g} {units[-1][1]}"
+
+
+def energy(femtojoule: float) -> str:
+    """An energy with a readable unit."""
+    return _scaled(femtojoule, _UNITS)
+
+
+def time(nanoseconds: float) -> str:
+    """A time with a readable unit."""
+    return _scaled(nanoseconds, _TIMES)
+
+
+def console() -> Console:
+    """The terminal; wide enough for the tables where the output is a file or a pipe."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(width=140, highlight=False)
+
+
+def print_report(report: Report) -> None:
+    """Counts and energy by layer and in total, then the figures for one sample and where the numbers are from."""
+    out = console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    counted = ("instructions", "searches", "writes", "shift steps", "column steps")
+    for name in (*counted, *(f"E {name}" for name in COMPONENTS), "E total", "latency"):
+        table.add_column(name, justify="right")
+    for layer in report.layers:
+        table.add_row(*_row(layer))
+    table.add_section()
+    table.add_row(*_row(report.total), style="bold")
+    out.print(table)
+    geometry, utilisation = report.target.geometry, report.row_utilisation
+    turns = f", in {report.rounds} turns" if report.rounds > 1 else ""
+    out.print(
+        f"{report.samples} samples on {report.arrays} arrays of {geometry} (target {report.target.name}{turns}), "
+        f"rows in use {utilisation:.1%}"
+    )
+    out.print(
+        f"a sample: {energy(report.total.total_fj / report.samples)}; the batch: {energy(report.total.total_fj)}, "
+        f"{time(report.total.latency_ns)}"
+    )
+    out.print(f"technology {report.technology.name}: {report.technology.description}")
+    for name in report.technology.unconfirmed:
+        parameter = report.technology.parameters[name]
+        out.print(f"  {parameter.status}: {name} = {parameter.value:g} ({parameter.source})")
+
+
+def _row(layer: Layer) -> list[str]:
+    counts = layer.counts
+    numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
+    energies = [energy(layer.energy_fj[name]) for name in COMPONENTS]
+    return [layer.name, *(f"{n:,}" for n in numbers), *energies, energy(layer.total_fj), time(layer.latency_ns)]
+
+
+def print_listing(rows: list[tuple[str, str]]) -> None:
+    """Names with one line each."""
+    table = Table.grid(padding=(0, 2))
+    for name, text in rows:
+        table.add_row(name, text)
+    console().print(table)

@@ -1,0 +1,63 @@
+"""All dialects and passes of camc by name, imported on first use; known to xDSL's own tools by an entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.ir import Dialect
+from xdsl.passes import ModulePass
+from xdsl.universe import Universe
+
+
+def _ternary() -> Dialect:
+    from dialects.ternary import Ternary
+
+    return Ternary
+
+
+def _apv() -> Dialect:
+    from dialects.apv import Apv
+
+    return Apv
+
+
+def _rtm() -> Dialect:
+    from dialects.rtm import Rtm
+
+    return Rtm
+
+
+def _ap() -> Dialect:
+    from dialects.ap import Ap
+
+    return Ap
+
+
+def _ternary_to_apv() -> type[ModulePass]:
+    from passes.convert_ternary_to_apv import ConvertTernaryToApv
+
+    return ConvertTernaryToApv
+
+
+def _apv_to_rtm() -> type[ModulePass]:
+    from passes.convert_apv_to_rtm import ConvertApvToRtm
+
+    return ConvertApvToRtm
+
+
+def _rtm_to_ap() -> type[ModulePass]:
+    from passes.convert_rtm_to_ap import ConvertRtmToAp
+
+    return ConvertRtmToAp
+
+
+DIALECTS: dict[str, Callable[[], Dialect]] = {"ternary": _ternary, "apv": _apv, "rtm": _rtm, "ap": _ap}
+
+PASSES: dict[str, Callable[[], type[ModulePass]]] = {
+    "convert-ternary-to-apv": _ternary_to_apv,
+    "convert-apv-to-rtm": _apv_to_rtm,
+    "convert-rtm-to-ap": _rtm_to_ap,
+}
+"""In the order of the default pipeline."""
+
+CAMC_UNIVERSE = Universe(all_dialects=DIALECTS, all_passes=PASSES)

@@ -1,0 +1,114 @@
+"""Adder graphs of few additions: common subexpressions of the outputs are computed once.
+
+    outputs  x0 + x1 - x2        %3 = %0 + %1
+             x0 + x1 + x2        %4 = %3 - %2
+                                 %5 = %3 + %2
+
+The search is native (passes/native): greedy sharing of signed, shifted pairs of terms, then ruin and recreate, then
+every output's remaining terms are summed narrowest first. Here its arguments are checked and its result is proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.adder_graph import AdderGraph
+from dialects.ranges import Range
+from dialects.tensors import IntArray
+from passes import _adder_graph
+from passes.adder_graph_sums import checked_weights, signed_digits
+
+STEPS_A_DIGIT = 4
+"""Steps of search that one unit of effort spends for each non-zero digit of a matrix."""
+
+_RANGE_LIMIT = 1 << 31
+
+
+class Kernel(NamedTuple):
+    """A constant matrix (outputs, inputs) and the range of each input."""
+
+    matrix: NDArray[Any]
+    inputs: Sequence[Range]
+
+
+def share(matrix: NDArray[Any], inputs: Sequence[Range], *, effort: int = 1, seed: int = 0) -> AdderGraph:
+    """An adder graph for `matrix` (outputs, inputs; integers within 2**30) with shared subexpressions.
+
+    Effort 0 is greedy only; the time of the search grows in proportion to the effort. The same arguments give the
+    same graph. ValueError where the arguments don't fit each other.
+    """
+    return share_many([Kernel(matrix, inputs)], effort=effort, seed=seed)[0]
+
+
+def share_many(
+    kernels: Sequence[Kernel], *, effort: int = 1, seed: int = 0, threads: int = 1
+) -> list[AdderGraph]:
+    """`share` of every kernel, several at a time; the number of threads never changes a result."""
+    if effort < 0 or threads < 1:
+        raise ValueError(f"expected effort >= 0 and threads >= 1, found {effort} and {threads}")
+    weights = [checked_weights(kernel.matrix, kernel.inputs) for kernel in kernels]
+    ranges = [_range_table(kernel.inputs) for kernel in kernels]
+    steps = [effort * STEPS_A_DIGIT * len(signed_digits(matrix).rows) for matrix in weights]
+    tables = _adder_graph.share_many(weights, ranges, steps, seed=seed % (1 << 64), threads=threads)
+    graphs: list[AdderGraph] = []
+    for kernel, matrix, (nodes, outputs) in zip(kernels, weights, tables, strict=True):
+        graph = AdderGraph.of(kernel.inputs, nodes, outputs)
+        prove(graph, matrix)
+        graphs.append(graph)
+    return graphs
+
+
+def prove(graph: AdderGraph, matrix: NDArray[Any]) -> None:
+    """RuntimeError unless `graph` computes `matrix` (outputs, inputs), by propagation of coefficient vectors.
+
+    The same as comparing with `graph.coefficients()`, but a graph of 200,000 nodes takes seconds, not minutes.
+    """
+    if problem := graph.problem():
+        raise RuntimeError(f"internal error: malformed adder graph: {problem}")
+    found = _adder_graph.coefficients(len(graph.inputs), graph.node_table, graph.output_table)
+    if found.shape != matrix.shape:
+        raise RuntimeError(f"internal error: adder graph of shape {found.shape} for a matrix {matrix.shape}")
+    wrong = np.argwhere(found != matrix)
+    if len(wrong):
+        output, column = wrong[0].tolist()
+        raise RuntimeError(
+            f"internal error: the adder graph has {len(wrong)} wrong coefficients: output {output}, input {column} "
+            f"is {found[output, column]}, expected {matrix[output, column]}"
+        )
+
+
+class ShareStats(NamedTuple):
+    """What a graph costs, and what the same matrix costs without sharing."""
+
+    additions: int
+    bits: int
+    """sum of the widths of all nodes, in bits"""
+    depth: int
+    """nodes on the longest path from an input to an output"""
+    negated_outputs: int
+    unshared_additions: int
+
+
+def share_stats(matrix: NDArray[Any], graph: AdderGraph) -> ShareStats:
+    """Counts of `graph`, which computes `matrix`."""
+    weights = checked_weights(matrix, graph.inputs)
+    depths = [0] * len(graph.inputs)
+    for node in graph.nodes:
+        depths.append(1 + max(depths[node.a], depths[node.b]))
+    return ShareStats(
+        additions=len(graph.nodes),
+        bits=sum(span.width for span in graph.ranges[len(graph.inputs) :]),
+        depth=max((depths[output.ref] for output in graph.outputs if output.ref >= 0), default=0),
+        negated_outputs=sum(output.negate for output in graph.outputs),
+        unshared_additions=len(signed_digits(weights).rows) - int(np.count_nonzero(weights.any(axis=1))),
+    )
+
+
+def _range_table(inputs: Sequence[Range]) -> IntArray:
+    if any(span.lo < -_RANGE_LIMIT or span.hi > _RANGE_LIMIT for span in inputs):
+        raise ValueError(f"expected input ranges within {-_RANGE_LIMIT}..{_RANGE_LIMIT}")
+    return np.array([(span.lo, span.hi) for span in inputs], dtype=np.int64).reshape(-1, 2)

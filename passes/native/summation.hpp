@@ -1,0 +1,122 @@
+// From shared terms to nodes: subexpressions in order of need, every row summed narrowest first.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <queue>
+
+#include "digits.hpp"
+#include "expressions.hpp"
+
+namespace adder_graph {
+
+// The rows of the tables of dialects/adder_graph.py.
+using NodeRow = std::array<std::int32_t, 5>;    // a, a_shift, b, b_shift, subtract
+using OutputRow = std::array<std::int32_t, 3>;  // ref, shift, negate
+
+// The values a variable takes. Doubles: only widths are read off them, and sums of weighted inputs may be large.
+struct Interval {
+    double low;
+    double high;
+
+    // Bits of two's complement, or of an unsigned number where none is negative.
+    int width() const {
+        const double most = std::max(high, -low - 1);
+        return (most >= 1 ? std::ilogb(most) + 1 : 0) + (low < 0);
+    }
+};
+
+class Summation {
+public:
+    Summation(const Expressions& system, std::vector<Interval> inputs)
+        : system_(system), intervals_(std::move(inputs)), values_(system.vars()) {
+        for (Var input = 0; input < system.inputs(); ++input) values_[input] = {static_cast<std::int32_t>(input), 0, 0};
+    }
+
+    // The value of output row `output`, with all nodes that it needs and that aren't there yet.
+    Alias output(std::uint32_t output) {
+        for (const Term& term : system_.row(output)) define(term.var);
+        return sum(system_.row(output));
+    }
+
+    const std::vector<NodeRow>& nodes() const { return nodes_; }
+
+private:
+    // A term of a sum that is under way, ordered by width, then by age.
+    struct Part {
+        int width;
+        std::uint32_t age;
+        Alias value;
+
+        bool operator<(const Part& other) const {
+            return std::pair(width, age) > std::pair(other.width, other.age);
+        }
+    };
+
+    bool known(Var var) const { return values_[var].ref >= 0; }
+
+    // Computes the subexpressions below `var`, deepest first; on a stack of its own, as chains can be long.
+    void define(Var var) {
+        pending_.assign(1, var);
+        while (!pending_.empty()) {
+            const Var next = pending_.back();
+            const std::size_t before = pending_.size();
+            if (!known(next))
+                for (const Term& term : system_.row(system_.row_of(next)))
+                    if (!known(term.var)) pending_.push_back(term.var);
+            if (pending_.size() > before) continue;
+            pending_.pop_back();
+            if (!known(next)) values_[next] = sum(system_.row(system_.row_of(next)));
+        }
+    }
+
+    Alias sum(const Row& terms) {
+        std::priority_queue<Part> parts;
+        std::uint32_t age = 0;
+        const auto add = [&](const Alias& value) { parts.push({width_of(value), age++, value}); };
+        const auto take = [&] {
+            const Alias value = parts.top().value;
+            parts.pop();
+            return value;
+        };
+        for (const Term& term : terms) {
+            Alias value = values_[term.var];
+            value.shift = static_cast<std::uint16_t>(value.shift + term.shift);
+            value.negative ^= term.negative;
+            add(value);
+        }
+        while (parts.size() > 1) {
+            const Alias first = take();
+            add(combine(take(), first));
+        }
+        return parts.empty() ? Alias{} : take();
+    }
+
+    int width_of(const Alias& value) const {
+        return intervals_[static_cast<std::size_t>(value.ref)].width() + value.shift;
+    }
+
+    // A node for the sum of two values; `wide` is the first operand where the signs leave the choice.
+    Alias combine(Alias wide, Alias narrow) {
+        if (wide.negative != narrow.negative ? wide.negative != 0 : wide.shift > narrow.shift) std::swap(wide, narrow);
+        const bool subtract = wide.negative != narrow.negative;
+        const std::uint16_t common = std::min(wide.shift, narrow.shift);
+        const int a_shift = wide.shift - common, b_shift = narrow.shift - common;
+        const Interval a = intervals_[static_cast<std::size_t>(wide.ref)];
+        const Interval b = intervals_[static_cast<std::size_t>(narrow.ref)];
+        const double a_scale = std::ldexp(1.0, a_shift), b_scale = std::ldexp(subtract ? -1.0 : 1.0, b_shift);
+        const double b_low = b.low * b_scale, b_high = b.high * b_scale;
+        const auto number = static_cast<std::int32_t>(intervals_.size());
+        intervals_.push_back({a.low * a_scale + std::min(b_low, b_high), a.high * a_scale + std::max(b_low, b_high)});
+        nodes_.push_back({wide.ref, a_shift, narrow.ref, b_shift, subtract});
+        return {number, common, static_cast<std::uint16_t>(subtract ? 0 : wide.negative)};
+    }
+
+    const Expressions& system_;
+    std::vector<Interval> intervals_;
+    std::vector<Alias> values_;
+    std::vector<NodeRow> nodes_;
+    std::vector<Var> pending_;
+};
+
+}  // namespace adder_graph

@@ -1,0 +1,229 @@
+"""The compiled artefact (.camx): program, constants, target and names in one file that runs without the compiler.
+
+A zip archive: `manifest.json` holds the steps of the host and where the program's segments come from (ONNX nodes),
+`*.bin` the binary code of the segments, `*.npy` the constants. Equal programs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dialects.code import BYTES_PER_INSTRUCTION, decode
+from dialects.errors import CamcError, ProgramError
+from dialects.ranges import Range
+from dialects.target import Target
+from dialects.tensors import FloatThresholds, IntArray
+from runtime.host import InputSpec, Result, Value, check_inputs, dequantize
+from runtime.simulator import Segment, Simulator
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Quantize:
+    """The input quantiser: `output` = steps of `input`."""
+
+    input: str
+    output: str
+    thresholds: FloatThresholds
+    result: Range
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """`output` = `input` with the features of a sample in another shape."""
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Execute:
+    """Runs the segments on the array: features of all inputs in, features of all outputs (name, count) out."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[tuple[str, int], ...]
+    segments: tuple[tuple[str, bytes], ...]
+    """layer and binary code"""
+
+
+@dataclass(frozen=True)
+class Dequantize:
+    """The output scale: `output` = `input` * scale + offset."""
+
+    input: str
+    output: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    dtype: str
+
+
+HostStep = Quantize | Reshape | Execute | Dequantize
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A compiled network: inputs, the host's steps in order, and which values are its outputs (ONNX name, value)."""
+
+    target: Target
+    inputs: tuple[InputSpec, ...]
+    steps: tuple[HostStep, ...]
+    outputs: tuple[tuple[str, str], ...]
+
+    def run(self, given: Mapping[str, Value]) -> Result:
+        """The outputs for arrays by input name; raises InputError where they don't fit."""
+        values = check_inputs(self.inputs, given)
+        result = Result()
+        for step in self.steps:
+            match step:
+                case Quantize():
+                    real = values[step.input].astype(np.float64)
+                    values[step.output] = step.thresholds.apply(real, step.result)
+                case Reshape():
+                    values[step.output] = values[step.input].reshape(-1, *step.shape)
+                case Execute():
+                    self._execute(step, values, result)
+                case Dequantize():
+                    scale, offset = np.array(step.scale), np.array(step.offset)
+                    values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
+        result.outputs = {name: values[value] for name, value in self.outputs}
+        return result
+
+    def _execute(self, step: Execute, values: dict[str, Value], result: Result) -> None:
+        vectors = np.concatenate([_ints(values[name]) for name in step.inputs], axis=1).T
+        outputs = np.zeros((sum(count for _, count in step.outputs), vectors.shape[1]), dtype=np.int64)
+        simulator = Simulator(self.target, vectors.shape[1])
+        for layer, binary in step.segments:
+            result.segments.append((layer, simulator.run(Segment(layer, decode(binary)), vectors, outputs)))
+        result.arrays, result.samples = simulator.arrays, simulator.samples
+        first = 0
+        for name, count in step.outputs:
+            values[name] = outputs[first : first + count].T
+            first += count
+
+
+def _ints(value: Value) -> IntArray:
+    return value.astype(np.int64, copy=False)
+
+
+def save(artefact: Artefact, path: Path) -> None:
+    """Write an artefact to a file that is there only once it is complete."""
+    members: dict[str, bytes] = {}
+
+    def member(name: str, data: bytes) -> str:
+        members[name] = data
+        return name
+
+    def array(name: str, values: Any) -> str:
+        stream = io.BytesIO()
+        np.save(stream, np.asarray(values), allow_pickle=False)
+        return member(f"{name}.npy", stream.getvalue())
+
+    steps: list[dict[str, Any]] = []
+    for number, step in enumerate(artefact.steps):
+        entry: dict[str, Any] = {"step": type(step).__name__}
+        match step:
+            case Quantize():
+                entry |= {"input": step.input, "output": step.output, "low": step.result.lo, "high": step.result.hi}
+                entry["thresholds"] = array(f"{number}-thresholds", step.thresholds.array)
+                entry["down"] = list(step.thresholds.down)
+            case Reshape():
+                entry |= {"input": step.input, "output": step.output, "shape": list(step.shape)}
+            case Execute():
+                entry |= {"inputs": list(step.inputs), "outputs": [list(pair) for pair in step.outputs]}
+                entry["segments"] = [
+                    {
+                        "layer": layer,
+                        "instructions": len(binary) // BYTES_PER_INSTRUCTION,
+                        "code": member(f"{number}-segment-{index}.bin", binary),
+                    }
+                    for index, (layer, binary) in enumerate(step.segments)
+                ]
+            case Dequantize():
+                entry |= {"input": step.input, "output": step.output, "dtype": step.dtype}
+                entry["scale"] = array(f"{number}-scale", step.scale)
+                entry["offset"] = array(f"{number}-offset", step.offset)
+        steps.append(entry)
+    manifest = {
+        "format": "camx",
+        "version": VERSION,
+        "target": asdict(artefact.target),
+        "inputs": [asdict(spec) for spec in artefact.inputs],
+        "outputs": [{"name": name, "value": value} for name, value in artefact.outputs],
+        "steps": steps,
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}.items():
+            # A fixed date, so that equal programs are equal files.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+    write_whole(path, stream.getvalue())
+
+
+def load(path: Path) -> Artefact:
+    """Read an artefact; raises ProgramError where the file is damaged or none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            manifest = json.loads(archive.read("manifest.json"))
+            if manifest["format"] != "camx" or manifest["version"] != VERSION:
+                raise ProgramError(f"version {manifest['version']} is not known", place=str(path))
+            return _artefact(manifest, archive)
+    except CamcError:
+        raise
+    except FileNotFoundError as error:
+        raise ProgramError("there is no such file", place=str(path)) from error
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
+        raise ProgramError(
+            f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"
+        ) from error
+
+
+def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
+    def array(name: str) -> Any:
+        return np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+
+    steps: list[HostStep] = []
+    for entry in manifest["steps"]:
+        match entry["step"]:
+            case "Quantize":
+                table = FloatThresholds.from_array(array(entry["thresholds"]), np.array(entry["down"]))
+                span = Range(entry["low"], entry["high"])
+                steps.append(Quantize(entry["input"], entry["output"], table, span))
+            case "Reshape":
+                steps.append(Reshape(entry["input"], entry["output"], tuple(entry["shape"])))
+            case "Execute":
+                segments = tuple((part["layer"], archive.read(part["code"])) for part in entry["segments"])
+                outputs = tuple((name, count) for name, count in entry["outputs"])
+                steps.append(Execute(tuple(entry["inputs"]), outputs, segments))
+            case "Dequantize":
+                scale, offset = (tuple(array(entry[key]).tolist()) for key in ("scale", "offset"))
+                steps.append(Dequantize(entry["input"], entry["output"], scale, offset, entry["dtype"]))
+            case other:
+                raise ValueError(f"unknown step '{other}'")
+    inputs = tuple(
+        InputSpec(spec["name"], tuple(spec["shape"]), spec["dtype"], Range(**spec["span"]) if spec["span"] else None)
+        for spec in manifest["inputs"]
+    )
+    known = {item.name for item in fields(Target)}
+    target = Target(**{key: value for key, value in manifest["target"].items() if key in known})
+    return Artefact(target, inputs, tuple(steps), tuple((out["name"], out["value"]) for out in manifest["outputs"]))
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all; raises ProgramError where that can't be done."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error
