@@ -15,9 +15,8 @@ from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_p
 from cam_compiler.verify import Verifier
 from dialects import ap, ternary
 from dialects.errors import InputError, PipelineError
-from dialects.program import GeometryAttr, ProgramBase, features
+from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
 from dialects.target import Target, load_target
-from passes.convert_apv_to_rtm import GEOMETRY_NAME
 from runtime.artefact import Artefact, Dequantize, Execute, HostStep, Quantize, Reshape
 from runtime.interpreter import float_type, input_specs, main_function, output_names
 
@@ -52,11 +51,18 @@ def level_of(module: ModuleOp) -> str:
 
 def target_for(module: ModuleOp, stated: str | None) -> Target:
     """The target that the user states, else the default one with the geometry that the IR was made for."""
+    target = load_target(stated or "default")
+    placed = [op.geometry for op in module.walk() if isinstance(op, ProgramBase)]
     if stated is not None:
-        return load_target(stated)
-    target, geometry = load_target("default"), module.attributes.get(GEOMETRY_NAME)
-    programs = [op.geometry for op in module.walk() if isinstance(op, ProgramBase)]
-    for attribute in (*programs, geometry):
+        for program in placed:
+            if program.geometry != target.geometry:
+                raise PipelineError(
+                    f"the program is placed for arrays of {program.geometry}, target {target.name} has "
+                    f"{target.geometry}",
+                    hint="leave --target out, or go back to a stage before convert-apv-to-rtm",
+                )
+        return target
+    for attribute in (*placed, module.attributes.get(GEOMETRY_NAME)):
         if isinstance(attribute, GeometryAttr) and attribute.geometry != target.geometry:
             return replace(target, name=f"{attribute.geometry}, else default", **asdict(attribute.geometry))
     return target

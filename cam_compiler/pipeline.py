@@ -15,9 +15,8 @@ from xdsl.utils.exceptions import DiagnosticException
 from cam_compiler.universe import DIALECTS, PASSES
 from cam_compiler.verify import Verifier
 from dialects.errors import CamcError, PipelineError
-from dialects.program import GeometryAttr
+from dialects.program import GEOMETRY_NAME, GeometryAttr
 from dialects.target import Target
-from passes.convert_apv_to_rtm import GEOMETRY_NAME
 from runtime.artefact import write_whole
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
@@ -27,11 +26,14 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         # ternary: integer tensors, weights and thresholds
         "convert-ternary-to-apv",
         # apv: adder graphs over column vectors
+        "apv-share",
         "convert-apv-to-rtm",
         # rtm: a place for every value
         "convert-rtm-to-ap",
         # ap: machine code
     ),
+    # Every output a running sum of its own: what sharing is measured against.
+    "unshared": ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
 }
 
 

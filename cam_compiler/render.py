@@ -32,17 +32,17 @@ def time(nanoseconds: float) -> str:
 def console() -> Console:
     """The terminal; wide enough for the tables where the output is a file or a pipe."""
     terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(width=140, highlight=False)
+    return terminal if terminal.is_terminal else Console(width=160, highlight=False)
 
 
 def print_report(report: Report) -> None:
     """Counts and energy by layer and in total, then the figures for one sample and where the numbers are from."""
     out = console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("layer", overflow="fold")
-    counted = ("instructions", "searches", "writes", "shift steps", "column steps")
-    for name in (*counted, *(f"E {name}" for name in COMPONENTS), "E total", "latency"):
-        table.add_column(name, justify="right")
+    table.add_column("layer", overflow="fold", min_width=18)
+    counted = ("instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
+    for name in (*counted, *(f"{name}\nenergy" for name in (*COMPONENTS, "total")), "latency"):
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
     for layer in report.layers:
         table.add_row(*_row(layer))
     table.add_section()

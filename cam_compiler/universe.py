@@ -39,6 +39,12 @@ def _ternary_to_apv() -> type[ModulePass]:
     return ConvertTernaryToApv
 
 
+def _apv_share() -> type[ModulePass]:
+    from passes.apv_share import ApvShare
+
+    return ApvShare
+
+
 def _apv_to_rtm() -> type[ModulePass]:
     from passes.convert_apv_to_rtm import ConvertApvToRtm
 
@@ -55,6 +61,7 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {"ternary": _ternary, "apv": _apv, 
 
 PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "convert-ternary-to-apv": _ternary_to_apv,
+    "apv-share": _apv_share,
     "convert-apv-to-rtm": _apv_to_rtm,
     "convert-rtm-to-ap": _rtm_to_ap,
 }

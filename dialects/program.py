@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
-from xdsl.dialects.builtin import IntAttr, StringAttr
+from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Block, ParametrizedAttribute, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
@@ -68,6 +68,16 @@ class GeometryAttr(ParametrizedAttribute):
     def verify(self) -> None:
         if problem := self.geometry.problem():
             raise VerifyException(problem)
+
+
+GEOMETRY_NAME = "rtm.geometry"
+"""The attribute of a module that says which arrays it is compiled for."""
+
+
+def geometry_of(module: ModuleOp) -> Geometry:
+    """The geometry that a module is compiled for; the default one where it doesn't say."""
+    stated = module.attributes.get(GEOMETRY_NAME)
+    return stated.geometry if isinstance(stated, GeometryAttr) else Geometry()
 
 
 class SegmentBase(IRDLOperation, ABC):

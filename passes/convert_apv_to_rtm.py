@@ -23,12 +23,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dialects import apv, rtm
 from dialects.errors import PipelineError, TargetError
 from dialects.placed import PlacedCode
-from dialects.program import GeometryAttr
+from dialects.program import geometry_of
 from dialects.target import Geometry
 from passes.placement import place
 from passes.vector_code import VectorCode, View
-
-GEOMETRY_NAME = "rtm.geometry"
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,8 @@ class ConvertApvToRtm(ModulePass):
                 _place_function(function, geometry)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
-        stated = module.attributes.get(GEOMETRY_NAME)
-        geometry = stated.geometry if isinstance(stated, GeometryAttr) else Geometry()
         sizes = {"rows": self.rows, "columns": self.columns, "domains": self.domains}
-        geometry = replace(geometry, **{name: size for name, size in sizes.items() if size is not None})
+        geometry = replace(geometry_of(module), **{name: size for name, size in sizes.items() if size is not None})
         if problem := geometry.problem():
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
         return geometry

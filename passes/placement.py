@@ -31,6 +31,9 @@ class Slot(NamedTuple):
     death: int
     activation: bool
     meets: set[int]
+    """slots that are written from this one or that this one is written from"""
+    pairs: set[int]
+    """slots that are added to this one elsewhere: in its column they would cost a copy"""
 
 
 @dataclass
@@ -78,11 +81,14 @@ def slots_of(code: VectorCode) -> tuple[list[int], list[Slot]]:
                 slots[mine] = slots[mine]._replace(width=max(width, slots[mine].width), death=last[step.result])
             else:
                 slot_of[step.result] = mine = len(slots)
-                slots.append(Slot(width, number, last[step.result], step.kind is not Kind.SUM, set()))
+                slots.append(Slot(width, number, last[step.result], step.kind is not Kind.SUM, set(), set()))
             for operand in (step.a, step.b) if step.kind is Kind.SUM else ():
                 if operand >= 0 and slot_of[operand] != mine:
                     slots[mine].meets.add(slot_of[operand])
                     slots[slot_of[operand]].meets.add(mine)
+            if step.kind is Kind.SUM and step.a >= 0 and step.b >= 0 and slot_of[step.a] != slot_of[step.b]:
+                slots[slot_of[step.a]].pairs.add(slot_of[step.b])
+                slots[slot_of[step.b]].pairs.add(slot_of[step.a])
     return slot_of, slots
 
 
@@ -145,9 +151,10 @@ def place_slots(slots: Sequence[Slot], geometry: Geometry) -> list[Cell]:
 def _choose(slot: Slot, columns: Sequence[_Column], column_of: dict[int, int], border: int) -> Cell | None:
     """The best place that is free: first without conflicts in the slot's pool, then in the other, then anywhere."""
     met = {column_of[other] for other in slot.meets if other in column_of}
+    paired = met | {column_of[other] for other in slot.pairs if other in column_of}
     own = range(border) if slot.activation else range(border, len(columns))
     other = range(border, len(columns)) if slot.activation else range(border)
-    for pool, forbidden in ((own, met), (other, met), (range(len(columns)), set[int]())):
+    for pool, forbidden in ((own, paired), (own, met), (other, met), (range(len(columns)), set[int]())):
         for index in sorted(pool, key=lambda index: (-columns[index].room, index)):
             if columns[index].room < slot.width:
                 break

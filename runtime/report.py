@@ -14,13 +14,13 @@ from runtime.counts import Counts, total
 from runtime.host import Result
 from runtime.technology import Technology
 
-COMPONENTS = ("search", "write", "shift", "move", "instructions")
+COMPONENTS = ("search", "write", "shift", "move", "fetch")
 _FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
     "search": (("searched_row_cells", "search_fj_per_bit"),),
     "write": (("written_row_cells", "write_fj_per_bit"),),
     "shift": (("shifted_row_cells", "shift_fj_per_bit"),),
     "move": (("moved_row_bits", "move_fj_per_bit"),),
-    "instructions": (("fetched_bits", "fetch_fj_per_bit"), ("broadcast_bits", "broadcast_fj_per_bit")),
+    "fetch": (("fetched_bits", "fetch_fj_per_bit"), ("broadcast_bits", "broadcast_fj_per_bit")),
 }
 """component of the energy -> (count, parameter) pairs whose products it sums"""
 _TIMES = (
@@ -119,6 +119,6 @@ def _layer(
             cost = technology.cost(parameter, target.nanowires_per_cell)
             energy[component] += getattr(counts, count) * repeat * cost
     if ignore_instructions:
-        energy["instructions"] = 0.0
+        energy["fetch"] = 0.0
     picoseconds = sum(getattr(counts, count) * technology.parameters[parameter].value for count, parameter in _TIMES)
     return Layer(name, counts, energy, picoseconds * rounds / 1000)
