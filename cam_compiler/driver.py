@@ -104,12 +104,14 @@ def to_artefact(module: ModuleOp, target: Target) -> Artefact:
     specs = input_specs(function)
     for spec, argument in zip(specs, function.body.block.args, strict=True):
         names[argument] = spec.name
+    prefix = "value "
+    while any(spec.name.startswith(prefix) for spec in specs):
+        prefix = f"_{prefix}"
     steps: list[HostStep] = []
     outputs: tuple[tuple[str, str], ...] = ()
     for op in function.body.block.ops:
-        for number, result in enumerate(op.results):
-            # Names of ONNX inputs may be any; a space keeps ours apart from them.
-            names[result] = f"value {len(names) + number}"
+        for result in op.results:
+            names[result] = f"{prefix}{len(names)}"
         if isinstance(op, func.ReturnOp):
             outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
         else:

@@ -1,7 +1,7 @@
 """The `apv` dialect (AP vectors): layers over column vectors, one value a row; rows are the samples of the batch.
 
     %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>
-    %a = apv.linear %x : !apv.columns<64, 0, 15> -> !apv.columns<10, -90, 75> graph <{ ... }>
+    %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> graph <{ ... }>
     %r = apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>
 
 A linear layer is an adder graph with exact widths: weights have become instructions.
@@ -9,85 +9,44 @@ A linear layer is an adder graph with exact widths: weights have become instruct
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IntAttr, StringAttr
-from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, SSAValue, TypeAttribute
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import DYNAMIC_INDEX, StringAttr
+from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
-    irdl_attr_definition,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
     result_def,
     traits_def,
+    var_operand_def,
 )
-from xdsl.parser import AttrParser
-from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.adder_graph import AdderGraph
-from dialects.packed import PackedAttr
+from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv_types import ColumnsType, GraphAttr, columns_of
 from dialects.ranges import Range
 from dialects.tensors import Thresholds
-from dialects.ternary import IntTensor, ThresholdsAttr, int_tensor, range_of, shape_of, verify_reachable, verify_steps
-
-
-@irdl_attr_definition
-class ColumnsType(ParametrizedAttribute, TypeAttribute):
-    """`count` column vectors of integers from `low` to `high`: `!apv.columns<64, 0, 15>`."""
-
-    name = "apv.columns"
-    count: IntAttr
-    low: IntAttr
-    high: IntAttr
-
-    @classmethod
-    def of(cls, count: int, span: Range) -> ColumnsType:
-        return cls(IntAttr(count), IntAttr(span.lo), IntAttr(span.hi))
-
-    @property
-    def range(self) -> Range:
-        return Range(self.low.data, self.high.data)
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
-        with parser.in_angle_brackets():
-            values = [parser.parse_integer(allow_boolean=False)]
-            for _ in range(2):
-                parser.parse_punctuation(",")
-                values.append(parser.parse_integer(allow_boolean=False))
-        return [IntAttr(value) for value in values]
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(f"{self.count.data}, {self.low.data}, {self.high.data}")
-
-    def verify(self) -> None:
-        if self.count.data < 1:
-            raise VerifyException(f"expected at least one column vector, found {self.count.data}")
-        if self.low.data > self.high.data:
-            raise VerifyException(f"the range {self.low.data} to {self.high.data} is empty")
-
-
-@irdl_attr_definition
-class GraphAttr(PackedAttr[AdderGraph]):
-    """An adder graph, a line a node: `#apv.graph<{ ... }>`."""
-
-    name = "apv.graph"
-    value_class = AdderGraph
-
-
-def columns_of(value: SSAValue) -> ColumnsType:
-    """The type of a value that is known to be column vectors."""
-    assert isinstance(value.type, ColumnsType)
-    return value.type
+from dialects.ternary_types import (
+    IntTensor,
+    ThresholdsAttr,
+    int_tensor,
+    range_of,
+    shape_of,
+    shape_text,
+    verify_reachable,
+    verify_steps,
+)
 
 
 def _verify_transfer(tensor: SSAValue, columns: SSAValue) -> None:
     shape, kind = shape_of(tensor), columns_of(columns)
     if len(shape) != 2 or DYNAMIC_INDEX in shape[1:] or shape[1] != kind.count.data:
-        raise VerifyException(f"expected a tensor (batch, {kind.count.data}), found {shape}")
+        raise VerifyException(f"expected a tensor (batch, {kind.count.data}), found {shape_text(shape)}")
     if range_of(tensor) != kind.range:
         raise VerifyException(f"the tensor ranges over {range_of(tensor)}, the columns over {kind.range}")
 
@@ -135,40 +94,44 @@ class StoreOp(IRDLOperation):
 
 @irdl_op_definition
 class LinearOp(IRDLOperation):
-    """Constant weighted sums of column vectors, as an adder graph.
+    """Constant weighted sums of column vectors, as an adder graph; its inputs are the columns of all operands in turn.
 
-    `apv.linear %x : !apv.columns<2, 0, 1> -> !apv.columns<1, 0, 2> graph <{ ... }>`
+    `apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<1, 0, 2> graph <{ ... }>`
     """
 
     name = "apv.linear"
-    input = operand_def(ColumnsType)
+    inputs = var_operand_def(ColumnsType)
     result = result_def(ColumnsType)
     graph = prop_def(GraphAttr)
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
-    assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `graph` $graph attr-dict"
+    assembly_format = "$inputs `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph attr-dict"
 
-    def __init__(self, value: SSAValue, graph: AdderGraph, result: Range, layer: StringAttr | None = None):
+    def __init__(self, values: Sequence[SSAValue], graph: AdderGraph, result: Range, layer: StringAttr | None = None):
         super().__init__(
-            operands=[value],
+            operands=[values],
             result_types=[ColumnsType.of(len(graph.output_table), result)],
             properties={"graph": GraphAttr(graph), "layer": layer},
         )
 
+    @property
+    def column_ranges(self) -> list[Range]:
+        """The range of each input column."""
+        kinds = [columns_of(value) for value in self.inputs]
+        return [kind.range for kind in kinds for _ in range(kind.count.data)]
+
     def verify_(self) -> None:
-        graph, source, result = self.graph.data, columns_of(self.input), columns_of(self.result)
+        graph, columns, result = self.graph.data, self.column_ranges, columns_of(self.result)
         if problem := graph.problem():
             raise VerifyException(problem)
-        if len(graph.inputs) != source.count.data or len(graph.output_table) != result.count.data:
+        if len(graph.inputs) != len(columns) or len(graph.output_table) != result.count.data:
             raise VerifyException(
                 f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
-                f"its types say {source.count.data} and {result.count.data}"
+                f"its types say {len(columns)} and {result.count.data}"
             )
-        for number, span in enumerate(graph.inputs):
-            if not span.covers(source.range):
-                raise VerifyException(
-                    f"input %{number} of the graph ranges over {span}, its column over {source.range}"
-                )
+        for number, (span, column) in enumerate(zip(graph.inputs, columns, strict=True)):
+            if not span.covers(column):
+                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {column}")
         if all(result.range.covers(span) for span in graph.output_ranges):
             return
         # Interval arithmetic is sound but loses cancellations (4x - x); coefficients are exact, and dear.
@@ -207,4 +170,8 @@ class ThresholdOp(IRDLOperation):
         verify_reachable(self.thresholds.data, source.range)
 
 
-Apv = Dialect("apv", [LoadOp, StoreOp, LinearOp, ThresholdOp], [ColumnsType, GraphAttr])
+Apv = Dialect(
+    "apv",
+    [LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, MaxOp, ConcatOp],
+    [ColumnsType, GraphAttr],
+)

@@ -19,7 +19,7 @@ from typing import Any, Self
 from dialects.code import Code, write_text
 from dialects.errors import TextError
 from dialects.grammar import in_loop, parse
-from dialects.isa import MNEMONICS, NO_CELL, OPCODES, ZERO, Cell, Instruction, Operand
+from dialects.isa import MNEMONICS, NO_CELL, OPCODES, ZERO, Cell, Instruction, Operand, compared_width
 
 
 class AssemblyCode(Code):
@@ -110,7 +110,7 @@ class _ToInstructions:
         return Instruction(
             row.op,
             Cell(*dst[:2]),
-            dst.width if "D" in given else a.width,
+            dst.width if "D" in given else compared_width(a, given["B"]) if "B" in given else a.width,
             a,
             given.get("B", ZERO),
             given.get("I", 0),

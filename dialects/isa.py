@@ -43,6 +43,8 @@ class Op(IntEnum):
     CMP_GE = 9
     IN = 10
     OUT = 11
+    CMP_GEV = 12
+    COPY_IF = 13
 
 
 class Cell(NamedTuple):
@@ -170,6 +172,15 @@ OPCODES: Mapping[Op, Opcode] = {
             prologue=">D1",
             sign="I1A0>D1 I0A1>D0",
         ),
+        _row(
+            Op.CMP_GEV,
+            "dAB",
+            "A1B0>D1 A0B1>D0",
+            "d = 1 where A >= B, else 0",
+            prologue=">D1",
+            sign="A1B0>D0 A0B1>D1",
+        ),
+        _row(Op.COPY_IF, "DAc", "C1A0>D0 C1A1>D1", "D = A in the rows where the flag c is 1"),
         _row(Op.IN, "DI", ">D0 T1>D1", "D = vector I of the input"),
         _row(Op.OUT, "AI", "A1>T1", "vector I of the output = A"),
     )
@@ -247,7 +258,7 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
                 cells[role] = cell
     if "I" in operands and op not in (Op.IN, Op.OUT):
         known.append(("I", instruction.imm >> bit & 1))
-    sign = instruction.a.signed and bit == instruction.width - 1
+    sign = (instruction.a.signed or instruction.b.signed) and bit == instruction.width - 1
     passes = _bit_passes(op, bit == 0, sign, tuple(known))
     used = {role for item in passes for part in item for role, _ in part}
     return passes, {role: cell for role, cell in cells.items() if role in used}
@@ -288,6 +299,12 @@ def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
     return places
 
 
+def compared_width(a: Operand, b: Operand) -> int:
+    """Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one."""
+    mixed = a.signed != b.signed
+    return max(source.width + (mixed and not source.signed) for source in (a, b))
+
+
 MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH = 2048, 256, 63
 
 
@@ -312,8 +329,10 @@ def check(instruction: Instruction, columns: int, domains: int) -> None:
             fail(f"two bits that are needed together meet in column c{places[role][0]}")
     if row.op in (Op.CMP_GE, Op.OUT) and instruction.width != instruction.a.width:
         fail(f"its width {instruction.width} is not that of its source, {instruction.a.width}")
-    if row.op in (Op.CMP_GE, Op.OUT) and instruction.a.shift:
-        fail(f"its source can't be shifted, found <<{instruction.a.shift}")
+    if row.op is Op.CMP_GEV and instruction.width != compared_width(instruction.a, instruction.b):
+        fail(f"its sources are compared over {compared_width(instruction.a, instruction.b)} bits")
+    if row.op in (Op.CMP_GE, Op.CMP_GEV, Op.OUT) and (instruction.a.shift or instruction.b.shift):
+        fail("a source of it can't be shifted")
     if row.op is Op.SET_IF and instruction.a[2:] != (1, False, 0):
         fail("its flag is a single cell, neither signed nor shifted")
     if row.op is Op.CMP_GE and not Range.of_width(instruction.width, instruction.a.signed).covers(

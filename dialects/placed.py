@@ -16,7 +16,7 @@ from typing import Any, Self
 from dialects.code import Code, write_text
 from dialects.errors import TextError
 from dialects.grammar import in_loop, parse
-from dialects.isa import NO_CELL, ZERO, Cell, Instruction, Op, Operand
+from dialects.isa import NO_CELL, ZERO, Cell, Instruction, Op, Operand, compared_width
 
 
 class PlacedCode(Code):
@@ -42,6 +42,8 @@ _FORMS = {
     Op.ADD: "{D} = {A} + {B} carry {c}",
     Op.SUB: "{D} = {A} - {B} carry {c}",
     Op.CMP_GE: "{d} = {A} >= {I}",
+    Op.CMP_GEV: "{d} = {A} >= {B}",
+    Op.COPY_IF: "{D} = {A} if {c}",
     Op.IN: "{D} = in {I}",
     Op.OUT: "out {I} = {A}",
 }
@@ -142,6 +144,13 @@ class _ToInstructions:
     def cmp_ge(self, parts: list[Any]) -> Instruction:
         target, source, bound = parts
         return Instruction(Op.CMP_GE, _cell(target), source.width, source, imm=int(bound))
+
+    def cmp_gev(self, parts: list[Any]) -> Instruction:
+        target, left, right = parts
+        return Instruction(Op.CMP_GEV, _cell(target), compared_width(left, right), left, right)
+
+    def copy_if(self, parts: list[Any]) -> Instruction:
+        return _make(Op.COPY_IF, parts[0], parts[1], carry=_cell(parts[2]))
 
     def in_(self, parts: list[Any]) -> Instruction:
         return _make(Op.IN, parts[0], imm=int(parts[1]))

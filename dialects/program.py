@@ -33,7 +33,7 @@ from dialects.code import Code, check_code
 from dialects.errors import ProgramError
 from dialects.isa import Op
 from dialects.target import Geometry
-from dialects.ternary import IntTensor, range_of, shape_of
+from dialects.ternary import IntTensor, range_of, shape_of, shape_text
 
 
 @irdl_attr_definition
@@ -137,7 +137,8 @@ class ProgramBase(IRDLOperation, ABC):
     def _verify_vectors(self) -> None:
         for value in (*self.inputs, *self.outputs):
             if len(shape_of(value)) != 2 or shape_of(value)[1] < 1:
-                raise VerifyException(f"a program takes and gives tensors (batch, features), found {shape_of(value)}")
+                found = shape_text(shape_of(value))
+                raise VerifyException(f"a program takes and gives tensors (batch, features), found {found}")
         read, written = (
             sum(map(features, self.inputs)),
             [(span.width, span.signed) for value in self.outputs for span in [range_of(value)] * features(value)],

@@ -10,25 +10,13 @@ The first dimension of every tensor is the batch; the second is the channel.
 from __future__ import annotations
 
 from math import prod
-from typing import TypeAlias, cast
 
 import numpy as np
-from xdsl.dialects.builtin import (
-    DYNAMIC_INDEX,
-    AnyFloat,
-    DenseArrayBase,
-    Float32Type,
-    Float64Type,
-    IntAttr,
-    StringAttr,
-    TensorType,
-    f64,
-)
-from xdsl.ir import Attribute, Dialect, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, Float32Type, Float64Type, StringAttr, TensorType, f64
+from xdsl.ir import Dialect, Operation, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     ParsePropInAttrDict,
-    irdl_attr_definition,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -36,132 +24,28 @@ from xdsl.irdl import (
     result_def,
     traits_def,
 )
-from xdsl.parser import AttrParser
-from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.packed import PackedAttr
 from dialects.ranges import Range
 from dialects.tensors import FloatArray, FloatThresholds, IntMatrix, Thresholds
-
-
-@irdl_attr_definition
-class IntType(ParametrizedAttribute, TypeAttribute):
-    """Integers from `low` to `high`, both included: `!ternary.int<-1, 1>`."""
-
-    name = "ternary.int"
-    low: IntAttr
-    high: IntAttr
-
-    @classmethod
-    def of(cls, span: Range) -> IntType:
-        return cls(IntAttr(span.lo), IntAttr(span.hi))
-
-    @property
-    def range(self) -> Range:
-        return Range(self.low.data, self.high.data)
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
-        with parser.in_angle_brackets():
-            low = parser.parse_integer(allow_boolean=False)
-            parser.parse_punctuation(",")
-            high = parser.parse_integer(allow_boolean=False)
-        return [IntAttr(low), IntAttr(high)]
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_string(f"{self.low.data}, {self.high.data}")
-
-    def verify(self) -> None:
-        if self.low.data > self.high.data:
-            raise VerifyException(
-                f"an integer range goes from the lower to the higher end, found {self.low.data}, {self.high.data}"
-            )
-
-
-IntTensor: TypeAlias = TensorType[IntType]
-FloatTensor: TypeAlias = TensorType[AnyFloat]
-
-
-@irdl_attr_definition
-class MatrixAttr(PackedAttr[IntMatrix]):
-    """Weights, a line an output: `<{ +0- }>`."""
-
-    name = "ternary.matrix"
-    value_class = IntMatrix
-
-
-@irdl_attr_definition
-class ThresholdsAttr(PackedAttr[Thresholds]):
-    """Integer thresholds, a line a channel: `<{ up -3 5 }>`."""
-
-    name = "ternary.thresholds"
-    value_class = Thresholds
-
-
-@irdl_attr_definition
-class FloatThresholdsAttr(PackedAttr[FloatThresholds]):
-    """Real thresholds, a line a channel: `<{ up 0.25 0.75 }>`."""
-
-    name = "ternary.float_thresholds"
-    value_class = FloatThresholds
-
-
-def int_tensor(shape: tuple[int, ...], span: Range) -> IntTensor:
-    """A tensor type of integers in `span`; the batch dimension is `DYNAMIC_INDEX`."""
-    return TensorType(IntType.of(span), shape)
-
-
-def range_of(value: SSAValue) -> Range:
-    """The range of an integer tensor; the value's type is known to be one."""
-    element = element_of(value)
-    assert isinstance(element, IntType)
-    return element.range
-
-
-def _tensor_type(value: SSAValue) -> TensorType[Attribute]:
-    kind: Attribute = value.type
-    assert isinstance(kind, TensorType)
-    return cast(TensorType[Attribute], kind)
-
-
-def element_of(value: SSAValue) -> Attribute:
-    """The element type of a tensor."""
-    return _tensor_type(value).element_type
-
-
-def shape_of(value: SSAValue) -> tuple[int, ...]:
-    """The shape of a tensor; a dynamic dimension is `DYNAMIC_INDEX`."""
-    return _tensor_type(value).get_shape()
-
-
-def channels_of(value: SSAValue) -> int:
-    shape = shape_of(value)
-    return shape[1] if len(shape) > 1 else 1
-
-
-def verify_steps(table: Thresholds, result: Range, channels: int) -> None:
-    """Common rules of all threshold tables; raises VerifyException."""
-    if table.channels not in (1, channels):
-        raise VerifyException(f"expected thresholds for 1 or {channels} channels, found {table.channels}")
-    if table.levels != result.hi - result.lo:
-        raise VerifyException(
-            f"a result from {result.lo} to {result.hi} needs {result.hi - result.lo} thresholds a channel, "
-            f"found {table.levels}"
-        )
-    if problem := table.problem():
-        raise VerifyException(problem)
-
-
-def verify_reachable(table: Thresholds, span: Range) -> None:
-    """Integer thresholds lie in the range of their input or one above it; raises VerifyException."""
-    values = table.array
-    if values.size and (values.min() < span.lo or values.max() > span.hi + 1):
-        raise VerifyException(
-            f"thresholds of an input {span} lie in {span.lo}..{span.hi + 1}, found {values.min()}..{values.max()}"
-        )
+from dialects.ternary_spatial import CombineOp, ConcatOp, ConvOp, MaxPoolOp, SumPoolOp, WindowAttr
+from dialects.ternary_types import (
+    FloatTensor,
+    FloatThresholdsAttr,
+    IntTensor,
+    IntType,
+    MatrixAttr,
+    ThresholdsAttr,
+    channels_of,
+    element_of,
+    int_tensor,
+    range_of,
+    shape_of,
+    shape_text,
+    verify_reachable,
+    verify_steps,
+)
 
 
 @irdl_op_definition
@@ -223,11 +107,12 @@ class MatmulOp(IRDLOperation):
         weights, shape = self.weights.data, shape_of(self.input)
         if len(shape) != 2 or shape[1] != weights.columns:
             raise VerifyException(
-                f"weights with {weights.columns} columns need an input (batch, {weights.columns}), found {shape}"
+                f"weights with {weights.columns} columns need an input (batch, {weights.columns}), "
+                f"found {shape_text(shape)}"
             )
         if shape_of(self.result) != (shape[0], weights.rows):
             raise VerifyException(
-                f"expected a result of shape ({shape[0]}, {weights.rows}), found {shape_of(self.result)}"
+                f"expected a result (batch, {weights.rows}), found {shape_text(shape_of(self.result))}"
             )
         lows, highs = weights.output_ranges(range_of(self.input))
         exact, stated = Range(int(lows.min()), int(highs.max())), range_of(self.result)
@@ -285,9 +170,11 @@ class ReshapeOp(IRDLOperation):
     def verify_(self) -> None:
         before, after = shape_of(self.input), shape_of(self.result)
         if not before or not after or before[0] != after[0]:
-            raise VerifyException(f"the batch dimension can't change: {before} -> {after}")
+            raise VerifyException(f"the batch dimension can't change: {shape_text(before)} -> {shape_text(after)}")
         if DYNAMIC_INDEX in before[1:] + after[1:] or prod(before[1:]) != prod(after[1:]):
-            raise VerifyException(f"the shapes hold different numbers of values a sample: {before} -> {after}")
+            raise VerifyException(
+                f"the shapes hold different numbers of values a sample: {shape_text(before)} -> {shape_text(after)}"
+            )
         if element_of(self.input) != element_of(self.result):
             raise VerifyException("a reshape keeps the element type")
 
@@ -344,6 +231,17 @@ class DequantizeOp(IRDLOperation):
 
 Ternary = Dialect(
     "ternary",
-    [QuantizeOp, MatmulOp, ThresholdOp, ReshapeOp, DequantizeOp],
-    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr],
+    [
+        QuantizeOp,
+        MatmulOp,
+        ConvOp,
+        MaxPoolOp,
+        SumPoolOp,
+        CombineOp,
+        ConcatOp,
+        ThresholdOp,
+        ReshapeOp,
+        DequantizeOp,
+    ],
+    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr],
 )

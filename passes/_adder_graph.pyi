@@ -13,7 +13,8 @@ def share_many(
 ) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
     """Node and output tables for matrices (outputs, inputs) and ranges (inputs, 2).
 
-    After greedy sharing, each kernel's number of steps of search follows. Neither threads nor repetition change the result.
+    After greedy sharing, each kernel's number of steps of search follows. Neither threads nor repetition change the
+    result.
     """
 
 def coefficients(inputs: int, nodes: NDArray[np.int32], outputs: NDArray[np.int32]) -> NDArray[np.int64]:

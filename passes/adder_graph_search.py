@@ -5,7 +5,8 @@
                                  %5 = %3 + %2
 
 The search is native (passes/native): greedy sharing of signed, shifted pairs of terms, then ruin and recreate, then
-every output's remaining terms are summed narrowest first. Here its arguments are checked and its result is proved.
+every output's remaining terms are summed narrowest first. Dense matrices are also tried as differences along a
+spanning tree of their rows. Here arguments are checked and results proved.
 """
 
 from __future__ import annotations
@@ -39,14 +40,13 @@ def share(matrix: NDArray[Any], inputs: Sequence[Range], *, effort: int = 1, see
     """An adder graph for `matrix` (outputs, inputs; integers within 2**30) with shared subexpressions.
 
     Effort 0 is greedy only; the time of the search grows in proportion to the effort. The same arguments give the
-    same graph. ValueError where the arguments don't fit each other.
+    same graph. ValueError where the arguments don't fit each other. Nodes come where they are first needed, output by
+    output.
     """
     return share_many([Kernel(matrix, inputs)], effort=effort, seed=seed)[0]
 
 
-def share_many(
-    kernels: Sequence[Kernel], *, effort: int = 1, seed: int = 0, threads: int = 1
-) -> list[AdderGraph]:
+def share_many(kernels: Sequence[Kernel], *, effort: int = 1, seed: int = 0, threads: int = 1) -> list[AdderGraph]:
     """`share` of every kernel, several at a time; the number of threads never changes a result."""
     if effort < 0 or threads < 1:
         raise ValueError(f"expected effort >= 0 and threads >= 1, found {effort} and {threads}")

@@ -1,7 +1,7 @@
 """The adder graph that shares nothing: every output is a running sum of its own terms.
 
-    matrix 1 -1 0      %3 = %0 - %1
-           0  2 6      %4 = %1 - %2 ... (a term is an input times a power of two, plus or minus)
+    x0 - x1 + 4 x2     %3 = %0 - %1
+                       %4 = %3 + %2<<2
 
 It needs no search, is what a compiler without common-subexpression elimination emits (the paper's flow), and is the
 yardstick for every graph that does share.

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
-from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv
 from dialects.adder_graph import AdderGraph
@@ -52,12 +51,7 @@ class ApvShare(ModulePass):
             )
         geometry = geometry_of(op)
         for layer in [item for item in op.walk() if isinstance(item, apv.LinearOp)]:
-            graph = self._share(layer.graph.data, geometry)
-            new = apv.LinearOp(layer.input, graph, apv.columns_of(layer.result).range, layer.layer)
-            new.result.name_hint = layer.result.name_hint
-            Rewriter.insert_op(new, InsertPoint.before(layer))
-            layer.result.replace_all_uses_with(new.result)
-            Rewriter.erase_op(layer)
+            layer.graph = apv.GraphAttr(self._share(layer.graph.data, geometry))
 
     def _share(self, graph: AdderGraph, geometry: Geometry) -> AdderGraph:
         matrix = graph.coefficients()

@@ -1,7 +1,7 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
-Stands after the passes on adder graphs. All column vectors of the function, from its loads to its stores, become one
-placed program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's
+Stands after the passes on adder graphs. What works on the same rows, from its loads to its stores, becomes one placed
+program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's
 attribute `rtm.geometry`, else the default target's.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, rtm
+from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError, TargetError
 from dialects.placed import PlacedCode
 from dialects.program import geometry_of
@@ -54,15 +55,37 @@ class ConvertApvToRtm(ModulePass):
 
 
 def _place_function(function: func.FuncOp, geometry: Geometry) -> None:
-    ops = [op for op in function.walk() if op.name.startswith("apv.")]
+    block = function.body.block
+    for ops in _stages(block):
+        _place_stage(ops, geometry)
+    _sort(block)
+
+
+def _stages(block: Block) -> list[list[Operation]]:
+    """The operations on column vectors, grouped by the rows that they work on, in order of their first operation."""
+    stage_of: dict[SSAValue, int] = {}
+    members: dict[int, list[Operation]] = {}
+    for number, op in enumerate(block.ops):
+        if not op.name.startswith("apv.") or isinstance(op, GatherOp | ScatterOp):
+            continue
+        found = sorted({stage_of[value] for value in op.operands if value in stage_of})
+        stage = found[0] if found else number
+        members.setdefault(stage, []).append(op)
+        for other in found[1:]:
+            members[stage] = sorted(members[stage] + members.pop(other), key=list(block.ops).index)
+            stage_of.update({value: stage for value, at in stage_of.items() if at == other})
+        stage_of.update({result: stage for result in op.results if isinstance(result.type, apv.ColumnsType)})
+    return [ops for ops in members.values() if any(isinstance(op, apv.StoreOp) for op in ops)]
+
+
+def _place_stage(ops: list[Operation], geometry: Geometry) -> None:
     stores = [op for op in ops if isinstance(op, apv.StoreOp)]
-    if not stores:
-        return
-    _refuse_round_trips(ops)
     code, loads = _vector_code(ops)
+    code.sink_loads()
     segments = [
         rtm.SegmentOp(layer, PlacedCode.of(statements))
         for layer, statements in zip(code.segments, place(code, geometry), strict=True)
+        if statements
     ]
     program = rtm.ProgramOp([load.input for load in loads], [store.result.type for store in stores], geometry, segments)
     Rewriter.insert_op(program, InsertPoint.before(stores[0]))
@@ -73,13 +96,19 @@ def _place_function(function: func.FuncOp, geometry: Geometry) -> None:
         Rewriter.erase_op(op)
 
 
-def _refuse_round_trips(ops: list[Operation]) -> None:
-    """All loads must come before all stores: one program runs from the first to the last."""
-    stored = False
-    for op in ops:
-        stored |= isinstance(op, apv.StoreOp)
-        if stored and isinstance(op, apv.LoadOp):
-            raise PipelineError("values go back to the host and into the array again, which one program can't do")
+def _sort(block: Block) -> None:
+    """Bring operations behind those whose results they use; otherwise the order stays."""
+    waiting = list(block.ops)
+    done: set[SSAValue] = set(block.args)
+    while waiting:
+        ready = [op for op in waiting if all(value in done for value in op.operands)]
+        if not ready:
+            raise PipelineError(f"stages depend on each other in a circle, at {waiting[0].name}")
+        first = ready[0]
+        done.update(first.results)
+        waiting.remove(first)
+        first.detach()
+        block.add_op(first)
 
 
 def _vector_code(ops: list[Operation]) -> tuple[VectorCode, list[apv.LoadOp]]:
@@ -96,11 +125,17 @@ def _vector_code(ops: list[Operation]) -> tuple[VectorCode, list[apv.LoadOp]]:
                 loads.append(op)
             case apv.LinearOp():
                 code.begin_segment(op.layer.data if op.layer else "linear")
-                columns[op.result] = code.linear(columns[op.input], op.graph.data)
+                views = [view for value in op.inputs for view in columns[value]]
+                columns[op.result] = code.linear(views, op.graph.data)
             case apv.ThresholdOp():
                 code.begin_segment(op.layer.data if op.layer else "threshold")
                 span = apv.columns_of(op.result).range
                 columns[op.result] = code.threshold(columns[op.input], op.thresholds.data, span)
+            case MaxOp():
+                code.begin_segment(op.layer.data if op.layer else "max")
+                columns[op.result] = code.maximum(columns[op.input], op.run)
+            case ConcatOp():
+                columns[op.result] = [view for value in op.inputs for view in columns[value]]
             case apv.StoreOp():
                 code.begin_segment(f"store {op.result.name_hint or written}")
                 code.store(columns[op.input], written)

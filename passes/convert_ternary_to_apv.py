@@ -1,8 +1,9 @@
 """convert-ternary-to-apv: from tensors to column vectors, from weights to adder graphs.
 
-Stands after import. Every feature of a tensor becomes a column vector, samples become rows; a matmul becomes an adder
-graph without sharing (a running sum an output), which later passes improve. The input quantiser and the output scale
-stay on the host, with a load and a store between them and the array.
+Stands after import. Channels become column vectors; rows are the samples of the batch, or, for images, the positions of
+every sample. A matmul or convolution becomes an adder graph without sharing (a running sum an output), which later
+passes improve. Where the rows change (a window is gathered, an image is flattened), values go through the global
+buffer: a store, a gather or scatter, a load. The input quantiser and the output scale stay on the host.
 
     %a = ternary.matmul %q : ... weights <{ +0- }>
   becomes
@@ -13,28 +14,26 @@ stay on the host, with a load and a store between them and the array.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp
+from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, ternary
+from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError
-from dialects.tensors import Thresholds
+from dialects.tensors import IntArray, IntMatrix
+from dialects.window import Window
 from passes.adder_graph_sums import unshared
 
-
-class _Columns(NamedTuple):
-    """A tensor that lives in the array: its column vectors and its shape as a tensor."""
-
-    value: SSAValue
-    shape: tuple[int, ...]
+_POINT = Window((1, 1))
 
 
 @dataclass(frozen=True)
@@ -50,65 +49,155 @@ class ConvertTernaryToApv(ModulePass):
         conversion.erase()
 
 
+class _Columns(NamedTuple):
+    """A tensor that lives in the array: its column vectors, its shape as a tensor, and the stage that computes it.
+
+    A stage is a run of work on the same rows, from loads to stores; a stage depends on earlier ones only.
+    """
+
+    value: SSAValue
+    shape: tuple[int, ...]
+    stage: int
+
+
 class _Conversion:
     def __init__(self) -> None:
         self.columns: dict[SSAValue, _Columns] = {}
+        self.tensors: dict[SSAValue, SSAValue] = {}
+        """stored forms of values that live in the array"""
+        self.stage_of: dict[SSAValue, int] = {}
+        """the stage that each stored tensor comes from; host tensors come before all stages"""
+        self.stages = 0
         self.replaced: list[Operation] = []
 
     def visit(self, op: Operation) -> None:
         match op:
             case ternary.MatmulOp():
-                source = self._loaded(op.input, op)
-                spans = [apv.columns_of(source.value).range] * op.weights.data.columns
-                graph = unshared(op.weights.data.array, spans)
-                if not np.array_equal(graph.coefficients(), op.weights.data.array):
-                    raise AssertionError(f"the adder graph of {op.layer} does not compute its weights")
-                self._replace(op, apv.LinearOp(source.value, graph, ternary.range_of(op.result), op.layer))
+                self._linear(op, self._rows([op.input], op), op.weights.data.array, op.layer)
+            case ternary.ConvOp():
+                source = self._gathered(op.input, op.window.data, op.pad_value, op)
+                weights = _ungrouped(op.weights.data, op.group_count, op.window.data.size)
+                self._linear(op, [source], weights, op.layer)
+            case ternary.SumPoolOp():
+                source = self._gathered(op.input, op.window.data, op.pad_value, op)
+                channels = np.eye(ternary.channels_of(op.input), dtype=np.int64)
+                self._linear(op, [source], np.repeat(channels, op.window.data.size, axis=1), op.layer)
+            case ternary.MaxPoolOp():
+                # What is outside the image never wins against the lowest value.
+                source = self._gathered(op.input, op.window.data, ternary.range_of(op.input).lo, op)
+                self._replace(op, MaxOp(source.value, op.window.data.size, op.layer), source.stage)
+            case ternary.CombineOp():
+                weights = _side_by_side(op.multipliers.data, op.result)
+                self._linear(op, self._rows(list(op.inputs), op), weights, op.layer)
+            case ternary.ConcatOp():
+                sources = self._rows(list(op.inputs), op)
+                concat = ConcatOp([source.value for source in sources], ternary.range_of(op.result))
+                self._replace(op, concat, sources[0].stage)
             case ternary.ThresholdOp():
-                source = self._loaded(op.input, op)
-                table = _per_feature(op.thresholds.data, source.shape)
-                self._replace(op, apv.ThresholdOp(source.value, table, ternary.range_of(op.result), op.layer))
-            case ternary.ReshapeOp() if op.input in self.columns:
-                # Columns are the features in row-major order, whatever shape the tensor had.
-                shape = ternary.shape_of(op.result)
-                self.columns[op.result] = _Columns(self.columns[op.input].value, shape)
+                source = self._rows([op.input], op)[0]
+                span = ternary.range_of(op.result)
+                self._replace(op, apv.ThresholdOp(source.value, op.thresholds.data, span, op.layer), source.stage)
+            case ternary.ReshapeOp() if op.input in self.columns and self._keeps_columns(op):
+                self.columns[op.result] = self.columns[op.input]._replace(shape=ternary.shape_of(op.result))
                 self.replaced.append(op)
             case _:
-                for index, operand in enumerate(op.operands):
-                    if operand in self.columns:
-                        op.operands[index] = self._stored(self.columns[operand], op)
+                self._store_operands(op)
 
-    def _loaded(self, value: SSAValue, user: Operation) -> _Columns:
-        if value in self.columns:
+    def _keeps_columns(self, op: ternary.ReshapeOp) -> bool:
+        """Whether channels stay channels and rows stay rows: there is one position before and after."""
+        return all(prod(ternary.shape_of(value)[2:]) == 1 for value in (op.input, op.result))
+
+    def _store_operands(self, op: Operation) -> None:
+        for index, operand in enumerate(op.operands):
+            if operand in self.columns:
+                op.operands[index] = self._tensor(operand, op)
+        if isinstance(op, ternary.ReshapeOp):
+            self.stage_of[op.result] = self.stage_of.get(op.input, 0)
+
+    def _rows(self, values: Sequence[SSAValue], user: Operation) -> list[_Columns]:
+        """Values as columns of the same rows: those of the latest stage stay where they are, others are loaded."""
+        stage = max((self.columns[value].stage for value in values if value in self.columns), default=0)
+        later = any(value not in self.columns and self.stage_of.get(value, 0) >= stage for value in values)
+        if later:
+            self.stages += 1
+            stage = self.stages
+        return [self._at(value, stage, user) for value in values]
+
+    def _at(self, value: SSAValue, stage: int, user: Operation) -> _Columns:
+        columns = self.columns.get(value)
+        if columns is not None and columns.stage == stage:
+            return columns
+        tensor, shape = self._tensor(value, user), ternary.shape_of(value)
+        if prod(shape[2:]) != 1:
+            tensor = self._gather(tensor, _POINT, 0, user)
+        return self._load(tensor, shape, stage, user)
+
+    def _gathered(self, value: SSAValue, window: Window, pad: int, user: Operation) -> _Columns:
+        """The elements of each window as columns; the rows are the window's positions."""
+        shape = ternary.shape_of(user.results[0])
+        if value in self.columns and window.pointwise:
             return self.columns[value]
-        shape = ternary.shape_of(value)
-        if DYNAMIC_INDEX in shape[1:]:
-            raise PipelineError(f"{user.name}: only the batch dimension may be dynamic, found {shape}")
-        flat = value
-        if len(shape) != 2:
-            reshape = ternary.ReshapeOp(value, (shape[0], prod(shape[1:])))
+        tensor = self._tensor(value, user)
+        self.stages += 1
+        return self._load(self._gather(tensor, window, pad, user), shape, self.stages, user)
+
+    def _gather(self, tensor: SSAValue, window: Window, pad: int, user: Operation) -> SSAValue:
+        shape = ternary.shape_of(tensor)
+        if len(shape) == 3:
+            reshape = ternary.ReshapeOp(tensor, (*shape, 1))
             _insert(reshape, user)
-            flat = reshape.result
-        load = apv.LoadOp(flat)
-        load.result.name_hint = value.name_hint
+            tensor = reshape.result
+        gather = GatherOp(tensor, window, pad)
+        gather.result.name_hint = tensor.name_hint
+        _insert(gather, user)
+        return gather.result
+
+    def _load(self, tensor: SSAValue, shape: tuple[int, ...], stage: int, user: Operation) -> _Columns:
+        rows = ternary.shape_of(tensor)
+        if DYNAMIC_INDEX in rows[1:]:
+            raise PipelineError(f"{user.name}: only the batch dimension may be dynamic, found {rows}")
+        if len(rows) != 2:
+            reshape = ternary.ReshapeOp(tensor, (rows[0], prod(rows[1:])))
+            _insert(reshape, user)
+            tensor = reshape.result
+        load = apv.LoadOp(tensor)
+        load.result.name_hint = tensor.name_hint
         _insert(load, user)
-        self.columns[value] = _Columns(load.result, shape)
-        return self.columns[value]
+        return _Columns(load.result, shape, stage)
 
-    def _stored(self, columns: _Columns, user: Operation) -> SSAValue:
+    def _tensor(self, value: SSAValue, user: Operation) -> SSAValue:
+        """A value as a tensor in the global buffer, stored once however often it is used."""
+        if value not in self.columns:
+            return value
+        if value in self.tensors:
+            return self.tensors[value]
+        columns = self.columns[value]
         store = apv.StoreOp(columns.value)
-        store.result.name_hint = columns.value.name_hint
         _insert(store, user)
-        if ternary.shape_of(store.result) == columns.shape:
-            return store.result
-        reshape = ternary.ReshapeOp(store.result, columns.shape)
-        _insert(reshape, user)
-        return reshape.result
+        result, shape = store.result, columns.shape
+        result.name_hint = value.name_hint
+        if prod(shape[2:]) != 1:
+            scatter = ScatterOp(result, shape if len(shape) == 4 else (*shape, 1))
+            _insert(scatter, user)
+            result = scatter.result
+        if ternary.shape_of(result) != shape:
+            reshape = ternary.ReshapeOp(result, shape)
+            _insert(reshape, user)
+            result = reshape.result
+        result.name_hint = value.name_hint
+        self.tensors[value], self.stage_of[result] = result, columns.stage
+        return result
 
-    def _replace(self, op: ternary.MatmulOp | ternary.ThresholdOp, new: apv.LinearOp | apv.ThresholdOp) -> None:
+    def _linear(self, op: Operation, sources: Sequence[_Columns], weights: IntArray, layer: StringAttr | None) -> None:
+        kinds = [apv.columns_of(source.value) for source in sources]
+        graph = unshared(weights, [kind.range for kind in kinds for _ in range(kind.count.data)])
+        values, span = [source.value for source in sources], ternary.range_of(op.results[0])
+        self._replace(op, apv.LinearOp(values, graph, span, layer), sources[0].stage)
+
+    def _replace(self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | MaxOp | ConcatOp, stage: int) -> None:
         _insert(new, op)
-        new.result.name_hint = op.result.name_hint
-        self.columns[op.result] = _Columns(new.result, ternary.shape_of(op.result))
+        new.result.name_hint = op.results[0].name_hint
+        self.columns[op.results[0]] = _Columns(new.result, ternary.shape_of(op.results[0]), stage)
         self.replaced.append(op)
 
     def erase(self) -> None:
@@ -120,9 +209,20 @@ def _insert(op: Operation, before: Operation) -> None:
     Rewriter.insert_op(op, InsertPoint.before(before))
 
 
-def _per_feature(table: Thresholds, shape: tuple[int, ...]) -> Thresholds:
-    """A line a column, where the tensor has positions besides its channels."""
-    positions = prod(shape[2:])
-    if table.channels == 1 or positions == 1:
-        return table
-    return Thresholds.from_array(np.repeat(table.array, positions, axis=0), np.repeat(table.down, positions))
+def _ungrouped(weights: IntMatrix, groups: int, size: int) -> IntArray:
+    """Weights over all input channels: those of other groups are zero."""
+    if groups == 1:
+        return weights.array
+    rows, columns = weights.rows // groups, weights.columns
+    full = np.zeros((weights.rows, columns * groups), dtype=np.int64)
+    for group in range(groups):
+        part = slice(group * rows, (group + 1) * rows)
+        full[part, group * columns : (group + 1) * columns] = weights.array[part]
+    return full
+
+
+def _side_by_side(multipliers: IntMatrix, result: SSAValue) -> IntArray:
+    """One matrix over the channels of all inputs of a combine: a diagonal for each input."""
+    channels = ternary.channels_of(result)
+    lines = np.broadcast_to(multipliers.array, (channels, multipliers.columns))
+    return np.concatenate([np.diag(lines[:, index]) for index in range(multipliers.columns)], axis=1)

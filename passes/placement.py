@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dialects.errors import CapacityError
-from dialects.isa import ZERO, Cell, Instruction, Op, Operand
+from dialects.isa import ZERO, Cell, Instruction, Op, Operand, compared_width
 from dialects.target import Geometry
 from passes.vector_code import Kind, Step, VectorCode
 
@@ -55,11 +55,11 @@ def last_uses(code: VectorCode) -> list[int]:
 
 
 def continues(step: Step, number: int, last: Sequence[int]) -> int:
-    """The operand whose place the result of a sum takes over, or -1: it dies here and is not shifted.
+    """The operand whose place the result of a sum or maximum takes over, or -1: it dies here and is not shifted.
 
     In place, B = B + A and B = B - A have valid pass orders, B = A - B has none.
     """
-    if step.kind is not Kind.SUM or step.a == step.b or -1 in (step.a, step.b):
+    if step.kind not in (Kind.SUM, Kind.MAX) or step.a == step.b or -1 in (step.a, step.b):
         return -1
     if step.a_shift == 0 and last[step.a] == number:
         return step.a
@@ -82,11 +82,11 @@ def slots_of(code: VectorCode) -> tuple[list[int], list[Slot]]:
             else:
                 slot_of[step.result] = mine = len(slots)
                 slots.append(Slot(width, number, last[step.result], step.kind is not Kind.SUM, set(), set()))
-            for operand in (step.a, step.b) if step.kind is Kind.SUM else ():
+            for operand in (step.a, step.b) if step.kind in (Kind.SUM, Kind.MAX) else ():
                 if operand >= 0 and slot_of[operand] != mine:
                     slots[mine].meets.add(slot_of[operand])
                     slots[slot_of[operand]].meets.add(mine)
-            if step.kind is Kind.SUM and step.a >= 0 and step.b >= 0 and slot_of[step.a] != slot_of[step.b]:
+            if step.kind in (Kind.SUM, Kind.MAX) and step.a >= 0 and step.b >= 0 and slot_of[step.a] != slot_of[step.b]:
                 slots[slot_of[step.a]].pairs.add(slot_of[step.b])
                 slots[slot_of[step.b]].pairs.add(slot_of[step.a])
     return slot_of, slots
@@ -236,6 +236,8 @@ class _Emitter:
                 self.out.append(Instruction(Op.OUT, Cell(0, 0), source.width, source, imm=step.imm))
             case Kind.STEPS:
                 self._steps(step)
+            case Kind.MAX:
+                self._maximum(step, before)
             case Kind.SUM if before >= 0:
                 self._in_place(step, before)
             case Kind.SUM:
@@ -282,8 +284,24 @@ class _Emitter:
         self._extend(before, width)
         self._accumulate(dst, width, self._apart(self._operand(other, shift), dst.column), step.subtract)
 
+    def _maximum(self, step: Step, before: int) -> None:
+        """The result holds one operand and takes the other one in the rows where that is greater."""
+        kept, other = (before, step.a if before == step.b else step.b) if before >= 0 else (step.a, step.b)
+        dst, width = self.places[step.result], self.code.ranges[step.result].width
+        mine, theirs = self._operand(kept), self._operand(other)
+        if before < 0:
+            self._write(Op.COPY, step.result, self._apart(mine, dst.column))
+        else:
+            self._extend(kept, width)
+        theirs = self._apart(self._apart(theirs, dst.column), mine.column)
+        # A value that the result's width cuts is below the other operand's range, so it is replaced.
+        self.out.append(Instruction(Op.CMP_GEV, self.carry, compared_width(theirs, mine), theirs, mine))
+        self.out.append(Instruction(Op.COPY_IF, dst, width, theirs, carry=self.carry))
+
     def _accumulate(self, dst: Cell, width: int, source: Operand, subtract: bool) -> None:
         """dst = dst + or - source: a shift skips the destination's low domains, which it leaves as they are."""
+        if width <= source.shift:
+            return
         op = Op.SUB_IP if subtract else Op.ADD_IP
         start = Cell(dst.column, dst.domain + source.shift)
         self.out.append(Instruction(op, start, width - source.shift, source._replace(shift=0), carry=self._carry(op)))

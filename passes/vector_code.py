@@ -26,6 +26,8 @@ class Kind(Enum):
     """result = `imm`"""
     SUM = auto()
     """result = (a << a_shift) + or - (b << b_shift)"""
+    MAX = auto()
+    """result = the greater of a and b"""
     STEPS = auto()
     """result = `imm`, or, from each threshold of `table` on that a has reached, the number beside it"""
     STORE = auto()
@@ -108,6 +110,32 @@ class VectorCode:
         if not table:
             return View(self._add(Step(Kind.CONST, 0, self._value(span), imm=value)))
         return View(self._add(Step(Kind.STEPS, 0, self._value(span), column.value, imm=value, table=table)))
+
+    def maximum(self, columns: Sequence[View], size: int) -> list[View]:
+        """The greatest of each run of `size` neighbouring columns."""
+        views: list[View] = []
+        for first in range(0, len(columns), size):
+            greatest = self.plain(columns[first])
+            for column in columns[first + 1 : first + size]:
+                other = self.plain(column)
+                one, two = self.ranges[greatest], self.ranges[other]
+                span = Range(max(one.lo, two.lo), max(one.hi, two.hi))
+                greatest = self._add(Step(Kind.MAX, 0, self._value(span), greatest, b=other))
+            views.append(View(greatest))
+        return views
+
+    def sink_loads(self) -> None:
+        """Load each vector just before its first use, in the layer that uses it; drop those that nothing uses."""
+        loads = {step.result: step for step in self.steps if step.kind is Kind.LOAD}
+        steps: list[Step] = []
+        for step in self.steps:
+            if step.kind is Kind.LOAD:
+                continue
+            for value in (step.a, step.b):
+                if (load := loads.pop(value, None)) is not None:
+                    steps.append(load._replace(segment=step.segment))
+            steps.append(step)
+        self.steps = steps
 
     def store(self, columns: Sequence[View], first: int) -> None:
         """Output vectors from `first` on."""

@@ -15,11 +15,12 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, Float64Type, ModuleOp, StringAttr
 from xdsl.ir import Operation, SSAValue
 
-from dialects import ap, apv, rtm, ternary
+from dialects import ap, apv, apv_spatial, rtm, ternary, ternary_spatial
 from dialects.errors import PipelineError
 from dialects.program import ProgramBase, features
 from dialects.target import Target
 from dialects.tensors import IntArray
+from dialects.window import scatter
 from runtime.host import InputSpec, Result, Value, check_inputs, dequantize
 from runtime.placed_machine import PlacedMachine
 from runtime.simulator import Segment, Simulator
@@ -102,10 +103,15 @@ class Interpreter:
                 shape = ternary.shape_of(op.result)[1:]
                 self.values[op.result] = self.values[op.input].reshape(-1, *shape)
             case ternary.MatmulOp():
-                weights = op.weights.data.array
-                # int64 products run without BLAS; sums below 2^53 are exact in double precision.
-                product = self.values[op.input].astype(np.float64) @ weights.T.astype(np.float64)
-                self.values[op.result] = product.astype(np.int64)
+                self.values[op.result] = _product(self._ints(op.input), op.weights.data.array)
+            case ternary_spatial.ConvOp():
+                self.values[op.result] = self._convolve(op)
+            case ternary_spatial.MaxPoolOp() | ternary_spatial.SumPoolOp():
+                self.values[op.result] = self._pool(op)
+            case ternary_spatial.CombineOp():
+                self.values[op.result] = self._combine(op)
+            case ternary_spatial.ConcatOp():
+                self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs], axis=1)
             case ternary.ThresholdOp():
                 span = ternary.range_of(op.result)
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input), span)
@@ -114,7 +120,17 @@ class Interpreter:
             case apv.StoreOp():
                 self.values[op.result] = self._ints(op.input).T
             case apv.LinearOp():
-                self.values[op.result] = op.graph.data.propagate(self._ints(op.input))
+                columns = np.concatenate([self._ints(value) for value in op.inputs])
+                self.values[op.result] = op.graph.data.propagate(columns)
+            case apv_spatial.MaxOp():
+                columns = self._ints(op.input)
+                self.values[op.result] = columns.reshape(-1, op.run, columns.shape[1]).max(axis=1)
+            case apv_spatial.ConcatOp():
+                self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs])
+            case apv_spatial.GatherOp():
+                self.values[op.result] = op.window.data.gather(self._ints(op.input), op.pad_value)
+            case apv_spatial.ScatterOp():
+                self.values[op.result] = scatter(self._ints(op.input), *ternary.shape_of(op.result)[2:])
             case apv.ThresholdOp():
                 span = apv.columns_of(op.result).range
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input).T, span).T
@@ -125,6 +141,30 @@ class Interpreter:
 
     def _ints(self, value: SSAValue) -> IntArray:
         return self.values[value].astype(np.int64, copy=False)
+
+    def _convolve(self, op: ternary_spatial.ConvOp) -> IntArray:
+        images, weights, groups = self._ints(op.input), op.weights.data.array, op.group_count
+        parts: list[IntArray] = []
+        for inputs, lines in zip(np.split(images, groups, axis=1), np.split(weights, groups), strict=True):
+            parts.append(_product(op.window.data.gather(inputs, op.pad_value), lines))
+        return scatter(np.concatenate(parts, axis=1), *ternary.shape_of(op.result)[2:])
+
+    def _pool(self, op: ternary_spatial.MaxPoolOp | ternary_spatial.SumPoolOp) -> IntArray:
+        images, window = self._ints(op.input), op.window.data
+        largest = isinstance(op, ternary_spatial.MaxPoolOp)
+        rows = window.gather(images, ternary.range_of(op.input).lo if largest else op.pad_value)
+        elements = rows.reshape(len(rows), images.shape[1], window.size)
+        pooled: IntArray = elements.max(axis=2) if largest else elements.sum(axis=2)
+        return scatter(pooled, *ternary.shape_of(op.result)[2:])
+
+    def _combine(self, op: ternary_spatial.CombineOp) -> IntArray:
+        values = [self._ints(value) for value in op.inputs]
+        lines = op.multipliers.data.array
+        shape = (-1, *[1] * (values[0].ndim - 2))
+        total = np.zeros_like(values[0])
+        for index, value in enumerate(values):
+            total += value * lines[:, index].reshape(shape)
+        return total
 
     def _program(self, op: ProgramBase) -> None:
         vectors = np.concatenate([self._ints(value) for value in op.inputs], axis=1).T
@@ -145,3 +185,8 @@ class Interpreter:
         for value in op.outputs:
             self.values[value] = outputs[first : first + features(value)].T
             first += features(value)
+
+
+def _product(rows: IntArray, weights: IntArray) -> IntArray:
+    """rows @ weights.T; int64 products run without BLAS, and sums below 2^53 are exact in double precision."""
+    return (rows.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)

@@ -34,6 +34,12 @@ class PlacedMachine:
                     self.write(item.dst, item.width, np.where(flag, item.imm, before))
                 case Op.CMP_GE:
                     self.write(item.dst, 1, (self.read(item.a) >= item.imm).astype(np.int64))
+                case Op.CMP_GEV:
+                    self.write(item.dst, 1, (self.read(item.a) >= self.read(item.b)).astype(np.int64))
+                case Op.COPY_IF:
+                    flag = self.read(Operand(*item.carry, 1)).astype(bool)
+                    before = self.read(Operand(*item.dst, item.width))
+                    self.write(item.dst, item.width, np.where(flag, self.read(item.a), before))
                 case _:
                     self.write(item.dst, item.width, self._result(item, inputs))
 

@@ -1,10 +1,11 @@
-// One matrix from weights to tables: digits, greedy sharing, search, summation.
+// One matrix from weights to tables: a spanning tree where it pays, sharing, summation.
 #pragma once
 
+#include <optional>
 #include <span>
 
-#include "search.hpp"
-#include "summation.hpp"
+#include "sharing.hpp"
+#include "spanning.hpp"
 
 namespace adder_graph {
 
@@ -21,43 +22,61 @@ struct Tables {
     std::vector<OutputRow> outputs;
 };
 
-// Candidate pairs that are kept at a time; a constant, so that results don't depend on the memory of the machine.
-constexpr std::size_t kCandidates = std::size_t{1} << 22;
-
-inline void share(Expressions& system, int max_shift, std::int64_t steps, std::uint64_t seed) {
-    Greedy greedy(system, max_shift, kCandidates);
-    greedy.run();
-    if (steps > 0) Search(system, greedy, seed).run(steps);
-}
-
 inline std::vector<Interval> intervals_of(const Kernel& kernel) {
     std::vector<Interval> found;
-    for (std::size_t input = 0; input < kernel.inputs; ++input)
-        found.push_back({static_cast<double>(kernel.ranges[2 * input]), static_cast<double>(kernel.ranges[2 * input + 1])});
+    for (std::size_t input = 0; input < kernel.inputs; ++input) {
+        const std::int64_t* range = kernel.ranges.data() + 2 * input;
+        found.push_back({static_cast<double>(range[0]), static_cast<double>(range[1])});
+    }
     return found;
 }
 
-inline Tables solve(const Kernel& kernel, std::uint64_t seed) {
-    const DistinctRows distinct = distinct_rows(kernel.weights, kernel.outputs, kernel.inputs);
-    const auto rows = static_cast<std::uint32_t>(distinct.rows.size());
-    Expressions system(static_cast<std::uint32_t>(kernel.inputs), rows);
-    for (std::uint32_t row = 0; row < rows; ++row)
-        for (const Term& term : distinct.rows[row]) system.add(row, term);
-    share(system, distinct.max_shift, kernel.steps, seed);
-
-    Summation summation(system, intervals_of(kernel));
-    std::vector<Alias> values;
-    for (std::uint32_t row = 0; row < rows; ++row) values.push_back(summation.output(row));
-    Tables tables{summation.nodes(), {}};
-    for (const Alias& output : distinct.outputs) {
-        if (output.ref < 0) {
-            tables.outputs.push_back({-1, 0, 0});
-            continue;
-        }
-        const Alias& value = values[static_cast<std::size_t>(output.ref)];
-        tables.outputs.push_back({value.ref, value.shift + output.shift, value.negative ^ output.negative});
+// The values of the rows of a tree: each is its difference, joined with its parent.
+inline std::vector<Alias> tree_values(const Sharing& sharing, const Tree& tree, Summation& summation) {
+    std::vector<Alias> values = row_values(sharing, summation);
+    for (const Branch& branch : tree.branches) {
+        if (branch.parent == kNoParent) continue;
+        Alias parent = values[static_cast<std::size_t>(branch.parent)];
+        parent.negative ^= static_cast<std::uint16_t>(branch.negative);
+        values[branch.row] = summation.join(parent, values[branch.row]);
     }
+    return values;
+}
+
+inline Tables tables_of(const std::vector<NodeRow>& nodes, const std::vector<Alias>& outputs) {
+    Tables tables{nodes, {}};
+    for (const Alias& value : outputs) tables.outputs.push_back({value.ref, value.shift, value.negative});
     return tables;
+}
+
+inline Tables direct_tables(const Kernel& kernel, const Sharing& sharing) {
+    Summation summation(sharing.system(), intervals_of(kernel));
+    const std::vector<Alias> outputs = row_values(sharing, summation);
+    return tables_of(summation.nodes(), outputs);
+}
+
+inline Tables tree_tables(const Kernel& kernel, const Sharing& sharing, const Tree& tree,
+                          const std::vector<Alias>& outputs) {
+    Summation summation(sharing.system(), intervals_of(kernel));
+    const std::vector<Alias> rows = tree_values(sharing, tree, summation);
+    std::vector<Alias> values;
+    for (const Alias& output : outputs)
+        values.push_back(output.ref < 0 ? Alias{} : through(rows[static_cast<std::size_t>(output.ref)], output));
+    return tables_of(summation.nodes(), values);
+}
+
+inline Tables solve(const Kernel& kernel, std::uint64_t seed) {
+    Sharing direct(kernel.weights, kernel.outputs, kernel.inputs);
+    const DistinctRows& distinct = direct.distinct();
+    const std::optional<Tree> tree = tree_of(distinct, kernel.inputs);
+    // Which of two ways is better shows only after the search, so each gets half of it.
+    direct.search(tree ? kernel.steps / 2 : kernel.steps, seed);
+    if (!tree) return direct_tables(kernel, direct);
+    Sharing joined(tree->differences, distinct.rows.size(), kernel.inputs);
+    joined.search(kernel.steps - kernel.steps / 2, seed);
+    if (joined.system().additions() + tree->joints() < direct.system().additions())
+        return tree_tables(kernel, joined, *tree, distinct.outputs);
+    return direct_tables(kernel, direct);
 }
 
 }  // namespace adder_graph

@@ -26,17 +26,33 @@ struct Interval {
     }
 };
 
+// The value that `alias` makes of `value`.
+inline Alias through(const Alias& value, const Alias& alias) {
+    return {value.ref, static_cast<std::uint16_t>(value.shift + alias.shift),
+            static_cast<std::uint16_t>(value.negative ^ alias.negative)};
+}
+
 class Summation {
 public:
     Summation(const Expressions& system, std::vector<Interval> inputs)
-        : system_(system), intervals_(std::move(inputs)), values_(system.vars()) {
+        : system_(system), intervals_(std::move(inputs)), values_(system.vars()),
+          outputs_(system.outputs()) {
         for (Var input = 0; input < system.inputs(); ++input) values_[input] = {static_cast<std::int32_t>(input), 0, 0};
     }
 
     // The value of output row `output`, with all nodes that it needs and that aren't there yet.
     Alias output(std::uint32_t output) {
-        for (const Term& term : system_.row(output)) define(term.var);
-        return sum(system_.row(output));
+        Alias& value = outputs_[output];
+        if (value.ref < 0) {
+            for (const Term& term : system_.row(output)) define(term.var);
+            value = sum(system_.row(output));
+        }
+        return value;
+    }
+
+    // A node for the sum of two values, of which the second may be zero.
+    Alias join(const Alias& wide, const Alias& narrow) {
+        return narrow.ref < 0 ? wide : combine(wide, narrow);
     }
 
     const std::vector<NodeRow>& nodes() const { return nodes_; }
@@ -80,10 +96,7 @@ private:
             return value;
         };
         for (const Term& term : terms) {
-            Alias value = values_[term.var];
-            value.shift = static_cast<std::uint16_t>(value.shift + term.shift);
-            value.negative ^= term.negative;
-            add(value);
+            add(through(values_[term.var], {0, term.shift, term.negative}));
         }
         while (parts.size() > 1) {
             const Alias first = take();
@@ -114,7 +127,8 @@ private:
 
     const Expressions& system_;
     std::vector<Interval> intervals_;
-    std::vector<Alias> values_;
+    std::vector<Alias> values_;   // of variables
+    std::vector<Alias> outputs_;  // of output rows
     std::vector<NodeRow> nodes_;
     std::vector<Var> pending_;
 };

@@ -1,0 +1,48 @@
+// A matrix whose rows share terms: from weights to the values of the rows.
+#pragma once
+
+#include "search.hpp"
+#include "summation.hpp"
+
+namespace adder_graph {
+
+// Candidate pairs that are kept at a time; a constant, so that results don't depend on the memory of the machine.
+constexpr std::size_t kCandidates = std::size_t{1} << 22;
+
+// The distinct rows of a matrix, and the rewriting that shares their terms; greedily from the start.
+class Sharing {
+public:
+    Sharing(std::span<const std::int64_t> weights, std::size_t outputs, std::size_t inputs)
+        : distinct_(distinct_rows(weights, outputs, inputs)),
+          system_(static_cast<std::uint32_t>(inputs), static_cast<std::uint32_t>(distinct_.rows.size())),
+          greedy_(system_, distinct_.max_shift, kCandidates) {
+        for (std::uint32_t row = 0; row < system_.outputs(); ++row)
+            for (const Term& term : distinct_.rows[row]) system_.add(row, term);
+        greedy_.run();
+    }
+
+    Sharing(const Sharing&) = delete;
+    Sharing& operator=(const Sharing&) = delete;
+
+    const Expressions& system() const { return system_; }
+    const DistinctRows& distinct() const { return distinct_; }
+    void search(std::int64_t steps, std::uint64_t seed) {
+        if (steps > 0) Search(system_, greedy_, seed).run(steps);
+    }
+
+private:
+    DistinctRows distinct_;
+    Expressions system_;
+    Greedy greedy_;
+};
+
+// The values of the rows that a system shares, each node computed where it is first needed.
+inline std::vector<Alias> row_values(const Sharing& sharing, Summation& summation) {
+    std::vector<Alias> values;
+    for (const Alias& output : sharing.distinct().outputs)
+        values.push_back(output.ref < 0 ? Alias{}
+                                        : through(summation.output(static_cast<std::uint32_t>(output.ref)), output));
+    return values;
+}
+
+}  // namespace adder_graph
