@@ -14,10 +14,11 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.verify import Verifier
 from dialects import ap, ternary
+from dialects.apv_spatial import GatherOp, ScatterOp
 from dialects.errors import InputError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
 from dialects.target import Target, load_target
-from runtime.artefact import Artefact, Dequantize, Execute, HostStep, Quantize, Reshape
+from runtime.artefact import Artefact, Dequantize, Execute, Gather, HostStep, Quantize, Reshape, Scatter
 from runtime.interpreter import float_type, input_specs, main_function, output_names
 
 
@@ -128,6 +129,11 @@ def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:
         case ternary.DequantizeOp():
             scale, offset = (tuple(part.tolist()) for part in op.factors)
             return Dequantize(names[op.input], names[op.result], scale, offset, float_type(op.result))
+        case GatherOp():
+            return Gather(names[op.input], names[op.result], op.window.data, op.pad_value)
+        case ScatterOp():
+            down, across = ternary.shape_of(op.result)[2:]
+            return Scatter(names[op.input], names[op.result], (down, across))
         case ap.ProgramOp():
             return Execute(
                 tuple(names[value] for value in op.inputs),

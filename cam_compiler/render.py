@@ -40,6 +40,7 @@ def print_report(report: Report) -> None:
     out = console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("layer", overflow="fold", min_width=18)
+    table.add_column("rows\nin use", justify="right", no_wrap=True, vertical="bottom")
     counted = ("instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
     for name in (*counted, *(f"{name}\nenergy" for name in (*COMPONENTS, "total")), "latency"):
         table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
@@ -48,11 +49,10 @@ def print_report(report: Report) -> None:
     table.add_section()
     table.add_row(*_row(report.total), style="bold")
     out.print(table)
-    geometry, utilisation = report.target.geometry, report.row_utilisation
-    turns = f", in {report.rounds} turns" if report.rounds > 1 else ""
+    turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
     out.print(
-        f"{report.samples} samples on {report.arrays} arrays of {geometry} (target {report.target.name}{turns}), "
-        f"rows in use {utilisation:.1%}"
+        f"{report.samples} samples on up to {report.total.arrays} arrays of {report.target.geometry} "
+        f"(target {report.target.name}{turns})"
     )
     out.print(
         f"a sample: {energy(report.total.total_fj / report.samples)}; the batch: {energy(report.total.total_fj)}, "
@@ -68,7 +68,14 @@ def _row(layer: Layer) -> list[str]:
     counts = layer.counts
     numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
     energies = [energy(layer.energy_fj[name]) for name in COMPONENTS]
-    return [layer.name, *(f"{n:,}" for n in numbers), *energies, energy(layer.total_fj), time(layer.latency_ns)]
+    return [
+        layer.name,
+        f"{layer.row_utilisation:.1%}",
+        *(f"{n:,}" for n in numbers),
+        *energies,
+        energy(layer.total_fj),
+        time(layer.latency_ns),
+    ]
 
 
 def print_listing(rows: list[tuple[str, str]]) -> None:

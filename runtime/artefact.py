@@ -21,8 +21,8 @@ from dialects.errors import CamcError, ProgramError
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatThresholds, IntArray
-from runtime.host import InputSpec, Result, Value, check_inputs, dequantize
-from runtime.simulator import Segment, Simulator
+from dialects.window import Window, scatter
+from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
 
 VERSION = 1
 
@@ -47,6 +47,25 @@ class Reshape:
 
 
 @dataclass(frozen=True)
+class Gather:
+    """Rows of window elements: the order in which images are read from the buffer."""
+
+    input: str
+    output: str
+    window: Window
+    pad: int
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Images from rows, one a sample and position."""
+
+    input: str
+    output: str
+    positions: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Execute:
     """Runs the segments on the array: features of all inputs in, features of all outputs (name, count) out."""
 
@@ -67,7 +86,7 @@ class Dequantize:
     dtype: str
 
 
-HostStep = Quantize | Reshape | Execute | Dequantize
+HostStep = Quantize | Reshape | Gather | Scatter | Execute | Dequantize
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,7 @@ class Artefact:
     def run(self, given: Mapping[str, Value]) -> Result:
         """The outputs for arrays by input name; raises InputError where they don't fit."""
         values = check_inputs(self.inputs, given)
-        result = Result()
+        result = Result(samples=len(next(iter(values.values()))))
         for step in self.steps:
             match step:
                 case Quantize():
@@ -90,6 +109,10 @@ class Artefact:
                     values[step.output] = step.thresholds.apply(real, step.result)
                 case Reshape():
                     values[step.output] = values[step.input].reshape(-1, *step.shape)
+                case Gather():
+                    values[step.output] = step.window.gather(_ints(values[step.input]), step.pad)
+                case Scatter():
+                    values[step.output] = scatter(_ints(values[step.input]), *step.positions)
                 case Execute():
                     self._execute(step, values, result)
                 case Dequantize():
@@ -99,16 +122,12 @@ class Artefact:
         return result
 
     def _execute(self, step: Execute, values: dict[str, Value], result: Result) -> None:
-        vectors = np.concatenate([_ints(values[name]) for name in step.inputs], axis=1).T
-        outputs = np.zeros((sum(count for _, count in step.outputs), vectors.shape[1]), dtype=np.int64)
-        simulator = Simulator(self.target, vectors.shape[1])
-        for layer, binary in step.segments:
-            result.segments.append((layer, simulator.run(Segment(layer, decode(binary)), vectors, outputs)))
-        result.arrays, result.samples = simulator.arrays, simulator.samples
-        first = 0
-        for name, count in step.outputs:
-            values[name] = outputs[first : first + count].T
-            first += count
+        inputs, counts = [_ints(values[name]) for name in step.inputs], [count for _, count in step.outputs]
+        segments = ((layer, decode(binary)) for layer, binary in step.segments)
+        outputs, runs = run_program(self.target, segments, inputs, sum(counts))
+        result.segments += runs
+        for (name, _), part in zip(step.outputs, cut_features(outputs, counts), strict=True):
+            values[name] = part
 
 
 def _ints(value: Value) -> IntArray:
@@ -138,6 +157,10 @@ def save(artefact: Artefact, path: Path) -> None:
                 entry["down"] = list(step.thresholds.down)
             case Reshape():
                 entry |= {"input": step.input, "output": step.output, "shape": list(step.shape)}
+            case Gather():
+                entry |= {"input": step.input, "output": step.output, "window": asdict(step.window), "pad": step.pad}
+            case Scatter():
+                entry |= {"input": step.input, "output": step.output, "positions": list(step.positions)}
             case Execute():
                 entry |= {"inputs": list(step.inputs), "outputs": [list(pair) for pair in step.outputs]}
                 entry["segments"] = [
@@ -200,6 +223,12 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
                 steps.append(Quantize(entry["input"], entry["output"], table, span))
             case "Reshape":
                 steps.append(Reshape(entry["input"], entry["output"], tuple(entry["shape"])))
+            case "Gather":
+                window = Window(**{key: tuple(sizes) for key, sizes in entry["window"].items()})
+                steps.append(Gather(entry["input"], entry["output"], window, entry["pad"]))
+            case "Scatter":
+                down, across = entry["positions"]
+                steps.append(Scatter(entry["input"], entry["output"], (down, across)))
             case "Execute":
                 segments = tuple((part["layer"], archive.read(part["code"])) for part in entry["segments"])
                 outputs = tuple((name, count) for name, count in entry["outputs"])

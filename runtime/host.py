@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dialects.errors import InputError
+from dialects.isa import Instruction
 from dialects.ranges import Range
+from dialects.target import Target
 from dialects.tensors import FloatArray, IntArray
 from runtime.counts import Counts
+from runtime.simulator import Simulator
 
 Value = NDArray[np.generic]
 
@@ -31,14 +34,23 @@ class InputSpec:
         return f"{shape} {f'integers {self.span}' if self.span else self.dtype}"
 
 
+@dataclass(frozen=True)
+class SegmentRun:
+    """One layer as it ran: its counts, the rows that held data, and the arrays that held the rows."""
+
+    layer: str
+    counts: Counts
+    rows: int
+    arrays: int
+
+
 @dataclass
 class Result:
-    """Outputs by ONNX name, and the counts of each segment where a program ran on the simulator."""
+    """Outputs by ONNX name, and what the simulator counted in each segment, for a number of samples."""
 
     outputs: dict[str, Value] = field(default_factory=dict[str, Value])
-    segments: list[tuple[str, Counts]] = field(default_factory=list[tuple[str, Counts]])
+    segments: list[SegmentRun] = field(default_factory=list[SegmentRun])
     samples: int = 0
-    arrays: int = 0
 
 
 def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value]) -> dict[str, Value]:
@@ -74,6 +86,26 @@ def _check(spec: InputSpec, value: Value) -> Value:
     if np.isnan(exact).any():
         raise InputError("it holds values that are not numbers", place=place, hint=hint)
     return exact
+
+
+def run_program(
+    target: Target, segments: Iterable[tuple[str, Sequence[Instruction]]], inputs: Sequence[IntArray], outputs: int
+) -> tuple[IntArray, list[SegmentRun]]:
+    """Run a program's segments on the simulator: input tensors (rows, features) to an output tensor (rows, outputs)."""
+    vectors = np.concatenate(inputs, axis=1).T
+    results = np.zeros((outputs, vectors.shape[1]), dtype=np.int64)
+    simulator = Simulator(target, vectors.shape[1])
+    runs: list[SegmentRun] = []
+    for layer, instructions in segments:
+        counts = simulator.run(layer, instructions, vectors, results)
+        runs.append(SegmentRun(layer, counts, simulator.samples, simulator.arrays))
+    return results.T, runs
+
+
+def cut_features(values: IntArray, counts: Iterable[int]) -> list[IntArray]:
+    """A tensor (rows, features) cut into tensors of the given numbers of features."""
+    ends = np.cumsum(list(counts))
+    return np.split(values, ends[:-1], axis=1)
 
 
 def dequantize(values: IntArray, scale: FloatArray, offset: FloatArray, dtype: str) -> Value:

@@ -8,7 +8,7 @@ modelled arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from xdsl.dialects import func
@@ -21,9 +21,8 @@ from dialects.program import ProgramBase, features
 from dialects.target import Target
 from dialects.tensors import IntArray
 from dialects.window import scatter
-from runtime.host import InputSpec, Result, Value, check_inputs, dequantize
+from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
 from runtime.placed_machine import PlacedMachine
-from runtime.simulator import Segment, Simulator
 
 
 def main_function(module: ModuleOp) -> func.FuncOp:
@@ -84,6 +83,7 @@ class Interpreter:
         function = main_function(module)
         given = check_inputs(input_specs(function), inputs)
         self.values.update(zip(function.body.block.args, given.values(), strict=True))
+        self.result.samples = len(next(iter(given.values())))
         for op in function.body.block.ops:
             if isinstance(op, func.ReturnOp):
                 outputs = [self.values[value] for value in op.arguments]
@@ -167,24 +167,21 @@ class Interpreter:
         return total
 
     def _program(self, op: ProgramBase) -> None:
-        vectors = np.concatenate([self._ints(value) for value in op.inputs], axis=1).T
-        outputs = np.zeros((sum(map(features, op.outputs)), vectors.shape[1]), dtype=np.int64)
+        inputs, counts = [self._ints(value) for value in op.inputs], [features(value) for value in op.outputs]
         geometry = op.geometry.geometry
         if isinstance(op, rtm.ProgramOp):
+            vectors = np.concatenate(inputs, axis=1).T
+            outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
             machine = PlacedMachine(geometry, vectors.shape[1])
             for segment in op.segments:
                 machine.run(segment.packed.instructions, vectors, outputs)
+            results = outputs.T
         else:
-            target = replace(self.target, rows=geometry.rows, columns=geometry.columns, domains=geometry.domains)
-            simulator = Simulator(target, vectors.shape[1])
-            for segment in op.segments:
-                piece = Segment(segment.layer.data, segment.packed.instructions)
-                self.result.segments.append((piece.layer, simulator.run(piece, vectors, outputs)))
-            self.result.arrays, self.result.samples = simulator.arrays, simulator.samples
-        first = 0
-        for value in op.outputs:
-            self.values[value] = outputs[first : first + features(value)].T
-            first += features(value)
+            target = replace(self.target, **asdict(geometry))
+            segments = ((segment.layer.data, segment.packed.instructions) for segment in op.segments)
+            results, runs = run_program(target, segments, inputs, sum(counts))
+            self.result.segments += runs
+        self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
 
 
 def _product(rows: IntArray, weights: IntArray) -> IntArray:

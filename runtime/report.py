@@ -11,7 +11,7 @@ from typing import Any
 
 from dialects.target import Target
 from runtime.counts import Counts, total
-from runtime.host import Result
+from runtime.host import Result, SegmentRun
 from runtime.technology import Technology
 
 COMPONENTS = ("search", "write", "shift", "move", "fetch")
@@ -33,12 +33,17 @@ _TIMES = (
 
 @dataclass(frozen=True)
 class Layer:
-    """One segment: its counts, its energy by component and its time."""
+    """One segment: its counts, its energy by component and its time; the rows that hold data, of all in use."""
 
     name: str
     counts: Counts
     energy_fj: dict[str, float]
     latency_ns: float
+    rows: int
+    arrays: int
+    row_utilisation: float
+    rounds: int
+    """how often the arrays of the target have to be used in turn"""
 
     @property
     def total_fj(self) -> float:
@@ -52,16 +57,9 @@ class Report:
     target: Target
     technology: Technology
     samples: int
-    arrays: int
-    rounds: int
-    """how often the arrays of the target had to be used in turn"""
     layers: list[Layer]
     total: Layer
-
-    @property
-    def row_utilisation(self) -> float:
-        """Rows with a sample over all rows of the arrays in use."""
-        return self.samples / (self.arrays * self.target.rows)
+    """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -73,9 +71,6 @@ class Report:
                 "parameters": {name: asdict(entry) for name, entry in self.technology.parameters.items()},
             },
             "samples": self.samples,
-            "arrays": self.arrays,
-            "rounds": self.rounds,
-            "row_utilisation": self.row_utilisation,
             "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
             "layers": [_layer_json(layer) for layer in self.layers],
             "total": _layer_json(self.total),
@@ -92,6 +87,10 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
         "counts": asdict(layer.counts),
         "energy_fj": {**layer.energy_fj, "total": layer.total_fj},
         "latency_ns": layer.latency_ns,
+        "rows": layer.rows,
+        "arrays": layer.arrays,
+        "row_utilisation": layer.row_utilisation,
+        "rounds": layer.rounds,
     }
 
 
@@ -99,17 +98,12 @@ def make_report(
     result: Result, target: Target, technology: Technology, *, ignore_instruction_fetch: bool = False
 ) -> Report:
     """The report of a run on the simulator, one that has counts."""
-    rounds = -(-result.arrays // target.arrays)
-    parts = [(name, counts) for name, counts in result.segments]
-    layers = [_layer(name, counts, target, technology, rounds, ignore_instruction_fetch) for name, counts in parts]
-    everything = total([counts for _, counts in parts])
-    whole = _layer("total", everything, target, technology, rounds, ignore_instruction_fetch)
-    return Report(target, technology, result.samples, result.arrays, rounds, layers, whole)
+    layers = [_layer(run, target, technology, ignore_instruction_fetch) for run in result.segments]
+    return Report(target, technology, result.samples, layers, _sum(layers))
 
 
-def _layer(
-    name: str, counts: Counts, target: Target, technology: Technology, rounds: int, ignore_instructions: bool
-) -> Layer:
+def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:
+    rounds = -(-run.arrays // target.arrays)
     energy: dict[str, float] = {}
     for component, pairs in _FACTORS.items():
         energy[component] = 0.0
@@ -117,8 +111,25 @@ def _layer(
             # Arrays that run in turn need the instruction stream again each time.
             repeat = rounds if count == "fetched_bits" else 1
             cost = technology.cost(parameter, target.nanowires_per_cell)
-            energy[component] += getattr(counts, count) * repeat * cost
+            energy[component] += getattr(run.counts, count) * repeat * cost
     if ignore_instructions:
         energy["fetch"] = 0.0
-    picoseconds = sum(getattr(counts, count) * technology.parameters[parameter].value for count, parameter in _TIMES)
-    return Layer(name, counts, energy, picoseconds * rounds / 1000)
+    picoseconds = sum(getattr(run.counts, count) * technology.parameters[name].value for count, name in _TIMES)
+    utilisation = run.rows / (run.arrays * target.rows)
+    return Layer(run.layer, run.counts, energy, picoseconds * rounds / 1000, run.rows, run.arrays, utilisation, rounds)
+
+
+def _sum(layers: list[Layer]) -> Layer:
+    counts = total([layer.counts for layer in layers])
+    searched = max(1, sum(layer.counts.searched_row_cells for layer in layers))
+    busy = sum(layer.counts.searched_row_cells * layer.row_utilisation for layer in layers)
+    return Layer(
+        "total",
+        counts,
+        {name: sum(layer.energy_fj[name] for layer in layers) for name in COMPONENTS},
+        sum(layer.latency_ns for layer in layers),
+        max(layer.rows for layer in layers),
+        max(layer.arrays for layer in layers),
+        busy / searched,
+        max(layer.rounds for layer in layers),
+    )

@@ -9,7 +9,6 @@ are tracked, and every shift is counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +21,6 @@ from dialects.tensors import IntArray
 from runtime.counts import Counts
 
 Words = NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The code of one layer, under the layer's name."""
-
-    layer: str
-    instructions: Sequence[Instruction]
 
 
 class Simulator:
@@ -49,17 +40,17 @@ class Simulator:
         self._tags: Words = self._enabled.copy()
         self._scratch = np.empty_like(self._tags)
 
-    def run(self, segment: Segment, inputs: IntArray, outputs: IntArray) -> Counts:
+    def run(self, layer: str, instructions: Sequence[Instruction], inputs: IntArray, outputs: IntArray) -> Counts:
         """Execute one segment: reads rows of `inputs` (vectors, samples), writes rows of `outputs`; returns its counts.
 
         Raises ProgramError where the code breaks a rule of the machine.
         """
         counts = Counts()
-        for members in bundles(segment.instructions):
+        for members in bundles(instructions):
             for item in members:
                 check(item, self.target.columns, self.target.domains)
                 if (item.op is Op.IN and item.imm >= len(inputs)) or (item.op is Op.OUT and item.imm >= len(outputs)):
-                    raise ProgramError(f"{segment.layer}: there is no vector {item.imm}")
+                    raise ProgramError(f"{layer}: there is no vector {item.imm}")
             self._bit_loop(members, inputs, outputs, counts)
             counts.instructions += len(members)
             counts.bit_loops += 1
