@@ -62,6 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("demo", help="the bundled network on the bundled images, with its report")
     command.add_argument("--form", choices=("qonnx", "qdq"), default="qonnx", help="which of its two ONNX exports")
+    _add_engine(command)
     _add_machine(command)
     _add_energy(command)
 
@@ -85,6 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--level", choices=("ternary", "apv", "rtm", "ap"), help="lower to this level (default: ap)")
     command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
+    _add_engine(command)
     command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
     _add_machine(command)
     _add_pipeline(command)
@@ -115,6 +117,15 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", help="a bundled target (camc targets) or a .toml file (default: default)")
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--engine",
+        choices=("native", "golden"),
+        default="native",
+        help="the native engine, or the reference simulator; both execute look-up-table passes on bits",
+    )
 
 
 def _add_pipeline(command: argparse.ArgumentParser) -> None:

@@ -39,7 +39,7 @@ def demo(options: argparse.Namespace) -> None:
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
     print(f"the IR computes the same after: {', '.join(verifier.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
-    result = Interpreter(target).run(module, {"image": data["image"]})
+    result = Interpreter(target, options.engine).run(module, {"image": data["image"]})
     _print_accuracy(result, data["label"])
     for form, executor in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):
         _print_agreement(result, {"logits": data[f"logits_{form}"]}, f"{executor} on the {form} form")
@@ -87,11 +87,11 @@ def run(options: argparse.Namespace) -> None:
             raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=str(model))
         artefact = load(model)
         target = artefact.target
-        result = artefact.run(_named(_read_arrays(options.input), artefact.inputs))
+        result = artefact.run(_named(_read_arrays(options.input), artefact.inputs), options.engine)
     else:
         module, target = compile_file(model, options.target, pipeline=options.pipeline, stop_after=options.level)
         specs = input_specs(main_function(module))
-        result = Interpreter(target).run(module, _named(_read_arrays(options.input), specs))
+        result = Interpreter(target, options.engine).run(module, _named(_read_arrays(options.input), specs))
     if options.output:
         stream = io.BytesIO()
         _write_npz(stream, result.outputs)

@@ -51,9 +51,10 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
         return b""
     table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
     limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
-    wrong = np.argwhere((table < 0) | (table > limits))
+    far = np.array([not -(1 << 31) <= item.imm < 1 << 31 for item in instructions])
+    wrong = np.flatnonzero(((table < 0) | (table > limits)).any(axis=1) | far)
     if len(wrong):
-        number = int(wrong[0, 0])
+        number = int(wrong[0])
         item = instructions[number]
         raise ProgramError(f"instruction {number} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
     for column, (word, at, _) in enumerate(_LAYOUT):

@@ -30,7 +30,8 @@ def parse(name: str, transformer: type[Any], text: str) -> Any:
         raise
     except (UnexpectedEOF, UnexpectedToken) as error:
         found: Any = getattr(error, "token", None)
-        at: int = found.start_pos if found is not None and found.start_pos is not None else len(text.rstrip())
+        # lark's token for the end of the text stands where the last real token does.
+        at: int = found.start_pos if found and found.start_pos is not None else len(text.rstrip())
         shown = f"'{found}'" if found else "the end"
         raise TextError(f"unexpected {shown}; expected one of {_expected(error)}", at) from error
     except UnexpectedCharacters as error:

@@ -226,6 +226,11 @@ def _bit_passes(op: Op, first: bool, sign: bool, known: _Known) -> tuple[Pass, .
     return _specialise((*before, *table), dict(known))
 
 
+def variant_passes(op: Op, first: bool, sign: bool, known: Mapping[str, int]) -> tuple[Pass, ...]:
+    """The passes of a bit: the first one or not, the last of a signed source or not, with bits known beforehand."""
+    return _bit_passes(op, first, sign, tuple(known.items()))
+
+
 def operand_cell(operand: Operand, bit: int) -> Cell | None:
     """The cell of a swept source at result bit `bit`, or None where the bit is a constant zero."""
     index = bit - operand.shift

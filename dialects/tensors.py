@@ -31,10 +31,13 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _numbers(words: list[str], kind: Callable[[str], int | float], offset: int) -> list[Any]:
     try:
-        return [kind(word) for word in words]
+        numbers = [kind(word) for word in words]
     except ValueError as error:
         expected = "integers" if kind is int else "numbers"
         raise TextError(f"expected {expected}, found '{' '.join(words)[:60]}'", offset) from error
+    if kind is int and any(not -(1 << 63) <= number < 1 << 63 for number in numbers):
+        raise TextError(f"expected integers of 64 bits, found '{' '.join(words)[:60]}'", offset)
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)

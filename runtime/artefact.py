@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dialects.code import BYTES_PER_INSTRUCTION, decode
+from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import CamcError, ProgramError
 from dialects.ranges import Range
 from dialects.target import Target
@@ -98,7 +98,7 @@ class Artefact:
     steps: tuple[HostStep, ...]
     outputs: tuple[tuple[str, str], ...]
 
-    def run(self, given: Mapping[str, Value]) -> Result:
+    def run(self, given: Mapping[str, Value], engine: str = "native") -> Result:
         """The outputs for arrays by input name; raises InputError where they don't fit."""
         values = check_inputs(self.inputs, given)
         result = Result(samples=len(next(iter(values.values()))))
@@ -114,17 +114,16 @@ class Artefact:
                 case Scatter():
                     values[step.output] = scatter(_ints(values[step.input]), *step.positions)
                 case Execute():
-                    self._execute(step, values, result)
+                    self._execute(step, values, result, engine)
                 case Dequantize():
                     scale, offset = np.array(step.scale), np.array(step.offset)
                     values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
         result.outputs = {name: values[value] for name, value in self.outputs}
         return result
 
-    def _execute(self, step: Execute, values: dict[str, Value], result: Result) -> None:
+    def _execute(self, step: Execute, values: dict[str, Value], result: Result, engine: str) -> None:
         inputs, counts = [_ints(values[name]) for name in step.inputs], [count for _, count in step.outputs]
-        segments = ((layer, decode(binary)) for layer, binary in step.segments)
-        outputs, runs = run_program(self.target, segments, inputs, sum(counts))
+        outputs, runs = run_program(self.target, step.segments, inputs, sum(counts), engine)
         result.segments += runs
         for (name, _), part in zip(step.outputs, cut_features(outputs, counts), strict=True):
             values[name] = part

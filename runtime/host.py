@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dialects.code import decode
 from dialects.errors import InputError
-from dialects.isa import Instruction
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatArray, IntArray
+from runtime import engine as native
 from runtime.counts import Counts
 from runtime.simulator import Simulator
 
 Value = NDArray[np.generic]
+
+ENGINES = ("native", "golden")
+"""The native engine, and the reference simulator that it is tested against."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +88,30 @@ def _check(spec: InputSpec, value: Value) -> Value:
             raise InputError(f"its values go from {low} to {high}", place=place, hint=hint)
         return value.astype(np.int64)
     exact = value.astype(spec.dtype)
-    if np.isnan(exact).any():
-        raise InputError("it holds values that are not numbers", place=place, hint=hint)
+    if not np.isfinite(exact).all():
+        raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
     return exact
 
 
 def run_program(
-    target: Target, segments: Iterable[tuple[str, Sequence[Instruction]]], inputs: Sequence[IntArray], outputs: int
+    target: Target, segments: Sequence[tuple[str, bytes]], inputs: Sequence[IntArray], outputs: int, engine: str
 ) -> tuple[IntArray, list[SegmentRun]]:
-    """Run a program's segments on the simulator: input tensors (rows, features) to an output tensor (rows, outputs)."""
-    vectors = np.concatenate(inputs, axis=1).T
-    results = np.zeros((outputs, vectors.shape[1]), dtype=np.int64)
-    simulator = Simulator(target, vectors.shape[1])
-    runs: list[SegmentRun] = []
-    for layer, instructions in segments:
-        counts = simulator.run(layer, instructions, vectors, results)
-        runs.append(SegmentRun(layer, counts, simulator.samples, simulator.arrays))
+    """Run a program's segments (layer, binary code): input tensors (rows, features) to one tensor (rows, outputs).
+
+    `engine` is "native", or "golden" for the reference simulator; they agree in results and in counts.
+    """
+    vectors = np.ascontiguousarray(np.concatenate(inputs, axis=1).T)
+    rows = vectors.shape[1]
+    arrays = -(-rows // target.rows)
+    if engine == "native":
+        codes = [code for _, code in segments]
+        results, counts = native.run(target, codes, vectors, outputs, os.cpu_count() or 1)
+    else:
+        results, counts = np.zeros((outputs, rows), dtype=np.int64), list[Counts]()
+        simulator = Simulator(target, rows)
+        for layer, code in segments:
+            counts.append(simulator.run(layer, decode(code), vectors, results))
+    runs = [SegmentRun(layer, count, rows, arrays) for (layer, _), count in zip(segments, counts, strict=True)]
     return results.T, runs
 
 

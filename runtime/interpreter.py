@@ -73,8 +73,9 @@ def float_type(value: SSAValue) -> str:
 class Interpreter:
     """Runs one function on one set of inputs."""
 
-    def __init__(self, target: Target | None = None):
+    def __init__(self, target: Target | None = None, engine: str = "native"):
         self.target = target or Target("default")
+        self.engine = engine
         self.values: dict[SSAValue, Value] = {}
         self.result = Result()
 
@@ -178,8 +179,8 @@ class Interpreter:
             results = outputs.T
         else:
             target = replace(self.target, **asdict(geometry))
-            segments = ((segment.layer.data, segment.packed.instructions) for segment in op.segments)
-            results, runs = run_program(target, segments, inputs, sum(counts))
+            segments = [(segment.layer.data, segment.packed.binary) for segment in op.segments]
+            results, runs = run_program(target, segments, inputs, sum(counts), self.engine)
             self.result.segments += runs
         self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
 

@@ -1,0 +1,228 @@
+"""Emits the `ternary` dialect: turns pending functions into threshold tables, products into integer matmuls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from math import lcm, prod
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type
+from xdsl.ir import Block, Operation, SSAValue
+
+from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
+from cam_compiler.importer.model import Node
+from cam_compiler.importer.thresholds import (
+    Reach,
+    Table,
+    TableError,
+    float_table,
+    integer_table,
+    shift_of,
+)
+from cam_compiler.importer.values import Activation, Origin, identity_pieces
+from cam_compiler.importer.weights import Weights, weights_of
+from dialects import ternary
+from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
+
+MAX_SUM = 1 << 52
+"""Sums beyond this leave the exact range of double precision, which interpreters multiply in."""
+
+_NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
+
+
+def hint_of(name: str) -> str:
+    """A readable SSA name: letters, digits and underscores, no number after its last underscore."""
+    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
+    text = re.sub(r"_+(\d+)$", r"\1", text)
+    return text if text and not text[0].isdigit() else f"t{text}"
+
+
+@dataclass
+class Builder:
+    """Appends operations to a block; the same operation on the same value is made once."""
+
+    block: Block
+    made: dict[Hashable, SSAValue] = field(default_factory=dict[Hashable, SSAValue])
+
+    def add(self, key: Hashable, op: Operation, hint: str) -> SSAValue:
+        if key in self.made:
+            return self.made[key]
+        self.block.add_op(op)
+        result = op.results[0]
+        result.name_hint = hint_of(hint)
+        self.made[key] = result
+        return result
+
+    def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
+        """The value with samples of another shape."""
+        full = (DYNAMIC_INDEX, *shape)
+        if ternary.shape_of(value) == full:
+            return value
+        self._check_count(value, full)
+        return self.add((value, full), ternary.ReshapeOp(value, full), value.name_hint or "reshaped")
+
+    def _check_count(self, value: SSAValue, full: tuple[int, ...]) -> None:
+        assert prod(full[1:]) == prod(ternary.shape_of(value)[1:])
+
+    # ---- thresholds
+
+    def materialise(self, value: Activation, node: Node) -> Activation:
+        """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
+        if value.kind is not None and value.steps is None:
+            raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
+        if value.steps is None and not any(piece.clamps for piece in value.outer.flat):
+            return value
+        channels = value.channels()
+        flat = any(size != 1 for size in channels.shape[1:])
+        whole = np.broadcast_to(channels, value.shape).reshape(-1) if flat else channels.reshape(-1)
+        reaches = _reaches(value, channels.shape if not flat else value.shape)
+        try:
+            table = self._table(value, list(whole), reaches)
+        except TableError as error:
+            message = f"the result of '{value.origin.layer}' is no small integer: {error}"
+            raise node.error(message, _NEEDS_QUANTISER) from None
+        if not isinstance(table.thresholds, FloatThresholds):
+            shifts = [shift_of(table, row, reach) for row, reach in enumerate(reaches)]
+            if all(shift is not None for shift in shifts):
+                return _elided(value, table, shifts, channels.shape if not flat else value.shape)
+        base = self._threshold(value, table, flat)
+        return _result(value, base, table, channels.shape if not flat else value.shape)
+
+    def _table(self, value: Activation, channels: list[Any], reaches: list[Reach]) -> Table:
+        if value.kind is not None:
+            return float_table(channels, value.kind)
+        return integer_table(channels, reaches, ternary.range_of(value.base))
+
+    def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
+        source = self.reshape(value.base, (prod(value.shape),)) if flat else value.base
+        packed, origin = _single_row(table.thresholds), value.origin
+        key = (source, packed, table.result)
+        if isinstance(packed, FloatThresholds):
+            op = ternary.QuantizeOp(source, packed, table.result, origin.layer)
+        else:
+            op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
+        return self.reshape(self.add(key, op, origin.hint), value.shape)
+
+    # ---- products
+
+    def matmul(self, value: Activation, constant: Constant, node: Node) -> Activation:
+        """The product of a tensor (batch, inputs) and a constant (inputs, outputs)."""
+        features = value.shape[-1] if value.shape else 0
+        if not value.shape or prod(value.shape) != features:
+            shown = ", ".join(["batch", *map(str, value.shape)])
+            raise node.error(f"its input is ({shown})", hint="a product takes (batch, features); flatten its input")
+        if constant.raw.ndim != 2 or constant.shape[0] != features or 0 in constant.shape:
+            raise node.error(f"its weights have shape {constant.shape}, its input has {features} features")
+        ready = self.materialise(value, node)
+        pieces = np.broadcast_to(ready.outer, ready.shape).reshape(-1)
+        slopes, offsets = each(lambda piece: piece.slope, pieces), each(lambda piece: piece.offset, pieces)
+        weights = weights_of(node, constant, slopes)
+        matrix = IntMatrix.from_array(weights.integers)
+        source = self.reshape(ready.base, (features,))
+        lows, highs = _checked_ranges(node, matrix, source)
+        key = (source, matrix, node.name)
+        base = self.add(key, ternary.MatmulOp(source, matrix, node.name), node.name)
+        constants = _constant_part(node, constant, weights, slopes, offsets)
+        outer = compact(each(Piece, weights.scales, constants))
+        return Activation(base, (matrix.rows,), outer, Origin.of(node), lows=lows, highs=highs)
+
+    # ---- results
+
+    def dequantize(self, value: Activation, element: Float32Type | Float64Type, hint: str, node: Node) -> SSAValue:
+        """The real numbers that the tensor stands for."""
+        ready = self.materialise(value, node)
+        outer = ready.outer
+        flat = any(size != 1 for size in outer.shape[1:])
+        if flat:
+            outer = np.broadcast_to(outer, ready.shape)
+        source = self.reshape(ready.base, (prod(ready.shape),)) if flat else ready.base
+        scale = compact(each(lambda piece: piece.slope, outer.reshape(-1)))
+        offset = compact(each(lambda piece: piece.offset, outer.reshape(-1)))
+        op = ternary.DequantizeOp(source, _doubles(node, scale), _doubles(node, offset), element, node.name)
+        self.block.add_op(op)
+        op.result.name_hint = hint_of(hint)
+        return self.reshape(op.result, ready.shape)
+
+
+def _doubles(node: Node, values: ObjectArray) -> np.ndarray[Any, Any]:
+    try:
+        return each(float, values).astype(np.float64)
+    except OverflowError as error:
+        raise node.error("its scale is beyond double precision") from error
+
+
+def _reaches(value: Activation, shape: tuple[int, ...]) -> list[Reach]:
+    """The inputs that each of the channels of `shape` can meet."""
+    if value.lows is None or value.highs is None:
+        return [Reach(None, None)] * prod(shape)
+    lows, highs = np.broadcast_to(value.lows, value.shape), np.broadcast_to(value.highs, value.shape)
+    shared = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    lows, highs = lows.min(axis=shared, keepdims=True), highs.max(axis=shared, keepdims=True)
+    return [Reach(int(low), int(high)) for low, high in zip(lows.flat, highs.flat, strict=True)]
+
+
+def _single_row(table: Thresholds) -> Thresholds:
+    """One line for all channels where all are the same."""
+    if table.channels == 1 or len(set(table.down)) > 1 or (table.array != table.array[0]).any():
+        return table
+    return type(table).from_array(table.array[:1], np.array(table.down[:1]))
+
+
+def _per_channel(values: list[Any], shape: tuple[int, ...]) -> ObjectArray:
+    array = filled((len(values),), None)
+    array[:] = values
+    return array.reshape(shape)
+
+
+def _elided(value: Activation, table: Table, shifts: list[int | None], shape: tuple[int, ...]) -> Activation:
+    """The tensor's own integers, which the table would only have shifted."""
+    pieces = [
+        Piece(level.piece.slope, level.piece.offset + level.piece.slope * (shift or 0))
+        for level, shift in zip(table.levels, shifts, strict=True)
+    ]
+    return replace(value, outer=compact(_per_channel(pieces, shape)), inner=None, steps=None)
+
+
+def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, ...]) -> Activation:
+    pieces = _per_channel([level.piece for level in table.levels], shape)
+    return replace(
+        value,
+        base=base,
+        outer=compact(pieces) if len(table.levels) else identity_pieces(len(shape)),
+        inner=None,
+        steps=None,
+        lows=np.array([level.low for level in table.levels], dtype=np.int64).reshape(shape),
+        highs=np.array([level.high for level in table.levels], dtype=np.int64).reshape(shape),
+        kind=None,
+    )
+
+
+def _checked_ranges(node: Node, matrix: IntMatrix, source: SSAValue) -> tuple[IntArray, IntArray]:
+    """The ranges of all outputs; raises ModelError where a sum could leave exact arithmetic."""
+    span = ternary.range_of(source)
+    bound = int(np.abs(matrix.array).max()) * max(abs(span.lo), abs(span.hi)) * matrix.columns
+    if bound > MAX_SUM:
+        raise node.error(f"its sums could reach {bound}", hint="weights and activations of fewer bits")
+    return matrix.output_ranges(span)
+
+
+def _constant_part(
+    node: Node, constant: Constant, weights: Weights, slopes: ObjectArray, offsets: ObjectArray
+) -> ObjectArray:
+    """What the inputs' offsets add to each output: the sum of weight * offset over all inputs."""
+    if all(offset == 0 for offset in offsets.flat):
+        return filled((len(weights.scales),), ZERO)
+    if all(slope == slopes.flat[0] and slope for slope in slopes.flat):
+        # weight[i] = scale * integer[i] / slope, and with the same slope for all inputs that is one factor.
+        common = lcm(*(offset.denominator for offset in offsets.flat))
+        whole = each(lambda offset: int(offset * common), offsets)
+        sums = weights.integers.astype(object) @ whole
+        divisor = Fraction(common) * slopes.flat[0]
+        return each(lambda scale, total: scale * int(total) / divisor, weights.scales, sums)
+    products = each(Fraction.__mul__, constant.exact(node), offsets[:, np.newaxis])
+    return each(Fraction, products.sum(axis=0))

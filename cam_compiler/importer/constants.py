@@ -1,0 +1,364 @@
+"""Exact constants of a model, and operators on nothing but constants, evaluated exactly.
+
+A constant is `raw * scale`: quantised weights keep their integers and the exact scale apart, so that a million weights
+stay an integer array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from cam_compiler.importer.exact import ObjectArray, Piece, each, fractions, square_root
+from cam_compiler.importer.model import LOW_BIT, Node, array_of
+
+
+class _Batch:
+    """Stands for the batch size in shape arithmetic."""
+
+    def __repr__(self) -> str:
+        return "batch"
+
+
+BATCH = _Batch()
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A constant tensor of exact values `raw * scale`.
+
+    `raw` holds numbers of the model, Fractions, or the entries of a shape (integers and BATCH); `scale` has as many
+    dimensions and broadcasts to it; `elem_type` is the tensor's type in ONNX.
+    """
+
+    raw: NDArray[Any]
+    elem_type: int
+    scale: ObjectArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.raw.shape
+
+    @property
+    def integral(self) -> bool:
+        """Is it of an integer type?"""
+        return self.elem_type not in FLOATS
+
+    @property
+    def symbolic(self) -> bool:
+        return self.raw.dtype == object and any(item is BATCH for item in self.raw.flat)
+
+    def exact(self, node: Node) -> ObjectArray:
+        """All values as fractions; raises ModelError at `node` where one is not finite."""
+        if self.symbolic:
+            raise node.error("the batch size can't be calculated with")
+        try:
+            values = fractions(self.raw)
+        except ValueError as error:
+            raise node.error(f"{error}", hint="constants must be finite") from error
+        return values if self.scale is None else each(Fraction.__mul__, values, self.scale)
+
+    def integers(self, node: Node) -> list[int]:
+        """All values as integers; raises ModelError at `node` where one is not."""
+        values: list[Fraction] = list(self.exact(node).flat)
+        if any(value.denominator != 1 for value in values):
+            raise node.error("expected integers")
+        return [value.numerator for value in values]
+
+    def scalar(self, node: Node) -> Fraction:
+        if self.raw.size != 1:
+            raise node.error(f"expected a single number, found a tensor of shape {self.shape}")
+        return self.exact(node).flat[0]
+
+    def restructured(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Constant:
+        """The same values after a change of shape or order."""
+        scale = None if self.scale is None else _unspread(change(np.broadcast_to(self.scale, self.shape)))
+        return replace(self, raw=change(self.raw), scale=scale)
+
+
+def _unspread(values: ObjectArray) -> ObjectArray:
+    """Without the repetitions along dimensions that hold the very same objects."""
+    for axis in range(values.ndim):
+        first = values[tuple(slice(0, 1) if index == axis else slice(None) for index in range(values.ndim))]
+        if values.shape[axis] > 1 and (each(id, values) == each(id, first)).all():
+            values = first
+    return values
+
+
+def constant_of(tensor: TensorProto, place: str) -> Constant:
+    return Constant(array_of(tensor, place), tensor.data_type)
+
+
+def exact_constant(values: ObjectArray, elem_type: int = TensorProto.FLOAT) -> Constant:
+    return Constant(values, elem_type)
+
+
+def attribute_constant(node: Node) -> Constant:
+    """The value of a Constant node."""
+    for name, kind, elem_type in (
+        ("value_float", np.float32, TensorProto.FLOAT),
+        ("value_floats", np.float32, TensorProto.FLOAT),
+        ("value_int", np.int64, TensorProto.INT64),
+        ("value_ints", np.int64, TensorProto.INT64),
+    ):
+        if name in node.attributes:
+            return Constant(np.array(node.attributes[name], dtype=kind), elem_type)
+    value = node.attributes.get("value")
+    if not isinstance(value, TensorProto):
+        raise node.error("expected a dense tensor or numbers as its value")
+    return constant_of(value, node.place)
+
+
+def _plain(constant: Constant, node: Node) -> NDArray[Any]:
+    """The values in a numpy type, for operators that are not evaluated exactly."""
+    dtype: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(constant.elem_type)
+    if constant.raw.dtype != object and constant.scale is None:
+        return constant.raw.astype(dtype)
+    numbers = constant.exact(node)
+    return each(float if not constant.integral else int, numbers).astype(dtype)
+
+
+def evaluate(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
+    """The node by the reference evaluator of onnx, in the float arithmetic of the model."""
+    feeds = {
+        name: _plain(value, node) for name, value in zip(node.inputs, inputs, strict=True) if name and value is not None
+    }
+    try:
+        runner = ReferenceEvaluator(node.proto, opsets={"": opset})
+        results: list[Any] = list(runner.run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
+    except Exception as error:
+        # The evaluator raises whatever the operator's code does.
+        raise node.error(f"can't be evaluated: {type(error).__name__}: {error}") from error
+    constants: list[Constant] = []
+    for result in results:
+        array = np.asarray(result)
+        elem_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+        constants.append(Constant(array.astype(np.int64) if elem_type in LOW_BIT else array, elem_type))
+    return constants
+
+
+def _small_integers(constant: Constant) -> NDArray[np.int64] | None:
+    """The values as int64 where they are integers that add and multiply without overflow."""
+    raw = constant.raw
+    if constant.scale is not None or raw.dtype == object:
+        return None
+    wide = raw.astype(np.float64)
+    if not np.isfinite(wide).all() or (np.abs(wide) >= 2.0**30).any() or (wide != np.rint(wide)).any():
+        return None
+    return wide.astype(np.int64)
+
+
+def _scaled(node: Node, tensor: Constant, factors: ObjectArray) -> Constant | None:
+    """tensor * factors with the factors kept apart; None where they would enlarge the tensor."""
+    if factors.ndim > tensor.raw.ndim or np.broadcast_shapes(tensor.shape, factors.shape) != tensor.shape:
+        return None
+    padded = factors.reshape((1,) * (tensor.raw.ndim - factors.ndim) + factors.shape)
+    scale = padded if tensor.scale is None else each(Fraction.__mul__, tensor.scale, padded)
+    return Constant(tensor.raw, TensorProto.FLOAT, scale)
+
+
+def _sum(node: Node, left: Constant, right: Constant, sign: int) -> Constant:
+    first, second = _small_integers(left), _small_integers(right)
+    if first is not None and second is not None:
+        return Constant(first + sign * second, left.elem_type)
+    values = each(lambda a, b: a + sign * b, left.exact(node), right.exact(node))
+    return exact_constant(values, left.elem_type)
+
+
+def _product(node: Node, left: Constant, right: Constant) -> Constant:
+    large, small = (left, right) if left.raw.size >= right.raw.size else (right, left)
+    kept = _scaled(node, large, small.exact(node))
+    return kept or exact_constant(each(Fraction.__mul__, left.exact(node), right.exact(node)), left.elem_type)
+
+
+def _quotient(node: Node, left: Constant, right: Constant) -> Constant:
+    divisors = right.exact(node)
+    if any(value == 0 for value in divisors.flat):
+        raise node.error("division by zero")
+    return _product(node, left, exact_constant(each(lambda value: 1 / value, divisors)))
+
+
+def root(node: Node, value: Fraction) -> Fraction:
+    if value < 0:
+        raise node.error(f"the square root of a negative number, {float(value)}")
+    return square_root(value) if value else value
+
+
+def _power(node: Node, base: Constant, exponent: Constant) -> Constant | None:
+    """base ** exponent for integer and half exponents; None for others."""
+    power = exponent.exact(node).flat[0] if exponent.raw.size == 1 else Fraction(1, 3)
+    if (2 * power).denominator != 1 or abs(power) > 8:
+        return None
+    values = base.exact(node)
+    if power.denominator == 2:
+        values = each(lambda value: root(node, value), values)
+        power *= 2
+    if power < 0 and any(value == 0 for value in values.flat):
+        raise node.error("division by zero")
+    return exact_constant(each(lambda value: value ** int(power), values), base.elem_type)
+
+
+def exact_arithmetic(node: Node, inputs: list[Constant]) -> Constant | None:
+    """The result of an arithmetic operator on real constants; None where it is not one of those."""
+    match node.op, inputs:
+        case "Add", [left, right]:
+            return _sum(node, left, right, 1)
+        case "Sub", [left, right]:
+            return _sum(node, left, right, -1)
+        case "Mul", [left, right]:
+            return _product(node, left, right)
+        case "Div", [left, right]:
+            return _quotient(node, left, right)
+        case "Pow", [base, exponent]:
+            return _power(node, base, exponent)
+        case "Neg", [value]:
+            return exact_constant(each(Fraction.__neg__, value.exact(node)), value.elem_type)
+        case "Abs", [value]:
+            return exact_constant(each(Fraction.__abs__, value.exact(node)), value.elem_type)
+        case "Sqrt", [value]:
+            return exact_constant(each(lambda item: root(node, item), value.exact(node)), value.elem_type)
+        case "Reciprocal", [value]:
+            return _quotient(node, Constant(np.array(1), value.elem_type), value)
+        case "Max", [left, right]:
+            return exact_constant(each(max, left.exact(node), right.exact(node)), left.elem_type)
+        case "Min", [left, right]:
+            return exact_constant(each(min, left.exact(node), right.exact(node)), left.elem_type)
+        case _:
+            return None
+
+
+def clipped(node: Node, value: Constant, low: Fraction | None, high: Fraction | None) -> Constant:
+    """min(max(value, low), high) of every element; the type stays."""
+    bounds = [bound for bound in (low, high) if bound is not None]
+    plain = value.raw.dtype != object and value.scale is None
+    if plain and value.raw.dtype.kind in "iu" and all(bound.denominator == 1 for bound in bounds):
+        lowest, highest = (None if bound is None else int(bound) for bound in (low, high))
+        return replace(value, raw=_clip(value.raw.astype(np.int64), lowest, highest))
+    if plain and all(Fraction(float(bound)) == bound for bound in bounds):
+        least, most = (None if bound is None else float(bound) for bound in (low, high))
+        return replace(value, raw=_clip(value.raw.astype(np.float64), least, most))
+    return exact_constant(each(Piece().clamped(low, high).bounded, value.exact(node)), value.elem_type)
+
+
+def _clip(values: NDArray[Any], low: float | None, high: float | None) -> NDArray[Any]:
+    raised = values if low is None else np.maximum(values, low)
+    return raised if high is None else np.minimum(raised, high)
+
+
+def axes_of(node: Node, given: Constant | None) -> list[int] | None:
+    """The axes of an operator, from its input (newer opsets) or its attribute; None if it has neither."""
+    return given.integers(node) if given is not None else node.integers("axes")
+
+
+def _slice(node: Node, data: Constant, inputs: list[Constant | None]) -> Constant:
+    rank = data.raw.ndim
+    if len(inputs) > 1:
+        parts = [None if item is None else item.integers(node) for item in inputs[1:]]
+        starts, ends, axes, steps = [*parts, None, None, None, None][:4]
+    else:
+        starts, ends, axes, steps = node.integers("starts"), node.integers("ends"), node.integers("axes"), None
+    if starts is None or ends is None:
+        raise node.error("it has no starts or ends")
+    index = [slice(None)] * rank
+    for axis, start, end, step in zip(
+        axes or range(len(starts)), starts, ends, steps or [1] * len(starts), strict=True
+    ):
+        # An end beyond the start of the tensor, going down, has no other way to be written in Python.
+        index[axis] = slice(start, None if step < 0 and end < -data.shape[axis] else end, step)
+    return data.restructured(lambda array: array[tuple(index)])
+
+
+def _reshape(node: Node, data: Constant, target: list[int]) -> Constant:
+    keep = node.integer("allowzero", 0) == 0
+    shape = [data.shape[i] if size == 0 and keep and i < len(data.shape) else size for i, size in enumerate(target)]
+    return data.restructured(lambda array: array.reshape(shape))
+
+
+def _squeeze(data: Constant, axes: list[int] | None) -> Constant:
+    return data.restructured(lambda array: np.squeeze(array, None if axes is None else tuple(axes)))
+
+
+def _cast(node: Node, data: Constant) -> Constant:
+    target = node.integer("to", TensorProto.FLOAT)
+    if data.symbolic or data.integral:
+        return replace(data, elem_type=target)
+    if target in FLOATS:
+        # A cast of numbers as the model stores them is its own rounding; of derived ones it is a change of name.
+        if data.raw.dtype == object or target == TensorProto.BFLOAT16:
+            return replace(data, elem_type=target)
+        return Constant(data.raw.astype(helper.tensor_dtype_to_np_dtype(target)), target, data.scale)
+    return Constant(each(int, data.exact(node)), target)
+
+
+def _gather(node: Node, data: Constant, indices: Constant) -> Constant:
+    where = np.array(indices.integers(node), dtype=np.int64).reshape(indices.shape)
+    return data.restructured(lambda array: np.asarray(np.take(array, where, axis=node.integer("axis", 0))))
+
+
+def _concat(node: Node, parts: list[Constant]) -> Constant:
+    axis = node.integer("axis", 0)
+    if all(part.scale is None for part in parts):
+        arrays = [part.raw.astype(object) if part.integral else part.raw for part in parts]
+        return Constant(np.concatenate(arrays, axis=axis), parts[0].elem_type)
+    return exact_constant(np.concatenate([part.exact(node) for part in parts], axis=axis), parts[0].elem_type)
+
+
+def structural(node: Node, inputs: list[Constant | None]) -> Constant | None:
+    """The result of an operator that only moves values; None where it is not one of those."""
+    data = inputs[0] if inputs else None
+    if data is None:
+        return None
+    second = inputs[1] if len(inputs) > 1 else None
+    match node.op:
+        case "Identity" | "Dropout":
+            return data
+        case "Cast":
+            return _cast(node, data)
+        case "Transpose":
+            perm = node.integers("perm")
+            return data.restructured(lambda array: np.transpose(array, perm))
+        case "Reshape":
+            target = second.integers(node) if second is not None else node.integers("shape")
+            return _reshape(node, data, target or [])
+        case "Flatten":
+            axis = node.integer("axis", 1)
+            rows = int(np.prod(data.shape[: axis if axis >= 0 else len(data.shape) + axis], dtype=np.int64))
+            return data.restructured(lambda array: array.reshape(rows, -1))
+        case "Squeeze":
+            return _squeeze(data, axes_of(node, second))
+        case "Unsqueeze":
+            axes = axes_of(node, second) or [0]
+            return data.restructured(lambda array: np.expand_dims(array, tuple(axes)))
+        case "Gather" if second is not None:
+            return _gather(node, data, second)
+        case "Slice":
+            return _slice(node, data, inputs)
+        case "Concat":
+            return _concat(node, [part for part in inputs if part is not None])
+        case _:
+            return None
+
+
+def fold(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
+    """The results of an operator of the standard domain on constants; raises ModelError where there are none."""
+    if node.op.startswith("Random") or node.op in ("Bernoulli", "Multinomial"):
+        raise node.error("random numbers are not supported")
+    moved = structural(node, inputs)
+    if moved is not None:
+        return [moved]
+    present = [item for item in inputs if item is not None]
+    if not all(item.integral for item in present) and len(present) == len(inputs):
+        result = exact_arithmetic(node, present)
+        if result is not None:
+            return [result]
+    if any(item.symbolic for item in present):
+        raise node.error("the batch size can't be calculated with")
+    return evaluate(node, opset, inputs)

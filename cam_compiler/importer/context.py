@@ -1,0 +1,102 @@
+"""What a handler of an operator sees: the node's operands, and the builder; and the registry of handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from cam_compiler.importer.builder import Builder
+from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.model import Node
+from cam_compiler.importer.values import Activation, Value
+
+QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
+MICROSOFT = "com.microsoft"
+
+
+@dataclass
+class Context:
+    """The state of one import."""
+
+    builder: Builder
+    opset: int
+    batches: set[int] = field(default_factory=set[int])
+    """The batch sizes that the model states, which stand for the batch in literal shapes."""
+    values: dict[str, Value] = field(default_factory=dict[str, Value])
+
+    def value(self, name: str, reader: Node) -> Value:
+        """The tensor of that name; raises ModelError at `reader` where its producer makes no such result here."""
+        if name not in self.values:
+            hint = "only the first results of operators are supported"
+            raise reader.error(f"it reads '{name}', a further result", hint=hint)
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One node with its operands."""
+
+    context: Context
+    node: Node
+
+    @property
+    def builder(self) -> Builder:
+        return self.context.builder
+
+    def operand(self, index: int) -> Value | None:
+        name = self.node.input(index)
+        return self.context.value(name, self.node) if name else None
+
+    def required(self, index: int) -> Value:
+        value = self.operand(index)
+        if value is None:
+            raise self.node.error(f"its input {index} is missing")
+        return value
+
+    def optional(self, index: int, what: str) -> Constant | None:
+        """A constant operand, or None; raises ModelError where it depends on the network's input."""
+        value = self.operand(index)
+        if isinstance(value, Activation):
+            name = self.node.input(index)
+            raise self.node.error(f"its {what} '{name}' is not constant", hint="a constant is expected")
+        return value
+
+    def constant(self, index: int, what: str) -> Constant:
+        value = self.optional(index, what)
+        if value is None:
+            raise self.node.error(f"its {what} is missing")
+        return value
+
+    def activation(self, index: int = 0) -> Activation:
+        """An operand that depends on the network's input."""
+        value = self.required(index)
+        if isinstance(value, Constant):
+            name = self.node.input(index)
+            raise self.node.error(f"its input '{name}' is constant", hint="a tensor that depends on the input")
+        return value
+
+
+Handler: TypeAlias = Callable[[Call], Value]
+_HANDLERS: dict[tuple[str, str], Handler] = {}
+
+
+def handles(*ops: str, domains: tuple[str, ...] = ("",)) -> Callable[[Handler], Handler]:
+    """Registers the function for operators of the given names."""
+
+    def register(handler: Handler) -> Handler:
+        for domain in domains:
+            for op in ops:
+                _HANDLERS[domain, op] = handler
+        return handler
+
+    return register
+
+
+def handler_of(node: Node) -> Handler | None:
+    return _HANDLERS.get((node.domain, node.op))
+
+
+def supported() -> str:
+    """The names of all operators with a handler."""
+    return ", ".join(sorted({op for _, op in _HANDLERS}))

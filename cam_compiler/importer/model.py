@@ -1,0 +1,244 @@
+"""Reads an ONNX file into plain records: the nodes that the outputs need, in an order that can be walked.
+
+Comes first in the importer. Knows the container (files, opsets, initialisers, attributes), nothing of operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+from dialects.errors import ModelError
+
+OLDEST_OPSET = 9
+_STANDARD = ("", "ai.onnx")
+_EXPECTED = "an ONNX model (.onnx), written by onnx.save or an exporter, is expected"
+
+AttributeValue = int | float | bytes | list[int] | list[float] | list[bytes] | TensorProto
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the graph; an absent optional input is an empty name."""
+
+    op: str
+    domain: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, AttributeValue]
+    proto: NodeProto
+
+    @property
+    def place(self) -> str:
+        """How errors name the node."""
+        return f"{self.op} '{self.name}'"
+
+    def input(self, index: int) -> str:
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def integer(self, name: str, default: int) -> int:
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int):
+            raise self.error(f"attribute '{name}' is not an integer")
+        return value
+
+    def real(self, name: str, default: float) -> float:
+        value = self.attributes.get(name, default)
+        if not isinstance(value, int | float):
+            raise self.error(f"attribute '{name}' is not a number")
+        return value
+
+    def text(self, name: str, default: str) -> str:
+        value = self.attributes.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bytes):
+            raise self.error(f"attribute '{name}' is not a string")
+        return value.decode(errors="replace")
+
+    def integers(self, name: str) -> list[int] | None:
+        value = self.attributes.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, int) for item in value):
+            raise self.error(f"attribute '{name}' is not a list of integers")
+        return [int(item) for item in value]
+
+    def error(self, message: str, hint: str | None = None) -> ModelError:
+        return ModelError(message, place=self.place, hint=hint)
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the graph; None where a dimension is dynamic, no shape where the model states none."""
+
+    name: str
+    elem_type: int
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the importer works on: `nodes` are those that the outputs need, producers before consumers."""
+
+    opset: int
+    inputs: list[Port]
+    outputs: list[Port]
+    initialisers: dict[str, TensorProto]
+    nodes: list[Node]
+    place: str = field(default="model")
+
+
+def load_model(source: str | Path | ModelProto) -> Model:
+    """The model of a file or of a proto; raises ModelError where it can't be read."""
+    proto, place = (source, "model") if isinstance(source, ModelProto) else (_read(Path(source)), str(source))
+    if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
+        raise ModelError("there is no graph in it", place=place, hint=_EXPECTED)
+    if proto.functions:
+        from onnx import inliner
+
+        proto = inliner.inline_local_functions(proto)
+    return _model(proto, place)
+
+
+def _read(path: Path) -> ModelProto:
+    if not path.is_file():
+        raise ModelError("there is no such file", place=str(path), hint=_EXPECTED)
+    try:
+        return onnx.load(str(path), format="protobuf")  # pyright: ignore[reportUnknownMemberType]
+    except DecodeError as error:
+        raise ModelError("not a readable ONNX file; it may be truncated", place=str(path), hint=_EXPECTED) from error
+    except (OSError, ValueError, TypeError, RuntimeError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"can't be loaded: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            place=str(path),
+            hint="files of external data must lie beside the model",
+        ) from error
+
+
+def _opset(proto: ModelProto, place: str) -> int:
+    newest = onnx.defs.onnx_opset_version()
+    versions = [entry.version for entry in proto.opset_import if entry.domain in _STANDARD]
+    if not versions:
+        raise ModelError("it states no version of the standard operators", place=place, hint=_EXPECTED)
+    if not OLDEST_OPSET <= versions[0] <= newest:
+        raise ModelError(
+            f"opset {versions[0]} is not supported",
+            place=place,
+            hint=f"opsets {OLDEST_OPSET} to {newest}; onnx.version_converter converts others",
+        )
+    return versions[0]
+
+
+def _model(proto: ModelProto, place: str) -> Model:
+    graph = proto.graph
+    _check_names(graph, place)
+    if graph.sparse_initializer:
+        raise ModelError("sparse initialisers are not supported", place=place, hint="store them as dense tensors")
+    initialisers = {tensor.name: tensor for tensor in graph.initializer}
+    inputs = [_port(info) for info in graph.input if info.name not in initialisers]
+    if not graph.output:
+        raise ModelError("the graph has no outputs", place=place)
+    nodes = _ordered(graph, {port.name for port in inputs} | set(initialisers), place)
+    return Model(_opset(proto, place), inputs, [_port(info) for info in graph.output], initialisers, nodes, place)
+
+
+def _check_names(graph: GraphProto, place: str) -> None:
+    """protobuf hands out names that are no UTF-8 as bytes; raises ModelError for those."""
+    names: list[object] = [part.name for parts in (graph.input, graph.output, graph.initializer) for part in parts]
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    if wrong := next((name for name in names if not isinstance(name, str)), None):
+        raise ModelError(f"the name {wrong!r} is not UTF-8 text", place=place, hint=_EXPECTED)
+
+
+def _port(info: ValueInfoProto) -> Port:
+    tensor = info.type.tensor_type
+    if not tensor.HasField("shape"):
+        return Port(info.name, tensor.elem_type, None)
+    sizes = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in tensor.shape.dim]
+    return Port(info.name, tensor.elem_type, tuple(sizes))
+
+
+def _node(proto: NodeProto) -> Node:
+    name = proto.name or next((output for output in proto.output if output), proto.op_type)
+    attributes: dict[str, AttributeValue] = {}
+    for attribute in proto.attribute:
+        if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
+            raise ModelError(
+                "operators with a subgraph are not supported",
+                place=f"{proto.op_type} '{name}'",
+                hint="export with fixed control flow",
+            )
+        attributes[attribute.name] = onnx.helper.get_attribute_value(attribute)
+    domain = "" if proto.domain in _STANDARD else proto.domain
+    return Node(proto.op_type, domain, name, tuple(proto.input), tuple(proto.output), attributes, proto)
+
+
+def _ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
+    """The nodes that the outputs need, each after its producers, else in the file's order."""
+    producers: dict[str, NodeProto] = {}
+    for proto in graph.node:
+        for output in filter(None, proto.output):
+            if output in producers or output in known:
+                raise ModelError(f"the tensor '{output}' has two producers", place=place)
+            producers[output] = proto
+    wanted = _needed(graph, producers, known, place)
+    waiting = [_node(proto) for proto in graph.node if any(output in wanted for output in proto.output)]
+    ready: list[Node] = []
+    while waiting:
+        later: list[Node] = []
+        for node in waiting:
+            if all(not name or name in known for name in node.inputs):
+                ready.append(node)
+                known.update(node.outputs)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            raise ModelError("the graph has a cycle", place=later[0].place)
+        waiting = later
+    return ready
+
+
+def _needed(graph: GraphProto, producers: dict[str, NodeProto], known: Iterable[str], place: str) -> set[str]:
+    """The names of all tensors that the outputs depend on."""
+    wanted: set[str] = set()
+    todo = [(info.name, place) for info in graph.output]
+    while todo:
+        name, reader = todo.pop()
+        if name in wanted:
+            continue
+        wanted.add(name)
+        if name in producers:
+            proto = producers[name]
+            where = f"{proto.op_type} '{proto.name or name}'"
+            todo += [(source, where) for source in proto.input if source]
+        elif name not in known:
+            raise ModelError(f"the tensor '{name}' is used, but nothing produces it", place=reader)
+    return wanted
+
+
+def array_of(tensor: TensorProto, place: str) -> NDArray[Any]:
+    """The values of a tensor, low-bit integers as int64; raises ModelError where they can't be read."""
+    try:
+        array = onnx.numpy_helper.to_array(tensor)
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError, onnx.checker.ValidationError) as error:
+        raise ModelError(
+            f"the data of tensor '{tensor.name}' can't be read: {error}", place=place, hint="is a data file missing?"
+        ) from error
+    if tensor.data_type in LOW_BIT:
+        return array.astype(np.int64)
+    return array.astype(np.float32) if tensor.data_type == TensorProto.BFLOAT16 else array
+
+
+LOW_BIT = (TensorProto.UINT4, TensorProto.INT4, TensorProto.UINT2, TensorProto.INT2)

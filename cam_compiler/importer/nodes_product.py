@@ -1,0 +1,202 @@
+"""Matrix products with constant weights: real (MatMul, Gemm) and integer (MatMulInteger, QLinearMatMul, QGemm).
+
+Here too the integer sums and products with constants that onnxruntime's quantiser writes between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from onnx import TensorProto
+
+from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.context import MICROSOFT, Call, handles
+from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.nodes_quantizers import apply, operand_shape
+from cam_compiler.importer.quantizers import checked_scale, dequantize_linear, dequantized, quantize_linear
+from cam_compiler.importer.values import Activation, Value, per_sample
+from dialects.errors import ModelError
+
+
+def _dynamic(call: Call, name: str) -> ModelError:
+    return call.node.error(f"its weights '{name}' are not constant", hint="products of two tensors are not supported")
+
+
+def product(call: Call, value: Activation, weights: Constant) -> Activation:
+    """value @ weights for samples of one row of features, in whatever shape the row lies."""
+    matrix = weights
+    if weights.raw.ndim == 1:
+        matrix = weights.restructured(lambda array: array.reshape(-1, 1))
+    result = call.builder.matmul(_row(call, value), matrix, call.node)
+    shape = value.shape[:-1] + (() if weights.raw.ndim == 1 else result.shape)
+    return reshaped(call, result, shape).typed(value.elem_type)
+
+
+def _row(call: Call, value: Activation) -> Activation:
+    """The only row of the samples as a tensor (batch, features)."""
+    leading = int(np.prod(value.shape[:-1], dtype=np.int64))
+    return reshaped(call, value, value.shape[-1:]) if leading == 1 else value
+
+
+def reshaped(call: Call, value: Activation, shape: tuple[int, ...]) -> Activation:
+    """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
+    if shape == value.shape:
+        return value
+    if value.steps is not None:
+        value = call.builder.materialise(value, call.node)
+
+    def change(array: ObjectArray) -> ObjectArray:
+        if array.size == 1:
+            return array.reshape((1,) * len(shape))
+        return np.broadcast_to(array, value.shape).reshape(shape)
+
+    return replace(
+        value,
+        base=call.builder.reshape(value.base, shape),
+        shape=shape,
+        outer=change(value.outer),
+        lows=None if value.lows is None else change(value.lows),  # pyright: ignore[reportArgumentType]
+        highs=None if value.highs is None else change(value.highs),  # pyright: ignore[reportArgumentType]
+    )
+
+
+@handles("MatMul")
+def matmul(call: Call) -> Value:
+    left, right = call.required(0), call.required(1)
+    if isinstance(left, Activation) and isinstance(right, Constant):
+        return product(call, left, right)
+    if isinstance(right, Activation) and isinstance(left, Constant):
+        return _left_product(call, left, right)
+    raise _dynamic(call, call.node.input(1))
+
+
+def _left_product(call: Call, weights: Constant, value: Activation) -> Activation:
+    """weights @ value, where each sample is one column."""
+    if len(value.shape) != 2 or value.shape[1] != 1 or weights.raw.ndim != 2:
+        raise call.node.error("its left side is constant", hint="weights on the right, or samples of a single column")
+    turned = weights.restructured(np.transpose)
+    result = call.builder.matmul(reshaped(call, value, value.shape[:1]), turned, call.node)
+    return reshaped(call, result, (*result.shape, 1))
+
+
+def _bias(call: Call, value: Activation, bias: Constant, factor: Fraction) -> Activation:
+    amounts = each(lambda item: item * factor, bias.exact(call.node))
+    return value.affine(ONE, per_sample(call.node, value, amounts))
+
+
+@handles("Gemm")
+def gemm(call: Call) -> Value:
+    """alpha * input @ weights + beta * bias."""
+    node = call.node
+    if node.integer("transA", 0):
+        raise node.error("transA is not supported", hint="samples are the rows of its input")
+    if isinstance(call.required(1), Activation):
+        raise _dynamic(call, node.input(1))
+    weights = call.constant(1, "weights")
+    if node.integer("transB", 0):
+        weights = weights.restructured(np.transpose)
+    result = product(call, call.activation(), weights).affine(Fraction(node.real("alpha", 1.0)), ZERO)
+    bias = call.optional(2, "bias")
+    return result if bias is None else _bias(call, result, bias, Fraction(node.real("beta", 1.0)))
+
+
+def _less_zero(call: Call, weights: Constant, zero: Constant | None) -> Constant:
+    """The integer weights (inputs, outputs) less their zero point, one in all or one an output."""
+    if zero is None:
+        return weights
+    points = each(int, zero.exact(call.node)).astype(np.int64)
+    return Constant(weights.raw.astype(np.int64) - points, TensorProto.INT32)
+
+
+def _tensor_zero(call: Call, index: int) -> Fraction:
+    """The zero point of the input, one for the whole tensor."""
+    zero = call.optional(index, "zero point")
+    return ZERO if zero is None else zero.scalar(call.node)
+
+
+def _integer_product(call: Call, zero: Fraction, weights: Constant) -> Activation:
+    value = call.activation()
+    return product(call, value.affine(ONE, -zero), weights)
+
+
+@handles("MatMulInteger")
+def matmul_integer(call: Call) -> Value:
+    if isinstance(call.required(1), Activation):
+        raise _dynamic(call, call.node.input(1))
+    weights = _less_zero(call, call.constant(1, "weights"), call.optional(3, "zero point"))
+    return _integer_product(call, _tensor_zero(call, 2), weights).typed(TensorProto.INT32)
+
+
+def _output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Value:
+    quantiser = quantize_linear(
+        call.node, call.constant(scale, "result's scale"), call.optional(zero, "zero point"), operand_shape(value)
+    )
+    return apply(call, value, quantiser)
+
+
+def _input_scale(call: Call, index: int) -> Fraction:
+    values = checked_scale(call.node, call.constant(index, "scale"))
+    if values.size != 1:
+        raise call.node.error("its input has a scale a row", hint="one scale for the whole tensor")
+    return values.flat[0]
+
+
+@handles("QLinearMatMul")
+def qlinear_matmul(call: Call) -> Value:
+    """Inputs: a, its scale and zero point, b, its scale and zero point, the result's scale and zero point."""
+    if isinstance(call.required(3), Activation):
+        raise _dynamic(call, call.node.input(3))
+    weights = _less_zero(call, call.constant(3, "weights"), call.optional(5, "zero point"))
+    result = _integer_product(call, _tensor_zero(call, 2), weights)
+    factor = _input_scale(call, 1)
+    scales = each(lambda item: item * factor, checked_scale(call.node, call.constant(4, "scale")))
+    return _output_quantised(call, result.affine(per_sample(call.node, result, scales), ZERO), 6, 7)
+
+
+@handles("QGemm", domains=(MICROSOFT,))
+def qgemm(call: Call) -> Value:
+    """Inputs: a, scale, zero point, b, scale, zero point, int32 bias, the result's scale and zero point."""
+    node = call.node
+    if node.integer("transA", 0):
+        raise node.error("transA is not supported", hint="samples are the rows of its input")
+    if isinstance(call.required(3), Activation):
+        raise _dynamic(call, node.input(3))
+    weights = call.constant(3, "weights")
+    if node.integer("transB", 0):
+        weights = weights.restructured(np.transpose)
+    weights = _less_zero(call, weights, call.optional(5, "zero point"))
+    result = _integer_product(call, _tensor_zero(call, 2), weights)
+    bias = call.optional(6, "bias")
+    if bias is not None:
+        result = _bias(call, result, bias, ONE)
+    factor = _input_scale(call, 1) * Fraction(node.real("alpha", 1.0))
+    scales = each(lambda item: item * factor, checked_scale(node, call.constant(4, "scale")))
+    real = result.affine(per_sample(node, result, scales), ZERO).typed(TensorProto.FLOAT)
+    return real if call.operand(7) is None else _output_quantised(call, real, 7, 8)
+
+
+def _dequantised(call: Call, first: int) -> Value:
+    """The real tensor of operand `first`, whose scale and zero point follow it."""
+    value, scale, zero = call.required(first), call.constant(first + 1, "scale"), call.optional(first + 2, "zero point")
+    if isinstance(value, Constant):
+        return dequantized(call.node, value, scale, zero)
+    sizes, points = dequantize_linear(call.node, scale, zero, value.full_shape)
+    offset = each(lambda size, point: -size * point, sizes, points)
+    return value.affine(per_sample(call.node, value, sizes), per_sample(call.node, value, offset))
+
+
+@handles("QLinearAdd", "QLinearMul", domains=(MICROSOFT,))
+def qlinear_elementwise(call: Call) -> Value:
+    """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point; a or b is constant."""
+    left, right = _dequantised(call, 0), _dequantised(call, 3)
+    if isinstance(left, Constant):
+        left, right = right, left
+    if isinstance(left, Constant) or isinstance(right, Activation):
+        raise call.node.error(
+            "both its inputs depend on the network's input", hint="one of its inputs must be constant"
+        )
+    amounts = per_sample(call.node, left, right.exact(call.node))
+    real = left.affine(ONE, amounts) if call.node.op == "QLinearAdd" else left.affine(amounts, ZERO)
+    return _output_quantised(call, real, 6, 7)

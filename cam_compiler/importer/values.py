@@ -1,0 +1,126 @@
+"""The tensors that depend on the network's input, as the importer sees them between two nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+from xdsl.ir import SSAValue
+
+from cam_compiler.importer.constants import FLOATS, Constant
+from cam_compiler.importer.exact import IDENTITY, ZERO, Bound, ObjectArray, Piece, affine, clamped, each, filled
+from cam_compiler.importer.model import Node
+from cam_compiler.importer.quantizers import Quantiser
+from cam_compiler.importer.steps import IDENTITY_STEP
+from cam_compiler.importer.thresholds import Channel
+from dialects.tensors import IntArray
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The node that an operation stands for: its exact name, and a readable name of its result."""
+
+    layer: str
+    hint: str
+
+    @staticmethod
+    def of(node: Node) -> Origin:
+        return Origin(node.name, node.name)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """outer(step(inner(base))), element by element; without a step, outer(base).
+
+    `base` is an operation's result: integers with the ranges lows..highs, or the numbers of a float input (lows and
+    highs are None, `kind` is its numpy type). `shape` is that of a sample; `inner`, `steps`, `outer`, `lows` and
+    `highs` have its number of dimensions and broadcast to it.
+    """
+
+    base: SSAValue
+    shape: tuple[int, ...]
+    outer: ObjectArray
+    origin: Origin
+    elem_type: int = TensorProto.FLOAT
+    inner: ObjectArray | None = None
+    steps: ObjectArray | None = None
+    lows: IntArray | None = None
+    highs: IntArray | None = None
+    kind: type[np.floating[Any]] | None = None
+
+    @property
+    def integral(self) -> bool:
+        return self.elem_type not in FLOATS
+
+    @property
+    def full_shape(self) -> tuple[int, ...]:
+        """The shape with a batch of one in front."""
+        return (1, *self.shape)
+
+    def affine(self, scale: ObjectArray | Fraction, shift: ObjectArray | Fraction) -> Activation:
+        return replace(self, outer=affine(self.outer, scale, shift))
+
+    def clamped(self, low: Bound, high: Bound, node: Node) -> Activation:
+        origin = self.origin if self.steps is not None else Origin.of(node)
+        return replace(self, outer=clamped(self.outer, low, high), origin=origin)
+
+    def typed(self, elem_type: int) -> Activation:
+        return replace(self, elem_type=elem_type)
+
+    @property
+    def whole(self) -> bool:
+        """Does it hold nothing but integers, by its form?"""
+        if self.kind is not None and self.steps is None:
+            return False
+        return all(_whole(piece) for piece in self.outer.flat)
+
+    def channels(self) -> NDArray[np.object_]:
+        """The function of every element, in the smallest shape that holds the different ones."""
+        inner = filled((1,) * len(self.shape), IDENTITY) if self.inner is None else self.inner
+        steps = filled((1,) * len(self.shape), IDENTITY_STEP) if self.steps is None else self.steps
+        return each(Channel, inner, steps, self.outer)
+
+
+def _whole(piece: Piece) -> bool:
+    parts = (piece.slope, piece.offset, piece.low or ZERO, piece.high or ZERO)
+    return all(part.denominator == 1 for part in parts)
+
+
+def identity_pieces(rank: int) -> ObjectArray:
+    return filled((1,) * rank, IDENTITY)
+
+
+def per_sample(node: Node, value: Activation, constant: ObjectArray) -> ObjectArray:
+    """A constant operand in the dimensions of a sample; raises ModelError where it would enlarge the tensor."""
+    rank = len(value.shape) + 1
+    padded = constant.reshape((1,) * (rank - constant.ndim) + constant.shape) if constant.ndim < rank else constant
+    fits = padded.ndim == rank and padded.shape[0] == 1
+    if not fits or any(size not in (1, extent) for size, extent in zip(padded.shape[1:], value.shape, strict=True)):
+        shown = ", ".join(["batch", *map(str, value.shape)])
+        raise node.error(
+            f"its constant of shape {constant.shape} does not fit a tensor ({shown})",
+            hint="a scalar, or a value a channel or feature, the same for all samples",
+        )
+    return padded.reshape(padded.shape[1:])
+
+
+def with_quantiser(node: Node, value: Activation, quantiser: Quantiser) -> Activation:
+    """A quantiser on a tensor that has no pending step."""
+    scale, shift = per_sample(node, value, quantiser.scale), per_sample(node, value, quantiser.shift)
+    gain, offset = per_sample(node, value, quantiser.gain), per_sample(node, value, quantiser.offset)
+    inner = affine(value.outer, each(lambda size: 1 / size, scale), shift)
+    return replace(
+        value,
+        inner=inner,
+        steps=per_sample(node, value, quantiser.steps),
+        outer=affine(identity_pieces(len(value.shape)), gain, offset),
+        origin=Origin.of(node),
+        elem_type=quantiser.elem_type,
+    )
+
+
+Value = Constant | Activation

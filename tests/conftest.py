@@ -1,0 +1,33 @@
+"""A deterministic hypothesis profile; test modules import their helpers from camc_testing.py beside this file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+# Test folders are no packages (import-mode=importlib), so their helpers need a place on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from camc_testing import SMALL_NETWORK
+
+settings.register_profile(
+    "camc",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+)
+settings.load_profile("camc")
+
+
+@pytest.fixture
+def small_file(tmp_path: Path) -> Path:
+    """The small network as an .mlir file."""
+    path = tmp_path / "small.mlir"
+    path.write_text(SMALL_NETWORK)
+    return path

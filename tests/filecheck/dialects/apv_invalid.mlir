@@ -1,0 +1,127 @@
+// RUN: camc opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+
+// CHECK: expected at least one column vector, found 0
+func.func @none(%x: !apv.columns<0, 0, 1>) {
+  func.return
+}
+
+// -----
+
+// CHECK: the range 2 to 1 is empty
+func.func @empty(%x: !apv.columns<2, 2, 1>) {
+  func.return
+}
+
+// -----
+
+// CHECK: expected a tensor (batch, 2), found ?x3
+func.func @load(%q: tensor<?x3x!ternary.int<0, 1>>) {
+  %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
+  func.return
+}
+
+// -----
+
+// CHECK: the tensor ranges over 0..1, the columns over 0..2
+func.func @store(%x: !apv.columns<3, 0, 2>) {
+  %q = apv.store %x : !apv.columns<3, 0, 2> -> tensor<?x3x!ternary.int<0, 1>>
+  func.return
+}
+
+// -----
+
+// CHECK: the graph has 1 inputs and 1 outputs, its types say 2 and 1
+func.func @inputs(%x: !apv.columns<2, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<2, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+    inputs 1 in 0..2
+    out %0
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: input %1 of the graph ranges over 0..1, its column over 0..2
+func.func @narrow(%x: !apv.columns<2, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<2, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+    inputs 1 in 0..2
+    inputs 1 in 0..1
+    out %0
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: output 0 of the graph reaches -2..0, the result has 0..2
+func.func @result(%x: !apv.columns<1, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+    inputs 1 in 0..2
+    out -%0
+  }>
+  func.return
+}
+
+// -----
+
+// Interval arithmetic alone would refuse 4x - x.
+// CHECK-NOT: the result has 0..6
+// CHECK: %3 ranges over 0..4, which is u3, not u2
+func.func @cancelled(%x: !apv.columns<1, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+    inputs 1 in 0..2
+    %1 = %0<<2 - %0 : i5
+    out %1
+  }>
+  %b = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+    inputs 1 in 0..2
+    %3 = %0 + %0 : u2
+    out %3
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: %2 is not computed before it is used
+func.func @later(%x: !apv.columns<1, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+    inputs 1 in 0..2
+    %1 = %0 + %2 : u3
+    %2 = %0 + %0 : u3
+    out %1
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: %1 shifts both of its terms
+func.func @shifts(%x: !apv.columns<1, 0, 2>) {
+  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 8> graph <{
+    inputs 1 in 0..2
+    %1 = %0<<1 + %0<<1 : u4
+    out %1
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: 2 columns can't become 3
+func.func @threshold(%x: !apv.columns<2, 0, 2>) {
+  %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<3, 0, 1> thresholds <{
+    up 1
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: thresholds of an input 0..2 lie in 0..3, found -1..-1
+func.func @reach(%x: !apv.columns<2, 0, 2>) {
+  %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<2, 0, 1> thresholds <{
+    up -1
+  }>
+  func.return
+}

@@ -1,0 +1,24 @@
+// RUN: camc opt %s -p apv-share | filecheck %s
+
+// %0 + %1 is computed once.
+// CHECK-LABEL: func.func @shared
+// CHECK:      layer "fc" graph <{
+// CHECK-NEXT:   inputs 3 in 0..1
+// CHECK-NEXT:   %[[S:[0-9]+]] = %0 + %1 : u2
+// CHECK-NEXT:   %[[D:[0-9]+]] = %[[S]] - %2 : i3
+// CHECK-NEXT:   %[[A:[0-9]+]] = %[[S]] + %2 : u2
+// CHECK-NEXT:   out %[[D]]
+// CHECK-NEXT:   out %[[A]]
+// CHECK-NEXT: }>
+func.func @shared(%x: !apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 3> {
+  %a = apv.linear %x : !apv.columns<3, 0, 1> -> !apv.columns<2, -1, 3> layer "fc" graph <{
+    inputs 3 in 0..1
+    %3 = %0 + %1 : u2
+    %4 = %3 - %2 : i3
+    %5 = %0 + %1 : u2
+    %6 = %5 + %2 : u2
+    out %4
+    out %6
+  }>
+  func.return %a : !apv.columns<2, -1, 3>
+}

@@ -1,0 +1,42 @@
+// RUN: camc opt %s -p convert-rtm-to-ap | filecheck %s
+
+// CHECK-LABEL: func.func @network
+// CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<0, 1>>)
+func.func @network(%q: tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-2, 2>> {
+  // CHECK-NEXT: %[[R:.*]] = ap.program %[[Q]] : (tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-2, 2>> geometry <64x16x32> {
+  // CHECK-NEXT:   ap.segment "load" code <{
+  // CHECK-NEXT:     in c0.0:1, #0
+  // CHECK-NEXT:     in c1.0:1, #1
+  // CHECK-NEXT:   }>
+  // CHECK-NEXT:   ap.segment "fc" code <{
+  // CHECK-NEXT:     loop {
+  // CHECK-NEXT:       add c2.0:2, c0.0:1, c1.0:1, c15.0
+  // CHECK-NEXT:       sub c3.0:2, c0.0:1, c1.0:1, c14.0
+  // CHECK-NEXT:     }
+  // CHECK-NEXT:     ext c3.1:2, c15.0
+  // CHECK-NEXT:     cmp.ge c13.0, c3.0:3s, #-1
+  // CHECK-NEXT:     set.if c3.0:3, c13.0, #2
+  // CHECK-NEXT:     out c2.0:2, #0
+  // CHECK-NEXT:     out c3.0:3s, #1
+  // CHECK-NEXT:   }>
+  // CHECK-NEXT: }
+  %r = rtm.program %q : (tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-2, 2>> geometry <64x16x32> {
+    rtm.segment "load" code <{
+      c0[0] = in 0
+      c1[0] = in 1
+    }>
+    rtm.segment "fc" code <{
+      loop {
+        c2[0:2] = c0[0] + c1[0] carry c15[0]
+        c3[0:2] = c0[0] - c1[0] carry c14[0]
+      }
+      c3[1:3] = sext c3[1] carry c15[0]
+      c13[0] = c3[0:3]s >= -1
+      c3[0:3] = 2 if c13[0]
+      out 0 = c2[0:2]
+      out 1 = c3[0:3]s
+    }>
+  }
+  // CHECK-NEXT: func.return %[[R]]
+  func.return %r : tensor<?x2x!ternary.int<-2, 2>>
+}

@@ -1,0 +1,305 @@
+"""The command line: what each command does, and that errors are one message, with nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from camc_testing import SMALL_NETWORK
+
+from cam_compiler.cli import main
+
+INPUT = np.array([[[0.0, 0.5, 1.0]], [[1.0, 0.1, 0.3]], [[0.25, 0.75, 0.2]]], dtype=np.float32)
+PIPELINE = ("--pipeline", "unshared")
+
+
+def expected() -> np.ndarray:
+    """The small network, written down again."""
+    q = (INPUT >= 0.25).astype(int) + (INPUT >= 0.75).astype(int)
+    a = q.reshape(3, 3) @ np.array([[1, 0, -1], [0, 1, 1]]).T
+    up = -1 + (a[:, 0] >= -1) + (a[:, 0] >= 1)
+    down = 1 - (a[:, 1] >= 1) - (a[:, 1] >= 3)
+    return np.stack([up * 0.5, down * 1.5], axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with the small network and an input."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.mlir").write_text(SMALL_NETWORK)
+    np.save("x.npy", INPUT)
+    np.savez("x.npz", x=INPUT)
+    Path("code.s").write_text("set c0.0:4, #3\nadd.ip c0.0:4, c1.0:2s, c2.0\n")
+    return tmp_path
+
+
+@pytest.fixture
+def program(folder: Path) -> Path:
+    assert main(["compile", "net.mlir", "-o", "net.camx", *PIPELINE]) == 0
+    return folder / "net.camx"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Standard output of a command that works."""
+    capsys.readouterr()
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    return out
+
+
+def fails(capsys: pytest.CaptureFixture[str], folder: Path, *arguments: str) -> str:
+    """The message of a command that fails: one error, no traceback, and no file written."""
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    code = main(arguments)
+    err = capsys.readouterr().err
+    assert code == 1, err
+    assert err.startswith("camc: error: "), err
+    assert "Traceback" not in err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    return err
+
+
+# Commands.
+
+
+def test_compile_and_run(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "run", "net.camx", "--input", "x.npy", "-o", "y.npz", "--report", "r.json")
+    assert "output 'y': 3x2 float32" in out
+    assert np.array_equal(np.load("y.npz")["y"], expected())
+    assert json.loads(Path("r.json").read_text())["samples"] == 3
+
+
+@pytest.mark.parametrize("level", ["ternary", "apv", "rtm", "ap"])
+def test_run_at_each_level(level: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "run", "net.mlir", "--input", "x.npz", "-o", "y.npz", "--level", level, *PIPELINE)
+    assert np.array_equal(np.load("y.npz")["y"], expected())
+
+
+def test_compile_is_deterministic(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "compile", "net.mlir", "-o", "again.camx", *PIPELINE)
+    assert Path("again.camx").read_bytes() == program.read_bytes()
+
+
+def test_compile_to_text_and_go_on(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for stage in ("ternary", "apv", "rtm", "ap"):
+        run(capsys, "compile", "net.mlir", "--stop-after", stage, "-o", f"{stage}.mlir", *PIPELINE)
+    run(capsys, "compile", "apv.mlir", "-o", "on.mlir", *PIPELINE)
+    assert Path("on.mlir").read_text() == Path("ap.mlir").read_text()
+    out = run(capsys, "verify", "net.mlir", "ternary.mlir", "apv.mlir", "rtm.mlir", "ap.mlir")
+    assert out.count("the same outputs") == 4
+
+
+def test_compile_prints_to_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "compile", "net.mlir", "--target", "small", *PIPELINE)
+    assert "geometry <64x64x32>" in out
+
+
+def test_dump_and_verify_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "compile", "net.mlir", "-o", "a.camx", "--dump-ir", "d/e", "--verify-each", *PIPELINE)
+    names = sorted(path.name for path in Path("d/e").iterdir())
+    assert names[0] == "00-import.mlir"
+    assert names[-1].endswith("-convert-rtm-to-ap.mlir")
+    assert run(capsys, "verify", *(f"d/e/{name}" for name in names)).count("the same outputs") == len(names) - 1
+
+
+def test_verify_a_program(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "net.camx: the same outputs" in run(capsys, "verify", "net.mlir", "net.camx")
+    assert "net.camx: sets the outputs" in run(capsys, "verify", "net.camx", "--input", "x.npy")
+
+
+def test_labels_and_expectations(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("labels.npy", expected().argmax(axis=1))
+    np.savez("y.npz", y=expected())
+    out = run(capsys, "run", "net.camx", "--input", "x.npy", "--labels", "labels.npy", "--expect", "y.npz")
+    assert "accuracy: 3 of 3 (100.00%)" in out
+    assert "largest difference 0, same class for 3 of 3 samples" in out
+
+
+def test_assemble_and_disassemble(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "asm", "code.s", "-o", "code.bin")
+    assert run(capsys, "disasm", "code.bin") == Path("code.s").read_text()
+    run(capsys, "disasm", "code.bin", "-o", "again.s")
+    assert Path("again.s").read_text() == Path("code.s").read_text()
+
+
+def test_disassemble_a_program(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "disasm", "net.camx")
+    assert "; fc\n" in out
+    assert "cmp.ge" in out
+
+
+def test_listings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "small" in run(capsys, "targets")
+    assert "rtsim" in run(capsys, "tech")
+    assert "convert-rtm-to-ap" in run(capsys, "passes")
+
+
+def test_opt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "apv.linear" in run(capsys, "opt", "net.mlir", "-p", "convert-ternary-to-apv")
+
+
+def test_a_target_and_a_technology_from_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.toml").write_text("rows = 2\ncolumns = 32\ndomains = 16\narrays = 1\n")
+    out = run(capsys, "run", "net.mlir", "--input", "x.npy", "--target", "t.toml", "--report", "r.json", *PIPELINE)
+    assert "2x32x16" in out
+    assert json.loads(Path("r.json").read_text())["target"]["name"] == "t"
+
+
+# Errors of the user: (arguments, pieces of the message).
+
+BAD = [
+    (["compile", "no.mlir", "-o", "a.camx"], ["no.mlir: there is no such file"]),
+    (["compile", "no.onnx", "-o", "a.camx"], ["no.onnx"]),
+    (["compile", "x.npy", "-o", "a.camx"], ["x.npy", "hint: give an .onnx model, an .mlir file"]),
+    (["compile", "net.mlir", "-o", "a.txt"], ["a.txt: its name must end in .camx or .mlir"]),
+    (["compile", "net.mlir", "-o", "no/a.camx"], ["no/a.camx: its folder does not exist"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", "no-such"], ["there is no pass 'no-such'", "hint: known"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", "convert-apv-to-rtm{"], ["pipeline", "hint: known"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", "convert-apv-to-rtm{rows=x}"], ["pipeline"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", "convert-apv-to-rtm{lanes=1}"], ["lanes"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--stop-after", "no"], ["there is no stage 'no'", "hint: stages are"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "no"], ["there is no target 'no'", "default, small"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "bad.toml"], ["bad.toml: not valid TOML"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "zero.toml"], ["zero.toml", "'rows' must be at least 1"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "word.toml"], ["'rows' must be of type int"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "key.toml"], ["unknown key 'lanes'", "hint: known keys"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "huge.toml"], ["impossible geometry: domains must be 1 to"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "tiny.toml"], ["live bits", "hint: "]),
+    (["compile", "net.mlir", "-o", "a.camx", "--stop-after", "rtm"], ["hint: a .camx file holds a network at the ap"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--dump-ir", "net.mlir"], ["net.mlir: can't make the folder"]),
+    (["compile", "broken.mlir", "-o", "a.camx"], ["the text is malformed", "broken.mlir:3"]),
+    (["compile", "wrong.mlir", "-o", "a.camx"], ["wrong.mlir: the IR is invalid"]),
+    (["compile", "empty.mlir", "-o", "a.camx"], ["expected a single function"]),
+    (["compile", "latin.mlir", "-o", "a.camx"], ["latin.mlir: can't be read"]),
+    (["run", "net.camx", "--input", "no.npy"], ["no.npy: there is no such file"]),
+    (["run", "net.camx", "--input", "net.mlir"], ["net.mlir: no .npy or .npz file"]),
+    (["run", "net.camx", "--input", "pickle.npy"], ["pickle.npy: no .npy or .npz file"]),
+    (["run", "net.camx", "--input", "shape.npy"], ["input 'x': its shape is 3x3", "hint: expected Nx1x3 float32"]),
+    (["run", "net.camx", "--input", "none.npy"], ["input 'x': its shape is 0x1x3"]),
+    (["run", "net.camx", "--input", "name.npz"], ["input 'x' is missing", "hint: the network's inputs are 'x'"]),
+    (["run", "net.camx", "--input", "more.npz"], ["there is no input 'z'"]),
+    (["run", "net.camx", "--input", "complex.npy"], ["input 'x': its type is complex128"]),
+    (["run", "net.camx", "--input", "nan.npy"], ["input 'x': it holds values that are not numbers"]),
+    (["run", "net.camx", "--input", "x.npy", "-o", "y.txt"], ["y.txt: its name must end in .npz"]),
+    (["run", "net.camx", "--input", "x.npy", "-o", "no/y.npz"], ["no/y.npz: its folder does not exist"]),
+    (["run", "net.camx", "--input", "x.npy", "--report", "r.txt"], ["r.txt: its name must end in .json"]),
+    (["run", "net.camx", "--input", "x.npy", "--tech", "no"], ["there is no technology 'no'", "rtsim"]),
+    (["run", "net.camx", "--input", "x.npy", "--tech", "key.toml"], ["key.toml", "unknown key"]),
+    (["run", "net.camx", "--input", "x.npy", "--level", "rtm"], ["net.camx: a compiled program runs at the ap level"]),
+    (["run", "net.mlir", "--input", "x.npy", "--level", "rtm", "--report", "r.json"], ["--report: counts come from"]),
+    (["run", "net.camx", "--input", "x.npy", "--labels", "x.npy"], ["x.npy: expected one class number a sample"]),
+    (["run", "net.camx", "--input", "x.npy", "--expect", "x.npz"], ["there is no output 'x'", "hint: outputs are y"]),
+    (["run", "no.camx", "--input", "x.npy"], ["no.camx: there is no such file"]),
+    (["run", "cut.camx", "--input", "x.npy"], ["cut.camx: damaged or no compiled program", "hint: compile the model"]),
+    (["run", "text.camx", "--input", "x.npy"], ["text.camx: damaged or no compiled program"]),
+    (["verify", "net.camx"], ["net.camx", "give --input"]),
+    (["verify", "net.mlir", "other.mlir"], ["other.mlir computes something else than net.mlir"]),
+    (["asm", "no.s", "-o", "a.bin"], ["no.s: can't be read"]),
+    (["asm", "bad.s", "-o", "a.bin"], ["bad.s:2:1: unknown instruction 'mul'"]),
+    (["asm", "far.s", "-o", "a.bin"], ["instruction 0", "lies outside"]),
+    (["asm", "code.s", "-o", "no/a.bin"], ["no/a.bin"]),
+    (["asm", "code.s", "-o", "net.mlir/a.bin"], ["net.mlir/a.bin"]),
+    (["disasm", "no.bin"], ["no.bin: can't be read"]),
+    (["disasm", "net.mlir"], ["multiple of 16 bytes"]),
+    (["disasm", "code.bin", "-o", "no/a.s"], ["no/a.s"]),
+    (["opt", "no.mlir"], ["no.mlir"]),
+    (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),
+    (["opt", "net.mlir", "-p", "convert-apv-to-rtm{rows="], ["camc: error: "]),
+    (["opt", "broken.mlir"], ["broken.mlir:3"]),
+]
+
+
+@pytest.fixture
+def bad_files(program: Path, folder: Path) -> Path:
+    """Files that are wrong in one way each."""
+    texts = {
+        "bad.toml": "rows = ",
+        "zero.toml": "rows = 0",
+        "word.toml": 'rows = "many"',
+        "key.toml": "lanes = 4",
+        "huge.toml": "domains = 100000",
+        "tiny.toml": "columns = 4\ndomains = 2",
+        "broken.mlir": "func.func @main() {\n\n  nonsense here\n}\n",
+        "wrong.mlir": SMALL_NETWORK.replace("    0++\n", ""),
+        "empty.mlir": "",
+        "other.mlir": SMALL_NETWORK.replace("0++", "0+-").replace("int<-2, 4>", "int<-9, 9>"),
+        "bad.s": "set c0.0:4, #3\nmul c0.0:4, c1.0:4\n",
+        "far.s": "set c300.0:4, #3\n",
+        "text.camx": "no program",
+    }
+    for name, text in texts.items():
+        Path(name).write_text(text)
+    Path("latin.mlir").write_bytes(b"// \xe9\n")
+    Path("cut.camx").write_bytes(program.read_bytes()[:-40])
+    assert main(["asm", "code.s", "-o", "code.bin"]) == 0
+    np.save("shape.npy", INPUT.reshape(3, 3))
+    np.save("none.npy", INPUT[:0])
+    np.save("complex.npy", INPUT.astype(complex))
+    np.save("nan.npy", np.where(INPUT > 0.9, np.nan, INPUT))
+    np.save("pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.savez("name.npz", z=INPUT)
+    np.savez("more.npz", x=INPUT, z=INPUT)
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "pieces"), BAD, ids=lambda value: " ".join(value)[:60])
+def test_errors_of_the_user(
+    arguments: list[str], pieces: list[str], bad_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments[0] in ("compile", "run") and "--pipeline" not in arguments:
+        arguments = [*arguments, *PIPELINE]
+    message = fails(capsys, bad_files, *arguments)
+    for piece in pieces:
+        assert piece in message, message
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["compile"], ["run", "a.mlir"], ["run", "a", "--level", "x"]])
+def test_errors_in_the_command_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: camc" in capsys.readouterr().err
+
+
+def test_damaged_programs_are_refused_or_harmless(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flipped bit is noticed, or lies where it means nothing."""
+    data, rng = program.read_bytes(), np.random.default_rng(0)
+    outcomes: set[int] = set()
+    for at in rng.integers(0, len(data) * 8, size=150).tolist():
+        flipped = bytearray(data)
+        flipped[at // 8] ^= 1 << at % 8
+        Path("flipped.camx").write_bytes(flipped)
+        Path("y.npz").unlink(missing_ok=True)
+        capsys.readouterr()
+        code = main(["run", "flipped.camx", "--input", "x.npy", "-o", "y.npz"])
+        message = capsys.readouterr().err
+        if code == 0:
+            assert np.array_equal(np.load("y.npz")["y"], expected()), f"bit {at}"
+        else:
+            assert message.startswith("camc: error: "), f"bit {at}: {message}"
+            assert not Path("y.npz").exists()
+        outcomes.add(code)
+    assert 1 in outcomes
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 100, 500])
+def test_truncated_programs_are_refused(keep: int, program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("cut.camx").write_bytes(program.read_bytes()[:keep])
+    assert "damaged" in fails(capsys, program.parent, "run", "cut.camx", "--input", "x.npy", "-o", "y.npz")
+
+
+def test_help_imports_nothing_slow() -> None:
+    script = (
+        "import sys\nfrom cam_compiler.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as e:\n    assert e.code == 0\n"
+        "slow = {'xdsl', 'onnx', 'numpy'} & set(sys.modules)\nassert not slow, slow\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: camc" in done.stdout

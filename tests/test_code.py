@@ -1,0 +1,185 @@
+"""Binary and textual forms of AP code: what is written is read back; anything else is an error with its place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialects.assembly import AssemblyCode
+from dialects.code import BYTES_PER_INSTRUCTION, bundles, check_code, decode, encode
+from dialects.errors import ProgramError, TextError
+from dialects.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.placed import PlacedCode
+
+cells = st.builds(Cell, st.integers(0, 2047), st.integers(0, 255))
+widths = st.integers(1, 62)
+operands = st.one_of(
+    st.just(ZERO),
+    st.builds(Operand, st.integers(0, 2047), st.integers(0, 255), widths, st.booleans(), st.integers(0, 63)),
+)
+immediates = st.one_of(st.integers(-(1 << 31), (1 << 31) - 1), st.integers(-9, 9))
+
+
+@st.composite
+def instructions(draw: st.DrawFn) -> Instruction:
+    """Any instruction that can be encoded, with the fields that its opcode uses; not necessarily one that can run."""
+    op = draw(st.sampled_from(Op))
+    roles = OPCODES[op].operands
+    item = Instruction(op, Cell(0, 0), draw(widths), start=draw(st.integers(0, 63)), last=draw(st.booleans()))
+    if "D" in roles or "d" in roles:
+        item = item._replace(dst=draw(cells))
+    if "A" in roles:
+        item = item._replace(a=draw(operands))
+    if "a" in roles:
+        item = item._replace(a=Operand(*draw(cells), 1))
+    if "B" in roles:
+        item = item._replace(b=draw(operands))
+    if "c" in roles:
+        item = item._replace(carry=draw(cells))
+    if "I" in roles:
+        imm = draw(immediates)
+        item = item._replace(imm=abs(imm) & 0xFFFF if op in (Op.IN, Op.OUT) else imm)
+    if "D" not in roles:
+        # The text states no width beside those of the sources, from which it follows.
+        item = item._replace(a=item.a._replace(width=max(item.a.width, 1)))
+        width = compared_width(item.a, item.b) if "B" in roles else item.a.width
+        item = item._replace(width=width)
+    return item
+
+
+programs = st.lists(instructions(), max_size=12).map(
+    lambda items: [*items[:-1], items[-1]._replace(last=True)] if items else items
+)
+
+
+@given(programs)
+def test_binary_round_trip(items: list[Instruction]) -> None:
+    binary = encode(items)
+    assert len(binary) == BYTES_PER_INSTRUCTION * len(items)
+    assert list(decode(binary)) == items
+    assert encode(decode(binary)) == binary
+
+
+@given(programs)
+@pytest.mark.parametrize("form", [AssemblyCode, PlacedCode])
+def test_text_round_trip(form: type[AssemblyCode | PlacedCode], items: list[Instruction]) -> None:
+    code = form.of(items)
+    text = code.to_text()
+    again = form.from_text(text)
+    assert again == code
+    assert again.to_text() == text
+    assert len(again) == len(items)
+
+
+def test_text_of_nothing() -> None:
+    for form in (AssemblyCode, PlacedCode):
+        assert form.from_text(" \n ; nothing\n") == form.of([])
+        assert form.of([]).to_text() == ""
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_a_program_or_an_error(data: bytes) -> None:
+    try:
+        items = decode(data)
+        check_code(items, 256, 64)
+    except ProgramError:
+        return
+    assert list(decode(encode(items))) == list(items)
+
+
+@given(programs, st.data())
+def test_damaged_bytes_are_a_program_or_an_error(items: list[Instruction], data: st.DataObject) -> None:
+    binary = bytearray(encode(items))
+    if binary:
+        at = data.draw(st.integers(0, len(binary) - 1))
+        binary[at] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        check_code(decode(bytes(binary)), 256, 64)
+    except ProgramError as error:
+        assert error.message
+
+
+@given(programs, st.integers(1, 15))
+def test_truncated_bytes_are_an_error(items: list[Instruction], missing: int) -> None:
+    binary = encode([*items, Instruction(Op.SET, Cell(0, 0), 1)])
+    with pytest.raises(ProgramError, match="multiple of 16 bytes"):
+        decode(binary[:-missing])
+
+
+def test_a_bit_loop_that_is_never_ended() -> None:
+    items = [Instruction(Op.SET, Cell(0, 0), 1), Instruction(Op.SET, Cell(1, 0), 1, last=False)]
+    with pytest.raises(ProgramError, match="never ended"):
+        list(bundles(items))
+    with pytest.raises(ProgramError, match="never ended"):
+        check_code(items, 8, 8)
+    with pytest.raises(ProgramError, match="never ended"):
+        AssemblyCode.of(items).to_text()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Instruction(Op.SET, Cell(2048, 0), 1),
+        Instruction(Op.SET, Cell(0, 256), 1),
+        Instruction(Op.SET, Cell(0, 0), 64),
+        Instruction(Op.SET, Cell(0, -1), 1),
+        Instruction(Op.SET, Cell(0, 0), 1, start=64),
+        Instruction(Op.SET, Cell(0, 0), 1, imm=1 << 31),
+        Instruction(Op.CMP_GE, Cell(0, 0), 40, Operand(1, 0, 40), imm=-(1 << 31) - 1),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(item: Instruction) -> None:
+    with pytest.raises(ProgramError, match=r"instruction 0 .* can't be encoded"):
+        encode([item])
+
+
+# (text, the piece of it that is wrong, part of the message)
+BAD_ASSEMBLY = [
+    ("set c0.0:1, #0\nmul c0.0:1", "mul", "unknown instruction"),
+    ("set c0.0:1", "set", "set takes"),
+    ("set c0.0:1, c1.0:1", "set", "set takes"),
+    ("copy c0.0:1, #1", "copy", "copy takes"),
+    ("copy c0.0:0, c1.0:1", "copy", "plain place"),
+    ("loop { set c0.0:1, #0", None, "unexpected the end"),
+    ("loop { }", "}", "unexpected '}'"),
+    ("set c0.0:1, #0 }", "}", "unexpected '}'"),
+    ("set c0.0:1, #x", "#", "unexpected"),
+    ("set c0.0:1 #0", "#0", "unexpected"),
+]
+
+
+@pytest.mark.parametrize(("text", "piece", "message"), BAD_ASSEMBLY)
+def test_malformed_assembly(text: str, piece: str | None, message: str) -> None:
+    with pytest.raises(TextError, match=message) as caught:
+        AssemblyCode.from_text(text)
+    assert caught.value.offset == (len(text) if piece is None else text.index(piece))
+
+
+BAD_PLACED = [
+    ("c0[0] = 1\nc0[4:4] = 2", "c0[4:4]", "spans no domain"),
+    ("c0[0] = in 0\nc1[0:2]s = 2", "c1[0:2]s", "no sign mark"),
+    ("c1[0:2] += c2[0] carry c3[0:2]", "c3[0:2]", "single domain"),
+    ("c1[1:3] = sext c1[0] carry c3[0]", "c1[1:3]", "starts at its sign bit"),
+    ("c1[0] = 2 if c3[0:2]", "c3[0:2]", "single domain"),
+    ("c1[0] == 2", "= 2", "unexpected"),
+    ("loop { c1[0] = 2", None, "unexpected the end"),
+]
+
+
+@pytest.mark.parametrize(("text", "piece", "message"), BAD_PLACED)
+def test_malformed_placed_code(text: str, piece: str | None, message: str) -> None:
+    with pytest.raises(TextError, match=message) as caught:
+        PlacedCode.from_text(text)
+    assert caught.value.offset == (len(text) if piece is None else text.index(piece))
+
+
+@given(st.text(alphabet="c0123.:s,#-@<{}=+[] \nadlopstierux;", max_size=40))
+def test_any_text_is_code_or_an_error_with_its_place(text: str) -> None:
+    for form in (AssemblyCode, PlacedCode):
+        try:
+            form.from_text(text)
+        except TextError as error:
+            assert 0 <= error.offset <= len(text)
+        except ProgramError:
+            pass
