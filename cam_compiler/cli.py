@@ -84,6 +84,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--input", type=Path, required=True, metavar="X", help=".npy, or .npz with an array an input")
     command.add_argument("-o", "--output", type=Path, metavar="Y.npz", help="an array for each output of the network")
     command.add_argument("--level", choices=("ternary", "apv", "rtm", "ap"), help="lower to this level (default: ap)")
+    command.add_argument(
+        "--check",
+        action="store_true",
+        help="compare every tensor that is stored between layers with the golden integers",
+    )
     command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
     _add_engine(command)

@@ -15,10 +15,10 @@ import numpy as np
 from cam_compiler.driver import compile_file, read_module, to_artefact
 from cam_compiler.pipeline import PIPELINES
 from cam_compiler.universe import PASSES
-from cam_compiler.verify import Verifier, edge_inputs
+from cam_compiler.verify import Verifier, difference, edge_inputs
 from dialects.assembly import AssemblyCode
 from dialects.code import check_code
-from dialects.errors import InputError, PipelineError, ProgramError, TextError
+from dialects.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
 from dialects.target import Target, bundled_targets, load_target
 from runtime.artefact import Execute, load, save, write_whole
 from runtime.host import InputSpec, Result, Value
@@ -76,6 +76,8 @@ def run(options: argparse.Namespace) -> None:
     technology = load_technology(options.tech)
     _check_output(options.output, (".npz",))
     _check_output(options.report, (".json",))
+    if options.check and model.suffix == ".camx":
+        raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
     if options.report and options.level not in (None, "ap"):
         raise InputError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
@@ -90,8 +92,11 @@ def run(options: argparse.Namespace) -> None:
         result = artefact.run(_named(_read_arrays(options.input), artefact.inputs), options.engine)
     else:
         module, target = compile_file(model, options.target, pipeline=options.pipeline, stop_after=options.level)
-        specs = input_specs(main_function(module))
-        result = Interpreter(target, options.engine).run(module, _named(_read_arrays(options.input), specs))
+        inputs = _named(_read_arrays(options.input), input_specs(main_function(module)))
+        interpreter = Interpreter(target, options.engine)
+        result = interpreter.run(module, inputs)
+        if options.check:
+            _check_tensors(options, interpreter, inputs)
     if options.output:
         stream = io.BytesIO()
         _write_npz(stream, result.outputs)
@@ -104,6 +109,26 @@ def run(options: argparse.Namespace) -> None:
         _print_agreement(result, expected, str(options.expect))
     if result.segments:
         _print_report(result, target, technology, options)
+
+
+def _check_tensors(options: argparse.Namespace, run: Interpreter, inputs: Mapping[str, Value]) -> None:
+    """Compare the run's tensors with those of the network at the ternary level; raises MismatchError."""
+    from cam_compiler.render import print_listing
+
+    golden = Interpreter()
+    module, _ = compile_file(options.model, options.target, pipeline=options.pipeline, stop_after="ternary")
+    result = golden.run(module, inputs)
+    if problem := difference(result.outputs, run.result.outputs):
+        raise MismatchError(f"the outputs are not the golden ones: {problem}")
+    rows: list[tuple[str, str]] = []
+    found = run.tensors()
+    for key, value in golden.tensors().items():
+        if key not in found:
+            continue
+        if problem := difference({key[0]: value}, {key[0]: found[key]}):
+            raise MismatchError(f"a layer's integers are not the golden ones: {problem}")
+        rows.append((key[0], f"{value.size:,} integers equal"))
+    print_listing([*rows, ("outputs", f"{sum(value.size for value in result.outputs.values()):,} values equal")])
 
 
 def verify(options: argparse.Namespace) -> None:

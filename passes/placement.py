@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dialects.errors import CapacityError
 from dialects.isa import ZERO, Cell, Instruction, Op, Operand, compared_width
@@ -34,14 +37,6 @@ class Slot(NamedTuple):
     """slots that are written from this one or that this one is written from"""
     pairs: set[int]
     """slots that are added to this one elsewhere: in its column they would cost a copy"""
-
-
-@dataclass
-class Placement:
-    """Column and first domain of each slot, and the slot of each value."""
-
-    slot_of: list[int]
-    places: list[Cell]
 
 
 def last_uses(code: VectorCode) -> list[int]:
@@ -97,21 +92,17 @@ class _Column:
     """Free domain intervals of one column, ascending."""
 
     free: list[tuple[int, int]]
-    room: int
-    slots: set[int] = field(default_factory=set[int])
 
     def take(self, width: int) -> int:
         """First domain of an interval of that width, or -1."""
         for index, (begin, end) in enumerate(self.free):
             if end - begin >= width:
                 self.free[index : index + 1] = [(begin + width, end)] if end - begin > width else []
-                self.room -= width
                 return begin
         return -1
 
     def give(self, begin: int, width: int) -> None:
         """Return an interval, merged with its neighbours."""
-        self.room += width
         merged: list[tuple[int, int]] = []
         for interval in sorted([*self.free, (begin, begin + width)]):
             if merged and merged[-1][1] == interval[0]:
@@ -121,46 +112,70 @@ class _Column:
         self.free = merged
 
 
+class _Memory:
+    """The columns of an array while slots come and go."""
+
+    def __init__(self, slots: Sequence[Slot], geometry: Geometry):
+        count = geometry.columns - RESERVED_COLUMNS
+        self.slots = slots
+        self.columns = [_Column([(0, geometry.domains)]) for _ in range(count)]
+        self.room = np.full(count, geometry.domains)
+        border = _pool_border(slots, count, geometry.domains)
+        everything: NDArray[np.int64] = np.arange(count)
+        self.pools = {
+            True: (everything[:border], everything[border:]),
+            False: (everything[border:], everything[:border]),
+        }
+        self.everything = everything
+        self.places: dict[int, Cell] = {}
+
+    def release(self, slot: int) -> None:
+        column, domain = self.places.pop(slot)
+        width = self.slots[slot].width
+        self.columns[column].give(domain, width)
+        self.room[column] += width
+
+    def place(self, number: int) -> Cell | None:
+        """The best place that is free, or None.
+
+        First in the slot's own pool without conflicts, then without those that can't be parted by a copy of a source,
+        then in the other pool, then anywhere; among these the emptiest column.
+        """
+        slot = self.slots[number]
+        met = {self.places[other].column for other in slot.meets if other in self.places}
+        paired = met | {self.places[other].column for other in slot.pairs if other in self.places}
+        own, other = self.pools[slot.activation]
+        for pool, forbidden in ((own, paired), (own, met), (other, met), (self.everything, set[int]())):
+            room = self.room[pool]
+            order: list[int] = pool[np.argsort(-room, kind="stable")].tolist()
+            for index in order:
+                if self.room[index] < slot.width:
+                    break
+                if index not in forbidden and (domain := self.columns[index].take(slot.width)) >= 0:
+                    self.room[index] -= slot.width
+                    self.places[number] = Cell(index, domain)
+                    return self.places[number]
+        return None
+
+
 def place_slots(slots: Sequence[Slot], geometry: Geometry) -> list[Cell]:
     """Column and first domain of every slot; raises CapacityError where they don't fit."""
-    count = geometry.columns - RESERVED_COLUMNS
-    columns = [_Column([(0, geometry.domains)], geometry.domains) for _ in range(count)]
-    border = _pool_border(slots, count, geometry.domains)
+    memory = _Memory(slots, geometry)
     places: list[Cell] = []
-    column_of: dict[int, int] = {}
     dying: defaultdict[int, list[int]] = defaultdict(list)
     time = 0
     for number, slot in enumerate(slots):
         # A place is free from the step after its last reader on.
         for step in range(time, slot.birth):
             for gone in dying.pop(step, ()):
-                column = columns[column_of.pop(gone)]
-                column.give(places[gone].domain, slots[gone].width)
-                column.slots.discard(gone)
+                memory.release(gone)
         time = slot.birth
-        cell = _choose(slot, columns, column_of, border)
+        cell = memory.place(number)
         if cell is None:
             raise _too_small(slots, slot, geometry)
         places.append(cell)
-        column_of[number] = cell.column
-        columns[cell.column].slots.add(number)
         dying[slot.death].append(number)
     return places
-
-
-def _choose(slot: Slot, columns: Sequence[_Column], column_of: dict[int, int], border: int) -> Cell | None:
-    """The best place that is free: first without conflicts in the slot's pool, then in the other, then anywhere."""
-    met = {column_of[other] for other in slot.meets if other in column_of}
-    paired = met | {column_of[other] for other in slot.pairs if other in column_of}
-    own = range(border) if slot.activation else range(border, len(columns))
-    other = range(border, len(columns)) if slot.activation else range(border)
-    for pool, forbidden in ((own, paired), (own, met), (other, met), (range(len(columns)), set[int]())):
-        for index in sorted(pool, key=lambda index: (-columns[index].room, index)):
-            if columns[index].room < slot.width:
-                break
-            if index not in forbidden and (domain := columns[index].take(slot.width)) >= 0:
-                return Cell(index, domain)
-    return None
 
 
 def _pool_border(slots: Sequence[Slot], columns: int, domains: int) -> int:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,21 @@ from dialects.target import Target
 from dialects.tensors import FloatThresholds, IntArray
 from dialects.window import Window, scatter
 from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
+
+# What zipfile, zlib, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key.
+_DAMAGED = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    EOFError,
+)
 
 VERSION = 1
 
@@ -203,7 +220,7 @@ def load(path: Path) -> Artefact:
         raise
     except FileNotFoundError as error:
         raise ProgramError("there is no such file", place=str(path)) from error
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise ProgramError(
             f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"
         ) from error
@@ -253,5 +270,6 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error

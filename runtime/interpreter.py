@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, Float64Type, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, Float64Type, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Operation, SSAValue
 
 from dialects import ap, apv, apv_spatial, rtm, ternary, ternary_spatial
@@ -92,6 +92,14 @@ class Interpreter:
             else:
                 self._apply(op)
         return self.result
+
+    def tensors(self) -> dict[tuple[str, tuple[int, ...]], Value]:
+        """All integer tensors of the run that have a name, by name and shape; of several, the last one."""
+        return {
+            (value.name_hint, array.shape): array
+            for value, array in self.values.items()
+            if value.name_hint and isinstance(value.type, TensorType) and array.dtype.kind == "i"
+        }
 
     def _apply(self, op: Operation) -> None:
         match op:

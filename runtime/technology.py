@@ -95,6 +95,6 @@ def _parameter(name: str, table: Any, path: Path) -> Parameter:
         raise TargetError("the source is empty", place=place)
     if entry.get("status", "published") not in _STATUS:
         raise TargetError(f"status must be one of {', '.join(_STATUS)}, found {entry['status']!r}", place=place)
-    return Parameter(
-        float(value), entry["source"], entry.get("status", "published"), bool(entry.get("nanowires", False))
-    )
+    if not isinstance(entry.get("nanowires", False), bool):
+        raise TargetError(f"nanowires must be true or false, found {entry['nanowires']!r}", place=place)
+    return Parameter(float(value), entry["source"], entry.get("status", "published"), entry.get("nanowires", False))

@@ -1,0 +1,151 @@
+"""Reports: every energy is a count times a parameter, every total the sum of its layers; malformed technologies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cam_compiler.cli import main
+from dialects.errors import TargetError
+from dialects.target import bundled_targets, load_target
+from runtime.technology import bundled_technologies, load_technology
+
+INPUT = np.random.default_rng(0).random((70, 1, 3)).astype(np.float32)
+TIMES = {
+    "search_cycles": "search_ps",
+    "write_cycles": "write_ps",
+    "shift_steps": "shift_ps",
+    "move_cycles": "move_ps",
+}
+
+
+def report(small_file: Path, *arguments: str) -> dict[str, Any]:
+    """The report of a run of the small network on 70 samples."""
+    folder = small_file.parent
+    np.save(folder / "x.npy", INPUT)
+    command = ["run", str(small_file), "--input", str(folder / "x.npy"), "--report", str(folder / "r.json")]
+    assert main([*command, "--pipeline", "unshared", *arguments]) == 0
+    return json.loads((folder / "r.json").read_text())
+
+
+@pytest.mark.parametrize("tech", bundled_technologies())
+def test_energies_are_counts_times_parameters(tech: str, small_file: Path) -> None:
+    data = report(small_file, "--tech", tech, "--target", "small")
+    parameters, wires = data["technology"]["parameters"], data["target"]["nanowires_per_cell"]
+    for layer in data["layers"]:
+        for component, products in data["formulas"].items():
+            expected = 0.0
+            for product in products:
+                count, name = product.split(" * ")
+                factor = wires if parameters[name]["nanowires"] else 1
+                expected += layer["counts"][count] * parameters[name]["value"] * factor
+            assert layer["energy_fj"][component] == pytest.approx(expected, rel=1e-12)
+        time = sum(layer["counts"][count] * parameters[name]["value"] for count, name in TIMES.items())
+        assert layer["latency_ns"] == pytest.approx(time / 1000, rel=1e-12)
+
+
+def test_totals_are_sums_of_layers(small_file: Path) -> None:
+    data = report(small_file)
+    layers, total = data["layers"], data["total"]
+    assert {"fc", "act"} <= {layer["layer"] for layer in layers}
+    for name, count in total["counts"].items():
+        assert count == sum(layer["counts"][name] for layer in layers), name
+    for name, energy in total["energy_fj"].items():
+        assert energy == pytest.approx(sum(layer["energy_fj"][name] for layer in layers), rel=1e-12), name
+    parts = [energy for name, energy in total["energy_fj"].items() if name != "total"]
+    assert total["energy_fj"]["total"] == pytest.approx(sum(parts), rel=1e-12)
+    assert total["latency_ns"] == pytest.approx(sum(layer["latency_ns"] for layer in layers), rel=1e-12)
+    assert data["samples"] == 70
+    assert data["per_sample"]["energy_fj"] == pytest.approx(total["energy_fj"]["total"] / 70, rel=1e-12)
+
+
+def test_instruction_fetch_can_be_ignored(small_file: Path) -> None:
+    whole, without = report(small_file), report(small_file, "--ignore-instruction-fetch")
+    assert whole["total"]["energy_fj"]["fetch"] > 0
+    assert without["total"]["energy_fj"]["fetch"] == 0
+    difference = whole["total"]["energy_fj"]["total"] - without["total"]["energy_fj"]["total"]
+    assert difference == pytest.approx(whole["total"]["energy_fj"]["fetch"], rel=1e-9)
+    assert without["total"]["counts"] == whole["total"]["counts"]
+
+
+def test_arrays_in_turn(small_file: Path) -> None:
+    """70 samples on 3 arrays of 32 rows, of which the target has one: three turns, three fetches."""
+    target = small_file.parent / "one.toml"
+    target.write_text("rows = 32\ncolumns = 64\ndomains = 32\narrays = 1\n")
+    once = target.with_name("many.toml")
+    once.write_text(target.read_text().replace("arrays = 1", "arrays = 3"))
+    turns, together = report(small_file, "--target", str(target)), report(small_file, "--target", str(once))
+    for layer, other in zip(turns["layers"], together["layers"], strict=True):
+        assert (layer["rounds"], other["rounds"], layer["arrays"]) == (3, 1, 3)
+        assert layer["latency_ns"] == pytest.approx(3 * other["latency_ns"], rel=1e-12)
+        fetch = turns["technology"]["parameters"]["fetch_fj_per_bit"]["value"] * layer["counts"]["fetched_bits"]
+        assert layer["energy_fj"]["fetch"] == pytest.approx(other["energy_fj"]["fetch"] + 2 * fetch, rel=1e-12)
+        assert layer["row_utilisation"] == pytest.approx(70 / 96)
+
+
+def test_unconfirmed_numbers_are_marked(small_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report(small_file, "--tech", "date24")
+    out = capsys.readouterr().out
+    technology = load_technology("date24")
+    assert technology.unconfirmed
+    for name in technology.unconfirmed:
+        assert f"{technology.parameters[name].status}: {name} = " in out
+
+
+@pytest.mark.parametrize("name", bundled_technologies())
+def test_bundled_technologies_state_their_sources(name: str) -> None:
+    for parameter in load_technology(name).parameters.values():
+        assert parameter.source
+        assert ("not confirmed" in parameter.source) == (parameter.status == "recalled")
+
+
+@pytest.mark.parametrize("name", bundled_targets())
+def test_bundled_targets_load(name: str) -> None:
+    assert load_target(name).geometry.problem() is None
+
+
+GOOD = (Path(load_technology.__code__.co_filename).parent / "tech" / "rtsim.toml").read_text()
+BAD = [
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = -1", "expected a number of at least 0, found -1"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = nan", "expected a number of at least 0, found nan"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = inf", "expected a number of at least 0, found inf"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = true", "expected a number of at least 0, found True"),
+    ("[search_ps]\nvalue = 263", '[search_ps]\nvalue = "263"', "expected a number of at least 0, found '263'"),
+    ("[search_ps]\nvalue = 263", "[search_ps]", "a number needs a value and its source"),
+    ("[search_ps]\n", "[search_ns]\n", "unknown key 'search_ns'"),
+    ("[search_ps]\n", "[search_ps]\nunit = 1\n", "unknown key 'unit'"),
+    ("[search_ps]\n", '[search_ps]\nstatus = "guessed"\n', "status must be one of published, recalled, assumed"),
+    ("[search_ps]\n", '[search_ps]\nnanowires = "no"\n', "nanowires must be true or false, found 'no'"),
+    ("[search_ps]\n", "[search_ps\n", "not valid TOML"),
+    ("[write_ps]\nvalue = 4845.22\n", "write_ps = 4\n[write_x]\n", "unknown key 'write_x'|needs a value|not valid"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), BAD)
+def test_malformed_technologies(old: str, new: str, message: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    path = tmp_path / "bad.toml"
+    path.write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(TargetError, match=message) as caught:
+        load_technology(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_missing_and_sourceless_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(GOOD[: GOOD.index("[broadcast_fj_per_bit]")])
+    with pytest.raises(TargetError, match="missing: broadcast_fj_per_bit"):
+        load_technology(str(path))
+    path.write_text(GOOD + "\n" + "# end")
+    assert load_technology(str(path)).name == "bad"
+    path.write_text(GOOD.replace('source = "RTSim RM.config: write 4.84522 ns"', 'source = " "'))
+    with pytest.raises(TargetError, match="the source is empty"):
+        load_technology(str(path))
+    with pytest.raises(TargetError, match="there is no technology"):
+        load_technology(str(tmp_path / "no.toml"))
+    with pytest.raises(TargetError, match="can't read the technology"):
+        load_technology(str(tmp_path))
