@@ -2,7 +2,8 @@
 
 Stands after the passes on adder graphs. What works on the same rows, from its loads to its stores, becomes one placed
 program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's
-attribute `rtm.geometry`, else the default target's.
+attribute `rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place
+grows with its range, or "full", where it has its final width from the start (as in the paper's flow).
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -12,6 +13,7 @@ attribute `rtm.geometry`, else the default target's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects import func
@@ -26,7 +28,7 @@ from dialects.errors import PipelineError, TargetError
 from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
-from passes.placement import place
+from passes.placement import place, widen_accumulators
 from passes.vector_code import VectorCode, View
 
 
@@ -39,12 +41,16 @@ class ConvertApvToRtm(ModulePass):
     rows: int | None = None
     columns: int | None = None
     domains: int | None = None
+    accumulators: Literal["exact", "full"] = "exact"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         geometry = self._geometry(op)
         for function in op.ops:
             if isinstance(function, func.FuncOp) and not function.is_declaration:
-                _place_function(function, geometry)
+                block = function.body.block
+                for stage in _stages(block):
+                    _place_stage(stage, geometry, self.accumulators == "full")
+                _sort(block)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
         sizes = {"rows": self.rows, "columns": self.columns, "domains": self.domains}
@@ -52,13 +58,6 @@ class ConvertApvToRtm(ModulePass):
         if problem := geometry.problem():
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
         return geometry
-
-
-def _place_function(function: func.FuncOp, geometry: Geometry) -> None:
-    block = function.body.block
-    for ops in _stages(block):
-        _place_stage(ops, geometry)
-    _sort(block)
 
 
 def _stages(block: Block) -> list[list[Operation]]:
@@ -75,13 +74,23 @@ def _stages(block: Block) -> list[list[Operation]]:
             members[stage] = sorted(members[stage] + members.pop(other), key=list(block.ops).index)
             stage_of.update({value: stage for value, at in stage_of.items() if at == other})
         stage_of.update({result: stage for result in op.results if isinstance(result.type, apv.ColumnsType)})
-    return [ops for ops in members.values() if any(isinstance(op, apv.StoreOp) for op in ops)]
+    return list(members.values())
 
 
-def _place_stage(ops: list[Operation], geometry: Geometry) -> None:
+def _place_stage(ops: list[Operation], geometry: Geometry, full: bool) -> None:
     stores = [op for op in ops if isinstance(op, apv.StoreOp)]
+    if stores:
+        _place_program(ops, stores, geometry, full)
+    # What is left of a stage that stores nothing has no effect.
+    for op in reversed(ops):
+        Rewriter.erase_op(op)
+
+
+def _place_program(ops: list[Operation], stores: list[apv.StoreOp], geometry: Geometry, full: bool) -> None:
     code, loads = _vector_code(ops)
     code.sink_loads()
+    if full:
+        widen_accumulators(code)
     segments = [
         rtm.SegmentOp(layer, PlacedCode.of(statements))
         for layer, statements in zip(code.segments, place(code, geometry), strict=True)
@@ -92,8 +101,6 @@ def _place_stage(ops: list[Operation], geometry: Geometry) -> None:
     for store, result in zip(stores, program.outputs, strict=True):
         result.name_hint = store.result.name_hint
         store.result.replace_all_uses_with(result)
-    for op in reversed(ops):
-        Rewriter.erase_op(op)
 
 
 def _sort(block: Block) -> None:

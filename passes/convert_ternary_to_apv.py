@@ -63,6 +63,8 @@ class _Columns(NamedTuple):
 class _Conversion:
     def __init__(self) -> None:
         self.columns: dict[SSAValue, _Columns] = {}
+        self.loaded: dict[SSAValue, _Columns] = {}
+        """tensors of the buffer that a stage has loaded as they are, the latest one of each"""
         self.tensors: dict[SSAValue, SSAValue] = {}
         """stored forms of values that live in the array"""
         self.stage_of: dict[SSAValue, int] = {}
@@ -116,21 +118,23 @@ class _Conversion:
 
     def _rows(self, values: Sequence[SSAValue], user: Operation) -> list[_Columns]:
         """Values as columns of the same rows: those of the latest stage stay where they are, others are loaded."""
-        stage = max((self.columns[value].stage for value in values if value in self.columns), default=0)
-        later = any(value not in self.columns and self.stage_of.get(value, 0) >= stage for value in values)
-        if later:
+        present = [self.columns.get(value, self.loaded.get(value)) for value in values]
+        stage = max((columns.stage for columns in present if columns), default=0)
+        absent = [value for value, columns in zip(values, present, strict=True) if columns is None]
+        if any(self.stage_of.get(value, 0) >= stage for value in absent):
             self.stages += 1
             stage = self.stages
         return [self._at(value, stage, user) for value in values]
 
     def _at(self, value: SSAValue, stage: int, user: Operation) -> _Columns:
-        columns = self.columns.get(value)
-        if columns is not None and columns.stage == stage:
-            return columns
+        for columns in (self.columns.get(value), self.loaded.get(value)):
+            if columns is not None and columns.stage == stage:
+                return columns
         tensor, shape = self._tensor(value, user), ternary.shape_of(value)
         if prod(shape[2:]) != 1:
             tensor = self._gather(tensor, _POINT, 0, user)
-        return self._load(tensor, shape, stage, user)
+        self.loaded[value] = self._load(tensor, shape, stage, user)
+        return self.loaded[value]
 
     def _gathered(self, value: SSAValue, window: Window, pad: int, user: Operation) -> _Columns:
         """The elements of each window as columns; the rows are the window's positions."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dialects.errors import CapacityError
 from dialects.isa import ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.ranges import Range
 from dialects.target import Geometry
 from passes.vector_code import Kind, Step, VectorCode
 
@@ -85,6 +86,15 @@ def slots_of(code: VectorCode) -> tuple[list[int], list[Slot]]:
                 slots[slot_of[step.a]].pairs.add(slot_of[step.b])
                 slots[slot_of[step.b]].pairs.add(slot_of[step.a])
     return slot_of, slots
+
+
+def widen_accumulators(code: VectorCode) -> None:
+    """Give every value of a slot the range of all of them, so that accumulators have their final width throughout."""
+    slot_of, _ = slots_of(code)
+    hulls: dict[int, Range] = {}
+    for slot, span in zip(slot_of, code.ranges, strict=True):
+        hulls[slot] = hulls[slot].union(span) if slot in hulls else span
+    code.ranges = [hulls[slot] for slot in slot_of]
 
 
 @dataclass

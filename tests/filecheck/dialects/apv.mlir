@@ -6,7 +6,7 @@
 func.func @all(%q: tensor<?x3x!ternary.int<-1, 2>>) -> tensor<?x3x!ternary.int<0, 1>> {
   // CHECK-NEXT: %[[X:.*]] = apv.load %[[Q]] : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
   %x = apv.load %q : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
-  // CHECK-NEXT: %[[A:.*]] = apv.linear %[[X]] : !apv.columns<3, -1, 2> -> !apv.columns<3, -8, 8> layer "fc" graph <{
+  // CHECK-NEXT: %[[A:.*]] = apv.linear %[[X]] : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
   // CHECK-NEXT:   inputs 3 in -1..2
   // CHECK-NEXT:   %3 = %0 + %1 : i4
   // CHECK-NEXT:   %4 = %2<<1 - %3 : i4
@@ -14,7 +14,7 @@ func.func @all(%q: tensor<?x3x!ternary.int<-1, 2>>) -> tensor<?x3x!ternary.int<0
   // CHECK-NEXT:   out -%4
   // CHECK-NEXT:   out zero
   // CHECK-NEXT: }>
-  %a = apv.linear %x : !apv.columns<3, -1, 2> -> !apv.columns<3, -8, 8> layer "fc" graph <{
+  %a = apv.linear %x : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
     inputs 1 in -1..2      ; a comment
     inputs 2 in -1..2
     %sum = %0 + %1 : i4

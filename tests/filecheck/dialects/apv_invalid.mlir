@@ -32,7 +32,7 @@ func.func @store(%x: !apv.columns<3, 0, 2>) {
 
 // CHECK: the graph has 1 inputs and 1 outputs, its types say 2 and 1
 func.func @inputs(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<2, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+  %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
     inputs 1 in 0..2
     out %0
   }>
@@ -43,7 +43,7 @@ func.func @inputs(%x: !apv.columns<2, 0, 2>) {
 
 // CHECK: input %1 of the graph ranges over 0..1, its column over 0..2
 func.func @narrow(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<2, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+  %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
     inputs 1 in 0..2
     inputs 1 in 0..1
     out %0
@@ -55,7 +55,7 @@ func.func @narrow(%x: !apv.columns<2, 0, 2>) {
 
 // CHECK: output 0 of the graph reaches -2..0, the result has 0..2
 func.func @result(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 2> graph <{
+  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
     inputs 1 in 0..2
     out -%0
   }>
@@ -68,12 +68,12 @@ func.func @result(%x: !apv.columns<1, 0, 2>) {
 // CHECK-NOT: the result has 0..6
 // CHECK: %3 ranges over 0..4, which is u3, not u2
 func.func @cancelled(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
     inputs 1 in 0..2
     %1 = %0<<2 - %0 : i5
     out %1
   }>
-  %b = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+  %b = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
     inputs 1 in 0..2
     %3 = %0 + %0 : u2
     out %3
@@ -85,7 +85,7 @@ func.func @cancelled(%x: !apv.columns<1, 0, 2>) {
 
 // CHECK: %2 is not computed before it is used
 func.func @later(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 6> graph <{
+  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
     inputs 1 in 0..2
     %1 = %0 + %2 : u3
     %2 = %0 + %0 : u3
@@ -98,7 +98,7 @@ func.func @later(%x: !apv.columns<1, 0, 2>) {
 
 // CHECK: %1 shifts both of its terms
 func.func @shifts(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : !apv.columns<1, 0, 2> -> !apv.columns<1, 0, 8> graph <{
+  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 8> graph <{
     inputs 1 in 0..2
     %1 = %0<<1 + %0<<1 : u4
     out %1

@@ -4,14 +4,14 @@
 // CHECK-LABEL: func.func @shared
 // CHECK:      layer "fc" graph <{
 // CHECK-NEXT:   inputs 3 in 0..1
-// CHECK-NEXT:   %[[S:[0-9]+]] = %0 + %1 : u2
+// CHECK-NEXT:   %[[S:[0-9]+]] = {{%0 [+] %1|%1 [+] %0}} : u2
 // CHECK-NEXT:   %[[D:[0-9]+]] = %[[S]] - %2 : i3
 // CHECK-NEXT:   %[[A:[0-9]+]] = %[[S]] + %2 : u2
 // CHECK-NEXT:   out %[[D]]
 // CHECK-NEXT:   out %[[A]]
 // CHECK-NEXT: }>
 func.func @shared(%x: !apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 3> {
-  %a = apv.linear %x : !apv.columns<3, 0, 1> -> !apv.columns<2, -1, 3> layer "fc" graph <{
+  %a = apv.linear %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 3> layer "fc" graph <{
     inputs 3 in 0..1
     %3 = %0 + %1 : u2
     %4 = %3 - %2 : i3

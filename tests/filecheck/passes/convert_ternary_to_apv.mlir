@@ -9,7 +9,7 @@ func.func @network(%x: tensor<?x1x2x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32
   // CHECK:      %[[R:.*]] = ternary.reshape %[[Q]] : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
   // CHECK-NEXT: %[[L:.*]] = apv.load %[[R]] : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
   %r = ternary.reshape %q : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
-  // CHECK-NEXT: %[[A:.*]] = apv.linear %[[L]] : !apv.columns<4, 0, 1> -> !apv.columns<2, -3, 2> layer "fc" graph <{
+  // CHECK-NEXT: %[[A:.*]] = apv.linear %[[L]] : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -3, 2> layer "fc" graph <{
   // CHECK-NEXT:   inputs 4 in 0..1
   // CHECK-NEXT:   %4 = %0 - %2 : i2
   // CHECK-NEXT:   %5 = %4 + %3 : i3
