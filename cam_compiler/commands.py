@@ -84,15 +84,16 @@ def run(options: argparse.Namespace) -> None:
         )
     labels = _read_labels(options.labels) if options.labels else None
     expected = _read_arrays(options.expect) if options.expect else None
+    given = _read_arrays(options.input)
     if model.suffix == ".camx":
         if options.level not in (None, "ap"):
             raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=str(model))
         artefact = load(model)
         target = artefact.target
-        result = artefact.run(_named(_read_arrays(options.input), artefact.inputs), options.engine)
+        result = artefact.run(_named(given, artefact.inputs), options.engine)
     else:
         module, target = compile_file(model, options.target, pipeline=options.pipeline, stop_after=options.level)
-        inputs = _named(_read_arrays(options.input), input_specs(main_function(module)))
+        inputs = _named(given, input_specs(main_function(module)))
         interpreter = Interpreter(target, options.engine)
         result = interpreter.run(module, inputs)
         if options.check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -166,11 +167,11 @@ BAD = [
     (["compile", "net.mlir", "-o", "a.camx", "--stop-after", "no"], ["there is no stage 'no'", "hint: stages are"]),
     (["compile", "net.mlir", "-o", "a.camx", "--target", "no"], ["there is no target 'no'", "default, small"]),
     (["compile", "net.mlir", "-o", "a.camx", "--target", "bad.toml"], ["bad.toml: not valid TOML"]),
-    (["compile", "net.mlir", "-o", "a.camx", "--target", "zero.toml"], ["zero.toml", "'rows' must be a whole number of at least 1, found 0"]),
-    (["compile", "net.mlir", "-o", "a.camx", "--target", "word.toml"], ["word.toml: 'rows' must be a whole number of at least 1"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "zero.toml"], ["zero.toml: 'rows' must be"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "word.toml"], ["word.toml: 'rows' must be"]),
     (["compile", "net.mlir", "-o", "a.camx", "--target", "key.toml"], ["unknown key 'lanes'", "hint: known keys"]),
     (["compile", "net.mlir", "-o", "a.camx", "--target", "huge.toml"], ["impossible geometry: domains must be 1 to"]),
-    (["compile", "net.mlir", "-o", "a.camx", "--target", "tiny.toml"], ["a value of 3 bits doesn't fit", "hint: choose a target"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "tiny.toml"], ["3 bits doesn't fit", "hint: choose"]),
     (["compile", "net.mlir", "-o", "a.camx", "--stop-after", "rtm"], ["hint: a .camx file holds a network at the ap"]),
     (["compile", "net.mlir", "-o", "a.camx", "--dump-ir", "net.mlir"], ["net.mlir: can't make the folder"]),
     (["compile", "broken.mlir", "-o", "a.camx"], ["the text is malformed", "broken.mlir:3"]),
@@ -294,6 +295,46 @@ def test_damaged_programs_are_refused_or_harmless(program: Path, capsys: pytest.
 def test_truncated_programs_are_refused(keep: int, program: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("cut.camx").write_bytes(program.read_bytes()[:keep])
     assert "damaged" in fails(capsys, program.parent, "run", "cut.camx", "--input", "x.npy", "-o", "y.npz")
+
+
+def edited(program: Path, path: list[str | int], value: object) -> None:
+    """Write odd.camx: the program with one entry of its manifest replaced, or removed if `value` is None."""
+    with zipfile.ZipFile(program) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = entry = json.loads(members["manifest.json"])
+    for key in path[:-1]:
+        entry = entry[key]
+    if value is None:
+        del entry[path[-1]]
+    else:
+        entry[path[-1]] = value
+    members["manifest.json"] = json.dumps(manifest).encode()
+    with zipfile.ZipFile("odd.camx", "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+ODD = [
+    (["format"], "zip"),
+    (["version"], 999),
+    (["steps"], None),
+    (["steps"], [1]),
+    (["inputs"], {}),
+    (["inputs", 0, "shape"], None),
+    (["steps", 0, "step"], "Explode"),
+    (["steps", 0, "thresholds"], "manifest.json"),
+    (["steps", 0, "thresholds"], "no.npy"),
+    (["steps", 0, "low"], 99),
+    (["target", "columns"], 4),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), ODD, ids=str)
+def test_odd_manifests_are_refused(
+    path: list[str | int], value: object, program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited(program, path, value)
+    fails(capsys, program.parent, "run", "odd.camx", "--input", "x.npy", "-o", "y.npz")
 
 
 def test_help_imports_nothing_slow() -> None:

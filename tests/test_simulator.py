@@ -92,7 +92,8 @@ def loops(draw: st.DrawFn) -> tuple[list[Instruction], int]:
     """Members that may run together: distinct columns, a carry each; sources are shared or swept at the same pace."""
     members: list[Instruction] = []
     count = draw(st.integers(1, 4))
-    sources = [Operand(column, draw(st.integers(0, 3)), draw(st.integers(1, 5)), draw(st.booleans())) for column in (0, 1)]
+    place = st.tuples(st.integers(0, 3), st.integers(1, 5), st.booleans())
+    sources = [Operand(column, *draw(place)) for column in (0, 1)]
     start = draw(st.integers(0, 2))
     for index in range(count):
         dst, carry = Cell(2 + index, draw(st.integers(0, 3))), Cell(8 + index, draw(st.integers(0, 9)))
@@ -106,7 +107,8 @@ def loops(draw: st.DrawFn) -> tuple[list[Instruction], int]:
             case Op.COPY:
                 item = item._replace(a=draw(st.sampled_from(sources)), carry=Cell(0, 0))
             case Op.ADD | Op.SUB:
-                item = item._replace(a=draw(st.sampled_from([ZERO, sources[0]])), b=draw(st.sampled_from([ZERO, sources[1]])))
+                a, b = (draw(st.sampled_from([ZERO, source])) for source in sources)
+                item = item._replace(a=a, b=b)
             case Op.EXT:
                 pass
             case _:

@@ -27,6 +27,7 @@ from cam_compiler.importer.thresholds import (
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from cam_compiler.importer.weights import Weights, weights_of
 from dialects import ternary
+from dialects.ranges import Range
 from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 
 MAX_SUM = 1 << 52
@@ -124,10 +125,10 @@ class Builder:
         weights = weights_of(node, constant, slopes)
         matrix = IntMatrix.from_array(weights.integers)
         source = self.reshape(ready.base, (features,))
-        lows, highs = _checked_ranges(node, matrix, source)
+        lows, highs = checked_ranges(node, matrix, ternary.range_of(source))
         key = (source, matrix, node.name)
         base = self.add(key, ternary.MatmulOp(source, matrix, node.name), node.name)
-        constants = _constant_part(node, constant, weights, slopes, offsets)
+        constants = constant_part(node, constant, weights, slopes, offsets)
         outer = compact(each(Piece, weights.scales, constants))
         return Activation(base, (matrix.rows,), outer, Origin.of(node), lows=lows, highs=highs)
 
@@ -202,16 +203,15 @@ def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, .
     )
 
 
-def _checked_ranges(node: Node, matrix: IntMatrix, source: SSAValue) -> tuple[IntArray, IntArray]:
+def checked_ranges(node: Node, matrix: IntMatrix, span: Range) -> tuple[IntArray, IntArray]:
     """The ranges of all outputs; raises ModelError where a sum could leave exact arithmetic."""
-    span = ternary.range_of(source)
     bound = int(np.abs(matrix.array).max()) * max(abs(span.lo), abs(span.hi)) * matrix.columns
     if bound > MAX_SUM:
         raise node.error(f"its sums could reach {bound}", hint="weights and activations of fewer bits")
     return matrix.output_ranges(span)
 
 
-def _constant_part(
+def constant_part(
     node: Node, constant: Constant, weights: Weights, slopes: ObjectArray, offsets: ObjectArray
 ) -> ObjectArray:
     """What the inputs' offsets add to each output: the sum of weight * offset over all inputs."""

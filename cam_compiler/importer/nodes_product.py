@@ -110,7 +110,7 @@ def _less_zero(call: Call, weights: Constant, zero: Constant | None) -> Constant
     return Constant(weights.raw.astype(np.int64) - points, TensorProto.INT32)
 
 
-def _tensor_zero(call: Call, index: int) -> Fraction:
+def tensor_zero(call: Call, index: int) -> Fraction:
     """The zero point of the input, one for the whole tensor."""
     zero = call.optional(index, "zero point")
     return ZERO if zero is None else zero.scalar(call.node)
@@ -126,17 +126,17 @@ def matmul_integer(call: Call) -> Value:
     if isinstance(call.required(1), Activation):
         raise _dynamic(call, call.node.input(1))
     weights = _less_zero(call, call.constant(1, "weights"), call.optional(3, "zero point"))
-    return _integer_product(call, _tensor_zero(call, 2), weights).typed(TensorProto.INT32)
+    return _integer_product(call, tensor_zero(call, 2), weights).typed(TensorProto.INT32)
 
 
-def _output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Value:
+def output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Value:
     quantiser = quantize_linear(
         call.node, call.constant(scale, "result's scale"), call.optional(zero, "zero point"), operand_shape(value)
     )
     return apply(call, value, quantiser)
 
 
-def _input_scale(call: Call, index: int) -> Fraction:
+def input_scale(call: Call, index: int) -> Fraction:
     values = checked_scale(call.node, call.constant(index, "scale"))
     if values.size != 1:
         raise call.node.error("its input has a scale a row", hint="one scale for the whole tensor")
@@ -149,10 +149,10 @@ def qlinear_matmul(call: Call) -> Value:
     if isinstance(call.required(3), Activation):
         raise _dynamic(call, call.node.input(3))
     weights = _less_zero(call, call.constant(3, "weights"), call.optional(5, "zero point"))
-    result = _integer_product(call, _tensor_zero(call, 2), weights)
-    factor = _input_scale(call, 1)
+    result = _integer_product(call, tensor_zero(call, 2), weights)
+    factor = input_scale(call, 1)
     scales = each(lambda item: item * factor, checked_scale(call.node, call.constant(4, "scale")))
-    return _output_quantised(call, result.affine(per_sample(call.node, result, scales), ZERO), 6, 7)
+    return output_quantised(call, result.affine(per_sample(call.node, result, scales), ZERO), 6, 7)
 
 
 @handles("QGemm", domains=(MICROSOFT,))
@@ -167,17 +167,17 @@ def qgemm(call: Call) -> Value:
     if node.integer("transB", 0):
         weights = weights.restructured(np.transpose)
     weights = _less_zero(call, weights, call.optional(5, "zero point"))
-    result = _integer_product(call, _tensor_zero(call, 2), weights)
+    result = _integer_product(call, tensor_zero(call, 2), weights)
     bias = call.optional(6, "bias")
     if bias is not None:
         result = _bias(call, result, bias, ONE)
-    factor = _input_scale(call, 1) * Fraction(node.real("alpha", 1.0))
+    factor = input_scale(call, 1) * Fraction(node.real("alpha", 1.0))
     scales = each(lambda item: item * factor, checked_scale(node, call.constant(4, "scale")))
     real = result.affine(per_sample(node, result, scales), ZERO).typed(TensorProto.FLOAT)
-    return real if call.operand(7) is None else _output_quantised(call, real, 7, 8)
+    return real if call.operand(7) is None else output_quantised(call, real, 7, 8)
 
 
-def _dequantised(call: Call, first: int) -> Value:
+def dequantised(call: Call, first: int) -> Value:
     """The real tensor of operand `first`, whose scale and zero point follow it."""
     value, scale, zero = call.required(first), call.constant(first + 1, "scale"), call.optional(first + 2, "zero point")
     if isinstance(value, Constant):
@@ -190,7 +190,7 @@ def _dequantised(call: Call, first: int) -> Value:
 @handles("QLinearAdd", "QLinearMul", domains=(MICROSOFT,))
 def qlinear_elementwise(call: Call) -> Value:
     """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point; a or b is constant."""
-    left, right = _dequantised(call, 0), _dequantised(call, 3)
+    left, right = dequantised(call, 0), dequantised(call, 3)
     if isinstance(left, Constant):
         left, right = right, left
     if isinstance(left, Constant) or isinstance(right, Activation):
@@ -199,4 +199,4 @@ def qlinear_elementwise(call: Call) -> Value:
         )
     amounts = per_sample(call.node, left, right.exact(call.node))
     real = left.affine(ONE, amounts) if call.node.op == "QLinearAdd" else left.affine(amounts, ZERO)
-    return _output_quantised(call, real, 6, 7)
+    return output_quantised(call, real, 6, 7)

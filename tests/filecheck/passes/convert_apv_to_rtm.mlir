@@ -3,7 +3,10 @@
 
 // DEFAULT: geometry <256x256x64>
 
-// CHECK-LABEL: func.func @network(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 2>> {
+// CHECK-LABEL: func.func @network
+// CHECK-SAME:    (%[[Q:.*]]: tensor<?x3x!ternary.int<0, 1>>)
+// CHECK-NEXT: %[[Y:.*]] = rtm.program %[[Q]] : (tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 2>> geometry <64x16x8> {
+func.func @network(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 2>> {
   %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
   %a = apv.linear %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -2, 2> layer "fc" graph <{
     inputs 3 in 0..1

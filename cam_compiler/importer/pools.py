@@ -1,0 +1,135 @@
+"""Pooling of an image tensor on its integers: greatest elements, and sums whose division goes into the scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from cam_compiler.importer.context import Call
+from cam_compiler.importer.exact import ObjectArray, Piece, compact, each
+from cam_compiler.importer.images import channel_ranges, integer_of, per_channel, unpadded
+from cam_compiler.importer.values import Activation, Origin
+from cam_compiler.importer.windows import Placed
+from dialects import ternary
+from dialects.tensors import IntArray, IntMatrix
+
+
+def max_pool(call: Call, value: Activation, place: Placed) -> Activation:
+    """The greatest real number of each window; a clamp that waits for its quantiser still waits after it."""
+    if int(place.counts(include_pads=False).min()) < 1:
+        raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
+    image = _rising(call, value)
+    if place.window.pointwise:
+        return image
+    base = call.builder.add(
+        (image.base, place.window, "max"),
+        ternary.MaxPoolOp(image.base, place.window, call.node.name),
+        call.node.name,
+    )
+    lows, highs = channel_ranges(image)
+    return replace(image, base=base, shape=(image.shape[0], *place.positions), lows=lows, highs=highs)
+
+
+def _rising(call: Call, value: Activation) -> Activation:
+    """The tensor by integers that rise where its real numbers rise: negated in the channels where they fall."""
+    per_channel(call.node, value.outer, value.shape[0])
+    falls = each(lambda piece: piece.slope < 0, value.outer).astype(bool)
+    if not falls.any():
+        return value
+    lows, highs = channel_ranges(value)
+    signs = np.where(falls, -1, 1).reshape(-1, 1)
+    matrix = IntMatrix.from_array(signs)
+    op = ternary.CombineOp([value.base], matrix, call.node.name)
+    base = call.builder.add((value.base, matrix, "combine"), op, call.node.name)
+    outer = each(
+        lambda piece, down: Piece(-piece.slope, piece.offset, piece.low, piece.high) if down else piece,
+        value.outer,
+        falls,
+    )
+    lows, highs = np.where(falls, -highs, lows), np.where(falls, -lows, highs)
+    return replace(value, base=base, outer=outer, lows=lows, highs=highs)
+
+
+def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activation:
+    """Sums of the integers of each window, pads counted as `pad`; all have slope 1."""
+    source, window, pad = unpadded(image.base, place.window, pad)
+    layer = call.node.name
+    base = call.builder.add(
+        (source, window, pad, "sum"), ternary.SumPoolOp(source, window, pad=pad, layer=layer), layer
+    )
+    lows, highs = channel_ranges(image)
+    if window.padded:
+        lows, highs = np.minimum(lows, pad), np.maximum(highs, pad)
+    return replace(
+        image,
+        base=base,
+        shape=(image.shape[0], *place.positions),
+        outer=each(lambda _: Piece(), image.outer),
+        origin=Origin.of(call.node),
+        lows=lows * window.size,
+        highs=highs * window.size,
+    )
+
+
+def average(call: Call, image: Activation, place: Placed, include_pads: bool, mean: bool = True) -> Activation:
+    """Averages, or sums, of the real numbers of each window; pads are zeros where they count at all.
+
+    Padding with the integer that stands for zero gives every position the same scale. Where there is none, or where
+    pads don't count, scale and offset differ by position.
+    """
+    slopes, offsets = each(lambda piece: piece.slope, image.outer), each(lambda piece: piece.offset, image.outer)
+    per_channel(call.node, slopes, image.shape[0])
+    size, inside = place.window.size, place.counts(include_pads=False)
+    divisor = place.counts(include_pads) if mean else np.ones_like(inside)
+    if int(divisor.min()) < 1:
+        raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
+    even = bool((divisor == divisor.flat[0]).all())
+    pad = integer_of(slopes, offsets) if even and (inside != size).any() else 0
+    if pad is not None and even:
+        inside = np.full_like(inside, size)
+    sums = sum_pool(call, image, place, pad or 0)
+    outer = each(Piece, _over(slopes, divisor), _times_over(offsets, inside, divisor))
+    return replace(sums, outer=compact(_flattened(outer)))
+
+
+def _over(values: ObjectArray, divisor: IntArray) -> ObjectArray:
+    return each(lambda value, count: value * Fraction(1, int(count)), values, divisor[np.newaxis])
+
+
+def _times_over(values: ObjectArray, count: IntArray, divisor: IntArray) -> ObjectArray:
+    factors = each(lambda top, bottom: Fraction(int(top), int(bottom)), count, divisor)
+    return each(lambda value, factor: value * factor, values, factors[np.newaxis])
+
+
+def _flattened(pieces: ObjectArray) -> ObjectArray:
+    """Without the repetitions along the image, where all positions are alike."""
+    first = pieces[:, :1, :1]
+    return first if (pieces == first).all() else pieces
+
+
+def padded(call: Call, image: Activation, place: Placed, target: Fraction) -> Activation:
+    """The image with a border that stands for the number `target`: sums of windows of one element."""
+    slopes = per_channel(call.node, each(lambda piece: piece.slope, image.outer), image.shape[0])
+    offsets = per_channel(call.node, each(lambda piece: piece.offset, image.outer), image.shape[0])
+    pad = integer_of(slopes, offsets, target)
+    if pad is None:
+        raise call.node.error(
+            f"it pads with {float(target)}, and its input has no integer that stands for it",
+            hint="a quantiser with an integer zero point for all channels",
+        )
+    return replace(sum_pool(call, image, place, pad), outer=image.outer)
+
+
+def affine_only(call: Call, value: Activation) -> Activation:
+    """The tensor as integers with nothing pending."""
+    return call.builder.materialise(value, call.node)
+
+
+def without_step(call: Call, value: Activation) -> Activation:
+    """The tensor with its quantiser made; clamps without a quantiser may still be pending."""
+    pending = value.steps is not None or value.kind is not None or bool(value.terms)
+    return call.builder.materialise(value, call.node) if pending else value
+
+

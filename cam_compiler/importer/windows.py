@@ -1,0 +1,107 @@
+"""Sliding windows of ONNX operators: kernel, strides, dilations, pads, auto_pad and ceil_mode as one placed Window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cam_compiler.importer.model import Node
+from dialects.tensors import IntArray
+from dialects.window import Window
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A window over images of a known size.
+
+    `window` has no more padding at the end than its last position reaches, so that ceil_mode and pads that no window
+    meets need no further thought; `declared` are the pads that the node states.
+    """
+
+    window: Window
+    size: tuple[int, int]
+    declared: tuple[int, int, int, int]
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        return self.window.positions(*self.size)
+
+    def counts(self, include_pads: bool) -> IntArray:
+        """Elements (height, width) that each position covers: those of the image, and those of declared pads if asked.
+
+        What lies beyond the declared pads, where ceil_mode lets the last window reach, never counts.
+        """
+        inside = np.ones((1, 1, *self.size), dtype=np.int64)
+        pads = self.window.pads
+        if include_pads:
+            top, left, bottom, right = self.declared
+            inside = np.pad(inside, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=1)
+            pads = (0, 0, max(0, pads[2] - bottom), max(0, pads[3] - right))
+        window = Window(self.window.kernel, self.window.strides, pads, self.window.dilations)
+        down, across = self.positions
+        covered = window.gather(inside, 0).sum(axis=1).reshape(window.positions(*inside.shape[2:]))
+        return covered[:down, :across]
+
+
+def _pair(node: Node, name: str, rank: int) -> tuple[int, int]:
+    values = node.integers(name) or [1] * rank
+    if len(values) != rank or min(values) < 1:
+        raise node.error(f"its {name} are {values}", hint=f"{rank} numbers of at least 1")
+    return values[0], values[1] if rank == 2 else 1
+
+
+def placed(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int) -> Placed:
+    """The node's window over images (height, width); `rank` 1 stands for sequences (length, 1).
+
+    Raises ModelError where the attributes are malformed or no window fits.
+    """
+    strides, dilations = _pair(node, "strides", rank), _pair(node, "dilations", rank)
+    spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    starts, ends, counts = [0, 0], [0, 0], [0, 0]
+    mode = node.text("auto_pad", "NOTSET") or "NOTSET"
+    stated = _stated_pads(node, rank) if mode == "NOTSET" else [0, 0, 0, 0]
+    for axis, (extent, span, stride) in enumerate(zip(size, spans, strides, strict=True)):
+        if mode in ("SAME_UPPER", "SAME_LOWER"):
+            counts[axis] = -(-extent // stride)
+            total = max((counts[axis] - 1) * stride + span - extent, 0)
+            starts[axis] = total // 2 if mode == "SAME_UPPER" else total - total // 2
+            ends[axis] = total - starts[axis]
+        elif mode in ("NOTSET", "VALID"):
+            starts[axis], ends[axis] = stated[axis], stated[axis + 2]
+            ceiled = bool(node.integer("ceil_mode", 0)) and mode == "NOTSET"
+            counts[axis] = _positions(extent, starts[axis], ends[axis], span, stride, ceiled)
+        else:
+            raise node.error(f"auto_pad is '{mode}'", hint="NOTSET, VALID, SAME_UPPER or SAME_LOWER")
+    if min(counts) < 1:
+        raise node.error(f"its window of {kernel} does not fit into an image of {size}")
+    needed = [
+        max(0, (count - 1) * stride + span - extent - start)
+        for count, stride, span, extent, start in zip(counts, strides, spans, size, starts, strict=True)
+    ]
+    window = Window(kernel, strides, (starts[0], starts[1], needed[0], needed[1]), dilations)
+    return Placed(window, size, (starts[0], starts[1], ends[0], ends[1]))
+
+
+def _stated_pads(node: Node, rank: int) -> list[int]:
+    """Top, left, bottom, right."""
+    pads = node.integers("pads") or [0] * 2 * rank
+    if len(pads) != 2 * rank or min(pads) < 0:
+        raise node.error(f"its pads are {pads}", hint=f"{2 * rank} numbers of at least 0")
+    return pads if rank == 2 else [pads[0], 0, pads[1], 0]
+
+
+def _positions(extent: int, start: int, end: int, span: int, stride: int, ceiled: bool) -> int:
+    room = extent + start + end - span
+    if room < 0:
+        return 0
+    count = (-(-room // stride) if ceiled else room // stride) + 1
+    # A window that would begin beyond the image and its leading pads is left out.
+    return count - 1 if ceiled and (count - 1) * stride >= extent + start else count
+
+
+def kernel_of(node: Node, rank: int) -> tuple[int, int]:
+    """The kernel_shape of a pooling operator."""
+    if node.integers("kernel_shape") is None:
+        raise node.error("its kernel_shape is missing")
+    return _pair(node, "kernel_shape", rank)
