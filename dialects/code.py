@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.errors import CamcError, ProgramError
-from dialects.isa import OPCODES, Cell, Instruction, Op, Operand, check
+from dialects.isa import OPCODES, Cell, Instruction, Op, Operand, check, passes_of
 
 BYTES_PER_INSTRUCTION = 16
 _WORD0 = (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8))
@@ -125,8 +125,38 @@ def check_code(instructions: Sequence[Instruction], columns: int, domains: int) 
             check(item, columns, domains)
         except CamcError as error:
             raise ProgramError(error.message, place=f"instruction {number}") from error
-    for _ in bundles(instructions):
-        pass
+    first = 0
+    for members in bundles(instructions):
+        if len(members) > 1:
+            _check_loop(members, first)
+        first += len(members)
+
+
+def _check_loop(members: Sequence[Instruction], first: int) -> None:
+    """Members of a bit loop have carries and flags of their own and never need two domains of a column at once."""
+    cells: dict[Cell, int] = {}
+    for number, item in enumerate(members, start=first):
+        if "c" in OPCODES[item.op].operands and item.op is not Op.COPY_IF:
+            if item.carry in cells:
+                raise ProgramError(
+                    f"its carry c{item.carry.column}[{item.carry.domain}] is that of instruction "
+                    f"{cells[item.carry]} of the same bit loop",
+                    place=f"instruction {number}",
+                )
+            cells[item.carry] = number
+    for step in range(max(item.start + item.width for item in members)):
+        needed: dict[int, int] = {}
+        for number, item in enumerate(members, start=first):
+            bit = step - item.start
+            if not 0 <= bit < item.width:
+                continue
+            for column, domain in passes_of(item, bit)[1].values():
+                if needed.setdefault(column, domain) != domain:
+                    raise ProgramError(
+                        f"two bits that are needed together, domains {needed[column]} and {domain}, meet in column "
+                        f"c{column}",
+                        place=f"instruction {number}, step {step} of its bit loop",
+                    )
 
 
 def write_text(instructions: Iterable[Instruction], line_of: Callable[[Instruction], str]) -> str:

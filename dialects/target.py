@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -74,24 +74,23 @@ def load_target(name_or_path: str) -> Target:
     path = _FOLDER / f"{name_or_path}.toml"
     if not path.is_file():
         path = Path(name_or_path)
-    data = read_toml(path, "target", bundled_targets())
+    return make_target(path.stem, read_toml(path, "target", bundled_targets()), str(path))
+
+
+def make_target(name: str, data: Mapping[str, Any], place: str) -> Target:
+    """A target from its keys and values; raises TargetError at `place` for anything unknown or impossible."""
     known = {field.name: field for field in fields(Target) if field.name != "name"}
     for key, value in data.items():
         if key not in known:
-            raise TargetError(
-                f"unknown key '{key}'", place=str(path), hint=f"known keys are {', '.join(sorted(known))}"
-            )
+            raise TargetError(f"unknown key '{key}'", place=place, hint=f"known keys are {', '.join(sorted(known))}")
         if key == "description":
             if not isinstance(value, str):
-                raise TargetError(f"'{key}' must be a text, found {value!r}", place=str(path))
+                raise TargetError(f"'{key}' must be a text, found {value!r}", place=place)
         elif type(value) is not int or value < 1:
-            raise TargetError(f"'{key}' must be a whole number of at least 1, found {value!r}", place=str(path))
-    missing = [key for key, field in known.items() if field.default is MISSING and key not in data]
-    if missing:
-        raise TargetError(f"missing keys: {', '.join(missing)}", place=str(path))
-    target = Target(name=path.stem, **data)
+            raise TargetError(f"'{key}' must be a whole number of at least 1, found {value!r}", place=place)
+    target = Target(name=name, **data)
     if problem := target.geometry.problem():
-        raise TargetError(f"impossible geometry: {problem}", place=str(path))
+        raise TargetError(f"impossible geometry: {problem}", place=place)
     return target
 
 

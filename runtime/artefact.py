@@ -21,7 +21,7 @@ import numpy as np
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import CamcError, ProgramError
 from dialects.ranges import Range
-from dialects.target import Target
+from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
 from dialects.window import Window, scatter
 from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
@@ -118,6 +118,12 @@ class Artefact:
     def run(self, given: Mapping[str, Value], engine: str = "native") -> Result:
         """The outputs for arrays by input name; raises InputError where they don't fit."""
         values = check_inputs(self.inputs, given)
+        try:
+            return self._run(values, engine)
+        except ValueError as error:
+            raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error
+
+    def _run(self, values: dict[str, Value], engine: str) -> Result:
         result = Result(samples=len(next(iter(values.values()))))
         for step in self.steps:
             match step:
@@ -258,9 +264,31 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
         InputSpec(spec["name"], tuple(spec["shape"]), spec["dtype"], Range(**spec["span"]) if spec["span"] else None)
         for spec in manifest["inputs"]
     )
-    known = {item.name for item in fields(Target)}
-    target = Target(**{key: value for key, value in manifest["target"].items() if key in known})
-    return Artefact(target, inputs, tuple(steps), tuple((out["name"], out["value"]) for out in manifest["outputs"]))
+    stated = dict(manifest["target"])
+    if missing := {item.name for item in fields(Target)} - stated.keys():
+        raise ValueError(f"the target has no {min(missing)}")
+    target = make_target(str(stated.pop("name")), stated, "the target of the program")
+    outputs = tuple((out["name"], out["value"]) for out in manifest["outputs"])
+    artefact = Artefact(target, inputs, tuple(steps), outputs)
+    _check_names(artefact)
+    return artefact
+
+
+def _check_names(artefact: Artefact) -> None:
+    """Every value is computed before it is used, every type is one that we know; raises ValueError."""
+    known = {spec.name for spec in artefact.inputs}
+    for step in artefact.steps:
+        inputs = step.inputs if isinstance(step, Execute) else (step.input,)
+        outputs = [name for name, _ in step.outputs] if isinstance(step, Execute) else [step.output]
+        if unknown := set(inputs) - known:
+            raise ValueError(f"there is no value '{min(unknown)}'")
+        known.update(outputs)
+    if unknown := {value for _, value in artefact.outputs} - known:
+        raise ValueError(f"there is no value '{min(unknown)}'")
+    types = [spec.dtype for spec in artefact.inputs]
+    types += [step.dtype for step in artefact.steps if isinstance(step, Dequantize)]
+    if wrong := [name for name in types if name not in ("float32", "float64", "int64")]:
+        raise ValueError(f"there is no type {wrong[0]!r}")
 
 
 def write_whole(path: Path, data: bytes) -> None:

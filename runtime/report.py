@@ -57,6 +57,8 @@ class Report:
     target: Target
     technology: Technology
     samples: int
+    ignore_instruction_fetch: bool
+    """the energy of the instruction stream is left out"""
     layers: list[Layer]
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
@@ -71,6 +73,7 @@ class Report:
                 "parameters": {name: asdict(entry) for name, entry in self.technology.parameters.items()},
             },
             "samples": self.samples,
+            "ignore_instruction_fetch": self.ignore_instruction_fetch,
             "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
             "layers": [_layer_json(layer) for layer in self.layers],
             "total": _layer_json(self.total),
@@ -99,7 +102,7 @@ def make_report(
 ) -> Report:
     """The report of a run on the simulator, one that has counts."""
     layers = [_layer(run, target, technology, ignore_instruction_fetch) for run in result.segments]
-    return Report(target, technology, result.samples, layers, _sum(layers))
+    return Report(target, technology, result.samples, ignore_instruction_fetch, layers, _sum(layers))
 
 
 def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:

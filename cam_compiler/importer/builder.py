@@ -16,6 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.model import Node
+from cam_compiler.importer.sums import resolved
 from cam_compiler.importer.thresholds import (
     Reach,
     Table,
@@ -52,12 +53,21 @@ class Builder:
 
     def add(self, key: Hashable, op: Operation, hint: str) -> SSAValue:
         if key in self.made:
+            # An operation that is not inserted would still count as a user of its operands.
+            op.erase()
             return self.made[key]
         self.block.add_op(op)
         result = op.results[0]
         result.name_hint = hint_of(hint)
         self.made[key] = result
         return result
+
+    def sweep(self) -> None:
+        """Erases the operations whose results nothing reads, such as a Pad that a convolution has taken over."""
+        for op in reversed(list(self.block.ops)):
+            if op.results and not any(result.uses for result in op.results):
+                op.detach()
+                op.erase()
 
     def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
         """The value with samples of another shape."""
@@ -74,6 +84,8 @@ class Builder:
 
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
+        if value.terms:
+            value = self._summed(value, node)
         if value.kind is not None and value.steps is None:
             raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
         if value.steps is None and not any(piece.clamps for piece in value.outer.flat):
@@ -108,6 +120,19 @@ class Builder:
         else:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
         return self.reshape(self.add(key, op, origin.hint), value.shape)
+
+    # ---- sums
+
+    def _summed(self, value: Activation, node: Node) -> Activation:
+        """A pending sum with integers of its own."""
+        total = resolved(value, node)
+        bases = [term.base for term in value.terms]
+        return replace(total.function, base=self.combine(bases, total.multipliers, value.origin))
+
+    def combine(self, bases: list[SSAValue], multipliers: IntMatrix, origin: Origin) -> SSAValue:
+        """Sums of the tensors with a multiplier each; one line for all channels or one a channel."""
+        op = ternary.CombineOp(bases, multipliers, origin.layer)
+        return self.add((*bases, multipliers, "combine"), op, origin.hint)
 
     # ---- products
 

@@ -24,7 +24,8 @@ def rank_of(call: Call, value: Activation) -> int:
     if len(value.shape) not in (2, 3):
         shown = ", ".join(["batch", *map(str, value.shape)])
         raise call.node.error(
-            f"its input is ({shown})", hint="images (batch, channels, height, width) or sequences (batch, channels, length)"
+            f"its input is ({shown})",
+            hint="images (batch, channels, height, width) or sequences (batch, channels, length)",
         )
     return len(value.shape) - 1
 

@@ -32,7 +32,16 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from cam_compiler.importer import nodes_product, nodes_quantizers, nodes_real, nodes_shape
+from cam_compiler.importer import (
+    nodes_conv,
+    nodes_ends,
+    nodes_pool,
+    nodes_product,
+    nodes_quantizers,
+    nodes_real,
+    nodes_shape,
+    nodes_sums,
+)
 from cam_compiler.importer.builder import Builder, hint_of
 from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, fold
 from cam_compiler.importer.context import Call, Context, handler_of, supported
@@ -43,7 +52,16 @@ from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
 from dialects.errors import ModelError
 
-HANDLER_MODULES = (nodes_product, nodes_quantizers, nodes_real, nodes_shape)
+HANDLER_MODULES = (
+    nodes_conv,
+    nodes_ends,
+    nodes_pool,
+    nodes_product,
+    nodes_quantizers,
+    nodes_real,
+    nodes_shape,
+    nodes_sums,
+)
 """Imported for the handlers that they register."""
 
 _FLOAT_INPUTS: dict[int, tuple[type[np.floating[Any]], type[Float16Type | Float32Type | Float64Type]]] = {
@@ -73,6 +91,7 @@ def import_network(source: str | Path | ModelProto) -> ModuleOp:
         _run(context, node)
     results = [_output(context, port, producers.get(port.name)) for port in model.outputs]
     block.add_op(func.ReturnOp(*results))
+    context.builder.sweep()
     module = ModuleOp([_function(model, block, results)])
     module.verify()
     return module

@@ -124,9 +124,7 @@ def _emit(
     base = builder.add((source, matrix, window, groups, pad, node.name), op, node.name)
     outer = compact(each(Piece, table.scales, constants).reshape(-1, 1, 1))
     shape = (matrix.rows, *place.positions)
-    return Activation(
-        base, shape, outer, Origin.of(node), lows=lows.reshape(-1, 1, 1), highs=highs.reshape(-1, 1, 1)
-    )
+    return Activation(base, shape, outer, Origin.of(node), lows=lows.reshape(-1, 1, 1), highs=highs.reshape(-1, 1, 1))
 
 
 def _constant_weights(call: Call, index: int) -> Constant:
@@ -159,9 +157,7 @@ def _integer_weights(call: Call, index: int, zero: Constant | None) -> Constant:
     points = each(int, zero.exact(call.node)).astype(np.int64)
     if points.size not in (1, weights.shape[0]):
         raise call.node.error(f"its weights have {points.size} zero points and shape {weights.shape}")
-    return Constant(
-        weights.raw.astype(np.int64) - points.reshape(-1, *[1] * (weights.raw.ndim - 1)), TensorProto.INT32
-    )
+    return Constant(weights.raw.astype(np.int64) - points.reshape(-1, *[1] * (weights.raw.ndim - 1)), TensorProto.INT32)
 
 
 @handles("ConvInteger")

@@ -15,6 +15,7 @@ from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
 from cam_compiler.importer.nodes_quantizers import apply, operand_shape
+from cam_compiler.importer.nodes_sums import summed
 from cam_compiler.importer.quantizers import checked_scale, dequantize_linear, dequantized, quantize_linear
 from cam_compiler.importer.values import Activation, Value, per_sample
 from dialects.errors import ModelError
@@ -44,7 +45,7 @@ def reshaped(call: Call, value: Activation, shape: tuple[int, ...]) -> Activatio
     """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
     if shape == value.shape:
         return value
-    if value.steps is not None:
+    if value.steps is not None or value.terms:
         value = call.builder.materialise(value, call.node)
 
     def change(array: ObjectArray) -> ObjectArray:
@@ -189,8 +190,10 @@ def dequantised(call: Call, first: int) -> Value:
 
 @handles("QLinearAdd", "QLinearMul", domains=(MICROSOFT,))
 def qlinear_elementwise(call: Call) -> Value:
-    """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point; a or b is constant."""
+    """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point."""
     left, right = dequantised(call, 0), dequantised(call, 3)
+    if isinstance(left, Activation) and isinstance(right, Activation) and call.node.op == "QLinearAdd":
+        return output_quantised(call, summed(call, left, right), 6, 7)
     if isinstance(left, Constant):
         left, right = right, left
     if isinstance(left, Constant) or isinstance(right, Activation):

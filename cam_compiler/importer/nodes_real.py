@@ -10,6 +10,7 @@ from onnx import TensorProto
 from cam_compiler.importer.constants import FLOATS, Constant, clipped, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.nodes_sums import summed, two_tensors
 from cam_compiler.importer.quantizers import quantised, rounded
 from cam_compiler.importer.steps import Rounding
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
@@ -28,18 +29,24 @@ def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
 
 def _two_tensors(call: Call) -> ModelError:
     return call.node.error(
-        "both its inputs depend on the network's input", hint="one of its inputs must be constant; no residual sums"
+        "both its inputs depend on the network's input", hint="one of its inputs must be constant, but for sums"
     )
 
 
 @handles("Add")
 def add(call: Call) -> Value:
+    both = two_tensors(call)
+    if both is not None:
+        return summed(call, *both)
     value, constant, _ = pair(call)
     return value.affine(ONE, constant)
 
 
 @handles("Sub")
 def subtract(call: Call) -> Value:
+    both = two_tensors(call)
+    if both is not None:
+        return summed(call, both[0], both[1].affine(-ONE, ZERO))
     value, constant, first = pair(call)
     return value.affine(ONE, each(Fraction.__neg__, constant)) if first else value.affine(-ONE, constant)
 

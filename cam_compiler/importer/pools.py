@@ -41,8 +41,7 @@ def _rising(call: Call, value: Activation) -> Activation:
     lows, highs = channel_ranges(value)
     signs = np.where(falls, -1, 1).reshape(-1, 1)
     matrix = IntMatrix.from_array(signs)
-    op = ternary.CombineOp([value.base], matrix, call.node.name)
-    base = call.builder.add((value.base, matrix, "combine"), op, call.node.name)
+    base = call.builder.combine([value.base], matrix, Origin.of(call.node))
     outer = each(
         lambda piece, down: Piece(-piece.slope, piece.offset, piece.low, piece.high) if down else piece,
         value.outer,
@@ -55,10 +54,10 @@ def _rising(call: Call, value: Activation) -> Activation:
 def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activation:
     """Sums of the integers of each window, pads counted as `pad`; all have slope 1."""
     source, window, pad = unpadded(image.base, place.window, pad)
-    layer = call.node.name
-    base = call.builder.add(
-        (source, window, pad, "sum"), ternary.SumPoolOp(source, window, pad=pad, layer=layer), layer
-    )
+    layer, base = call.node.name, source
+    if not window.pointwise:
+        op = ternary.SumPoolOp(source, window, pad=pad, layer=layer)
+        base = call.builder.add((source, window, pad, "sum"), op, layer)
     lows, highs = channel_ranges(image)
     if window.padded:
         lows, highs = np.minimum(lows, pad), np.maximum(highs, pad)
@@ -89,9 +88,11 @@ def average(call: Call, image: Activation, place: Placed, include_pads: bool, me
     pad = integer_of(slopes, offsets) if even and (inside != size).any() else 0
     if pad is not None and even:
         inside = np.full_like(inside, size)
+    if even and (inside == inside.flat[0]).all():
+        inside, divisor = inside[:1, :1], divisor[:1, :1]
     sums = sum_pool(call, image, place, pad or 0)
     outer = each(Piece, _over(slopes, divisor), _times_over(offsets, inside, divisor))
-    return replace(sums, outer=compact(_flattened(outer)))
+    return replace(sums, outer=compact(outer))
 
 
 def _over(values: ObjectArray, divisor: IntArray) -> ObjectArray:
@@ -101,12 +102,6 @@ def _over(values: ObjectArray, divisor: IntArray) -> ObjectArray:
 def _times_over(values: ObjectArray, count: IntArray, divisor: IntArray) -> ObjectArray:
     factors = each(lambda top, bottom: Fraction(int(top), int(bottom)), count, divisor)
     return each(lambda value, factor: value * factor, values, factors[np.newaxis])
-
-
-def _flattened(pieces: ObjectArray) -> ObjectArray:
-    """Without the repetitions along the image, where all positions are alike."""
-    first = pieces[:, :1, :1]
-    return first if (pieces == first).all() else pieces
 
 
 def padded(call: Call, image: Activation, place: Placed, target: Fraction) -> Activation:
@@ -131,5 +126,3 @@ def without_step(call: Call, value: Activation) -> Activation:
     """The tensor with its quantiser made; clamps without a quantiser may still be pending."""
     pending = value.steps is not None or value.kind is not None or bool(value.terms)
     return call.builder.materialise(value, call.node) if pending else value
-
-

@@ -81,7 +81,7 @@ def _clamp(value: int, low: Fraction | None, high: Fraction | None) -> Fraction:
     return Piece(low=low, high=high).bounded(Fraction(value))
 
 
-def _bounds(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
+def bounds_of(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
     """The ends of the channel's result in units of the step's integers."""
     low, high = _step_range(channel, reach)
     outer = channel.outer
@@ -109,7 +109,7 @@ def _reduced(outer: Piece, refine: int) -> Piece:
 
 def plan_levels(channels: Sequence[Channel], reaches: Sequence[Reach]) -> tuple[int, tuple[Levels, ...]]:
     """The levels of all channels on one lattice, and how much finer that is than the steps."""
-    bounds = [_bounds(channel, reach) for channel, reach in zip(channels, reaches, strict=True)]
+    bounds = [bounds_of(channel, reach) for channel, reach in zip(channels, reaches, strict=True)]
     refine = lcm(*(end.denominator for ends in bounds for end in ends))
     levels = tuple(
         Levels(int(low * refine), int(high * refine), _reduced(channel.outer, refine))
@@ -128,7 +128,7 @@ def _shown(count: int) -> str:
     return str(count) if count < 10**9 else "more than 10^9"
 
 
-class _Crossing(NamedTuple):
+class Crossing(NamedTuple):
     """The first input on the far side of numerator / denominator; `closed` counts that point itself in."""
 
     numerator: int
@@ -145,15 +145,15 @@ class _Crossing(NamedTuple):
         return first_float(Fraction(self.numerator, self.denominator), self.closed, kind)
 
 
-def _crossing(piece: Piece, edge: Boundary) -> _Crossing:
+def crossing_of(piece: Piece, edge: Boundary) -> Crossing:
     """Where slope * x + offset passes the edge: rising it begins to be reached, falling it ceases to be."""
     (a, d), (b, e) = piece.slope.as_integer_ratio(), piece.offset.as_integer_ratio()
     # a/d * x + b/e >= N/M  <=>  a*e*M * x >= (N*e - b*M) * d
     numerator = (edge.numerator * e - b * edge.denominator) * d
     denominator = a * e * edge.denominator
     if denominator < 0:
-        return _Crossing(-numerator, -denominator, not edge.inclusive)
-    return _Crossing(numerator, denominator, edge.inclusive)
+        return Crossing(-numerator, -denominator, not edge.inclusive)
+    return Crossing(numerator, denominator, edge.inclusive)
 
 
 def first_float(point: Fraction, closed: bool, kind: type[np.floating[Any]]) -> float:
@@ -200,7 +200,7 @@ def _row(
         elif level > own.high:
             row.append(never)
         else:
-            crossing = _crossing(channel.inner, channel.step.boundary(-(-level // refine)))
+            crossing = crossing_of(channel.inner, channel.step.boundary(-(-level // refine)))
             row.append(crossing.integer() if kind is None else crossing.number(kind))
     return (row[::-1] if falling else row), falling
 

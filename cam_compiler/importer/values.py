@@ -33,8 +33,21 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A summand slope * base of a pending sum; all arrays have a sample's number of dimensions."""
+
+    base: SSAValue
+    slopes: ObjectArray
+    lows: IntArray
+    highs: IntArray
+
+
+@dataclass(frozen=True)
 class Activation:
     """outer(step(inner(base))), element by element; without a step, outer(base).
+
+    Where there are `terms`, it is a function of their real sum, which gets its integers once the next quantiser is
+    known (sums.py); `base` is only the first of them then.
 
     `base` is an operation's result: integers with the ranges lows..highs, or the numbers of a float input (lows and
     highs are None, `kind` is its numpy type). `shape` is that of a sample; `inner`, `steps`, `outer`, `lows` and
@@ -51,6 +64,7 @@ class Activation:
     lows: IntArray | None = None
     highs: IntArray | None = None
     kind: type[np.floating[Any]] | None = None
+    terms: tuple[Term, ...] = ()
 
     @property
     def integral(self) -> bool:
@@ -74,7 +88,7 @@ class Activation:
     @property
     def whole(self) -> bool:
         """Does it hold nothing but integers, by its form?"""
-        if self.kind is not None and self.steps is None:
+        if (self.kind is not None or self.terms) and self.steps is None:
             return False
         return all(_whole(piece) for piece in self.outer.flat)
 
