@@ -55,7 +55,7 @@ BLOCK_SCALE = 1 / 2
 POOL_SCALE = 1 / 4
 # Weights below this many times their channel's mean magnitude become zero.
 ZERO_BELOW = 0.9
-EPOCHS = 60
+EPOCHS = 40
 BATCH = 32
 # A slope and its channel's weights can both change sign: starting with every fourth slope at -1
 # costs nothing, and gives the negative slopes that other networks have.

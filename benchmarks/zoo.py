@@ -8,8 +8,8 @@ layer really has, and quantisers the scale that spreads their values over all le
     python benchmarks/zoo.py NAME [--form qdq|qonnx] [--zeros 0.8] [--seed 0] ... -o model.onnx
 
 The same options give the same bytes, on one machine and one set of versions; calibrated numbers
-are rounded to four digits, so others should mostly agree. All options but the form leave the
-random numbers of a layer alone, and the two forms hold the same numbers.
+are rounded to 12 bits, so others should mostly agree. Every layer draws its own random numbers, so
+no option changes those of other layers, and the two forms hold the same numbers.
 
 `Network` writes any such network, also from trained numbers: train_digits_cnn.py uses it.
 """
@@ -300,10 +300,14 @@ def random_images(count: int, shape: tuple[int, int, int], generator: np.random.
 
 
 def rounded(value: npt.ArrayLike) -> Floats:
-    """To four digits, so that the last bits of a sum, which differ by machine, rarely show."""
-    value = np.asarray(value, np.float64)
-    exponent = np.floor(np.log10(np.maximum(np.abs(value), 1e-30)))
-    return (np.rint(value / 10.0 ** (exponent - 3)) * 10.0 ** (exponent - 3)).astype(np.float32)
+    """To 12 bits, so that the last bits of a sum, which differ by machine, rarely show.
+
+    Not to decimal digits: the sum of a residual block could then be a tie of the next quantiser but
+    for the rounding of its scale to float32, where float32 and exact arithmetic disagree. With short
+    binary scales such a tie is exact in both.
+    """
+    mantissa, exponent = np.frexp(np.asarray(value, np.float64))
+    return np.ldexp(np.rint(mantissa * 2**12), exponent - 12).astype(np.float32)
 
 
 def random_weights(shape: tuple[int, ...], bits: int, options: Options, generator: np.random.Generator) -> Weights:

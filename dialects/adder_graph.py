@@ -84,22 +84,34 @@ class AdderGraph:
         return [Output(*row) for row in self.output_table.tolist()]
 
     @cached_property
+    def bounds(self) -> tuple[list[int], list[int]]:
+        """Lowest and highest number of every value, inputs first, by interval arithmetic."""
+        lows, highs = [span.lo for span in self.inputs], [span.hi for span in self.inputs]
+        rows: list[list[int]] = self.node_table.tolist()
+        for a, a_shift, b, b_shift, subtract in rows:
+            low, high = lows[a] << a_shift, highs[a] << a_shift
+            if subtract:
+                lows.append(low - (highs[b] << b_shift))
+                highs.append(high - (lows[b] << b_shift))
+            else:
+                lows.append(low + (lows[b] << b_shift))
+                highs.append(high + (highs[b] << b_shift))
+        return lows, highs
+
+    @cached_property
     def ranges(self) -> tuple[Range, ...]:
         """The range of every value, inputs first, by interval arithmetic."""
-        found = list(self.inputs)
-        for a, a_shift, b, b_shift, subtract in self.nodes:
-            left, right = found[a] << a_shift, found[b] << b_shift
-            found.append(left - right if subtract else left + right)
-        return tuple(found)
+        return tuple(map(Range, *self.bounds))
 
     @cached_property
     def output_ranges(self) -> tuple[Range, ...]:
         """The range of every output."""
+        lows, highs = self.bounds
 
         def of(output: Output) -> Range:
             if output.ref < 0:
                 return Range(0, 0)
-            span = self.ranges[output.ref] << output.shift
+            span = Range(lows[output.ref], highs[output.ref]) << output.shift
             return -span if output.negate else span
 
         return tuple(of(output) for output in self.outputs)

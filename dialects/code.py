@@ -62,23 +62,35 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
     return words.tobytes()
 
 
-def decode(binary: bytes) -> tuple[Instruction, ...]:
-    """The instructions of a binary program; raises ProgramError for bytes that are no program."""
+def fields(binary: bytes) -> dict[str, NDArray[np.int64]]:
+    """The fields of all instructions, in the order of the layout, then `imm` and the unused bits `top`.
+
+    Raises ProgramError for bytes that are no whole number of instructions.
+    """
     if len(binary) % BYTES_PER_INSTRUCTION:
         raise ProgramError(
             f"a binary program is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {len(binary)}",
             hint="the file is truncated or no AP program",
         )
     words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
-    columns = [words[:, w] >> np.uint64(at) & np.uint64((1 << bits) - 1) for w, at, bits in _LAYOUT]
-    immediates: NDArray[np.int32] = (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32)
+    names = [name for name, _ in (*_WORD0, *_WORD1)]
+    table = {
+        name: (words[:, word] >> np.uint64(at) & np.uint64((1 << bits) - 1)).astype(np.int64)
+        for name, (word, at, bits) in zip(names, _LAYOUT, strict=True)
+    }
+    table["imm"] = (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32).astype(np.int64)
+    table["top"] = (words[:, 0] >> np.uint64(56)).astype(np.int64)
+    return table
+
+
+def decode(binary: bytes) -> tuple[Instruction, ...]:
+    """The instructions of a binary program; raises ProgramError for bytes that are no program."""
     items: list[Instruction] = []
-    rows = zip(*(column.tolist() for column in columns), immediates.tolist(), strict=True)
-    for number, (op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm) in enumerate(
-        rows
-    ):
-        if op not in OPCODES or words[number, 0] >> np.uint64(56):
-            raise ProgramError(f"instruction {number} has no valid opcode word: {int(words[number, 0]):#018x}")
+    rows = zip(*(column.tolist() for column in fields(binary).values()), strict=True)
+    for number, row in enumerate(rows):
+        op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm, top = row
+        if op not in OPCODES or top:
+            raise ProgramError(f"instruction {number} has no valid opcode word: opcode {op}, unused bits {top:#x}")
         a = Operand(ac, ad, aw, bool(as_), ah)
         immediate = op in _IMMEDIATE
         b = Operand() if immediate else Operand(bc, bd, bw, bool(bs), bh)

@@ -9,10 +9,10 @@ samples than an array has rows, further arrays run it on theirs, fed by the same
 from __future__ import annotations
 
 from abc import ABC
-from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
 from xdsl.ir import Attribute, Block, ParametrizedAttribute, Region, SSAValue
 from xdsl.irdl import (
@@ -29,11 +29,13 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.code import Code, check_code
+from dialects.code import Code
+from dialects.code_check import check_binary, vectors
 from dialects.errors import ProgramError
 from dialects.isa import Op
 from dialects.target import Geometry
-from dialects.ternary import IntTensor, range_of, shape_of, shape_text
+from dialects.tensors import IntArray
+from dialects.ternary import IntTensor, shape_of, shape_text
 
 
 @irdl_attr_definition
@@ -129,7 +131,7 @@ class ProgramBase(IRDLOperation, ABC):
         geometry = self.geometry.geometry
         for segment in self.segments:
             try:
-                check_code(segment.packed.instructions, geometry.columns, geometry.domains)
+                check_binary(segment.packed.binary, geometry.columns, geometry.domains)
             except ProgramError as error:
                 raise VerifyException(f"segment {segment.layer}: {error}") from error
         self._verify_vectors()
@@ -139,22 +141,18 @@ class ProgramBase(IRDLOperation, ABC):
             if len(shape_of(value)) != 2 or shape_of(value)[1] < 1:
                 found = shape_text(shape_of(value))
                 raise VerifyException(f"a program takes and gives tensors (batch, features), found {found}")
-        read, written = (
-            sum(map(features, self.inputs)),
-            [(span.width, span.signed) for value in self.outputs for span in [range_of(value)] * features(value)],
-        )
-        seen: Counter[int] = Counter()
-        for segment in self.segments:
-            for item in segment.packed.instructions:
-                if item.op is Op.IN and item.imm >= read:
-                    raise VerifyException(f"input vector {item.imm} is read, there are {read}")
-                if item.op is Op.OUT:
-                    seen[item.imm] += 1
-        if set(seen) != set(range(len(written))) or any(count != 1 for count in seen.values()):
-            missing = sorted(set(range(len(written))) ^ set(seen)) or [v for v, count in seen.items() if count > 1]
-            raise VerifyException(
-                f"each of the {len(written)} output vectors is written once; not so vector {missing[0]}"
-            )
+        read, written = sum(map(features, self.inputs)), sum(map(features, self.outputs))
+        taken = np.concatenate([vectors(segment.packed.binary, Op.IN) for segment in self.segments] or [_NONE])
+        given = np.concatenate([vectors(segment.packed.binary, Op.OUT) for segment in self.segments] or [_NONE])
+        if len(taken) and taken.max() >= read:
+            raise VerifyException(f"input vector {taken.max()} is read, there are {read}")
+        times = np.bincount(given, minlength=written)
+        wrong = np.flatnonzero(times != np.concatenate([np.ones(written), np.zeros(len(times) - written)]))
+        if len(wrong):
+            raise VerifyException(f"each of the {written} output vectors is written once; not so vector {wrong[0]}")
+
+
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
 def features(value: SSAValue) -> int:

@@ -17,5 +17,32 @@ def share_many(
     result.
     """
 
+def share_layer(
+    matrix: NDArray[np.int64],
+    ranges: NDArray[np.int64],
+    costs: NDArray[np.int64],
+    *,
+    groups: int,
+    by_sign: bool,
+    steps: int,
+    seed: int,
+    threads: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Tables for a layer whose inputs share in that many groups, which are accumulated one after the other.
+
+    `costs` is passes.adder_graph_cost.cost_table(); `steps` of search are spent in all. With `by_sign`, positive and
+    negative terms are summed apart.
+    """
+
+def evaluate(
+    ranges: NDArray[np.int64],
+    nodes: NDArray[np.int32],
+    outputs: NDArray[np.int32],
+    costs: NDArray[np.int64],
+    *,
+    resident: bool,
+) -> tuple[int, int]:
+    """AP cycles besides shifting, and the most bits of a row that are alive at a time."""
+
 def coefficients(inputs: int, nodes: NDArray[np.int32], outputs: NDArray[np.int32]) -> NDArray[np.int64]:
     """The matrix (outputs, inputs) that tables of nodes and outputs compute, modulo 2**64."""

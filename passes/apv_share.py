@@ -1,4 +1,4 @@
-"""apv-share: fewer additions in the adder graphs of linear layers, by sharing common subexpressions.
+"""apv-share: fewer AP cycles in the adder graphs of linear layers, by sharing common subexpressions.
 
 Stands between convert-ternary-to-apv and convert-apv-to-rtm. Each graph is replaced by one that computes the same
 matrix, which is proved, if that costs fewer AP cycles and its live values fit the budget of bits a row.
@@ -12,11 +12,13 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
     out %6
 
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `budget` is the share of a row's
-bits, in percent, that a layer's values may take; `effort` and `seed` steer the search.
+bits, in percent, that a layer's values may take; `effort` (0 to 3) and `seed` steer the search; `threads` never change
+the result; `stats` prints a line a layer to stderr.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -28,7 +30,9 @@ from dialects.adder_graph import AdderGraph
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.target import Geometry
-from passes.kernel_groups import choose, evaluate, grouped
+from passes.adder_graph_search import coefficients
+from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
+from passes.placement import RESERVED_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -38,25 +42,53 @@ class ApvShare(ModulePass):
     name = "apv-share"
 
     group: int = 0
-    budget: int = 80
+    budget: int = 90
     effort: int = 1
     seed: int = 0
+    threads: int = 2
+    stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.group < 0 or self.effort < 0 or not 0 < self.budget <= 100:
-            raise PipelineError(
-                f"group {self.group}, budget {self.budget}, effort {self.effort}",
-                place=self.name,
-                hint="group and effort are at least 0, budget is a percentage",
-            )
+        self._check()
         geometry = geometry_of(op)
         for layer in [item for item in op.walk() if isinstance(item, apv.LinearOp)]:
-            layer.graph = apv.GraphAttr(self._share(layer.graph.data, geometry))
+            before = evaluate(layer.graph.data, 0, _resident(layer))
+            after = share_layer(layer.graph.data, before, self.group, self._options(geometry, _resident(layer)))
+            layer.graph = apv.GraphAttr(after.graph)
+            if self.stats:
+                print(stats_line(layer.layer.data if layer.layer else "linear", before, after), file=sys.stderr)
 
-    def _share(self, graph: AdderGraph, geometry: Geometry) -> AdderGraph:
-        matrix = graph.coefficients()
-        if self.group:
-            return grouped(matrix, graph.inputs, self.group, self.effort, self.seed)
-        budget = geometry.bits_per_row * self.budget // 100
-        best = choose(matrix, graph.inputs, budget, self.effort, self.seed)
-        return best[0].graph if best and best[0].cycles < evaluate(graph, 0).cycles else graph
+    def _check(self) -> None:
+        if self.group < 0 or not 0 <= self.effort < len(EFFORTS) or not 0 < self.budget <= 100 or self.threads < 1:
+            raise PipelineError(
+                f"group {self.group}, budget {self.budget}, effort {self.effort}, threads {self.threads}",
+                place=self.name,
+                hint=f"group is at least 0, budget a percentage, effort 0 to {len(EFFORTS) - 1}, threads at least 1",
+            )
+
+    def _options(self, geometry: Geometry, resident: bool) -> Options:
+        bits = (geometry.columns - RESERVED_COLUMNS) * geometry.domains
+        return Options(bits * self.budget // 100, self.effort, self.seed, self.threads, resident)
+
+
+def share_layer(graph: AdderGraph, before: Candidate, group: int, options: Options) -> Candidate:
+    """A cheaper graph for the matrix of `graph`, of a fixed group size if that isn't 0, or else `before`."""
+    matrix = coefficients(graph)
+    if group:
+        found = [grouped(matrix, graph.inputs, group, options, by_sign) for by_sign in (False, True)]
+        return min(found, key=lambda candidate: candidate.cycles)
+    best = choose(matrix, graph.inputs, options)
+    return best if best and best.cycles < before.cycles else before
+
+
+def stats_line(layer: str, before: Candidate, after: Candidate) -> str:
+    """What sharing has gained in a layer."""
+    return (
+        f"{layer}: additions {before.additions} -> {after.additions}, cycles {before.cycles} -> {after.cycles}, "
+        f"live bits {before.live_bits} -> {after.live_bits}, group {after.group}"
+    )
+
+
+def _resident(layer: apv.LinearOp) -> bool:
+    """Whether inputs are computed in the array, all before the layer begins, rather than loaded when needed."""
+    return not all(isinstance(value.owner, apv.LoadOp) for value in layer.inputs)

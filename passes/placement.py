@@ -104,12 +104,14 @@ class _Column:
     free: list[tuple[int, int]]
 
     def take(self, width: int) -> int:
-        """First domain of an interval of that width, or -1."""
-        for index, (begin, end) in enumerate(self.free):
-            if end - begin >= width:
-                self.free[index : index + 1] = [(begin + width, end)] if end - begin > width else []
-                return begin
-        return -1
+        """First domain of the smallest free interval that has that width, or -1."""
+        fitting = [(end - begin, index) for index, (begin, end) in enumerate(self.free) if end - begin >= width]
+        if not fitting:
+            return -1
+        index = min(fitting)[1]
+        begin, end = self.free[index]
+        self.free[index : index + 1] = [(begin + width, end)] if end - begin > width else []
+        return begin
 
     def give(self, begin: int, width: int) -> None:
         """Return an interval, merged with its neighbours."""
@@ -125,7 +127,8 @@ class _Column:
 class _Memory:
     """The columns of an array while slots come and go."""
 
-    def __init__(self, slots: Sequence[Slot], geometry: Geometry):
+    def __init__(self, slots: Sequence[Slot], geometry: Geometry, packed: bool):
+        self.packed = packed
         count = geometry.columns - RESERVED_COLUMNS
         self.slots = slots
         self.columns = [_Column([(0, geometry.domains)]) for _ in range(count)]
@@ -149,18 +152,18 @@ class _Memory:
         """The best place that is free, or None.
 
         First in the slot's own pool without conflicts, then without those that can't be parted by a copy of a source,
-        then in the other pool, then anywhere; among these the emptiest column.
+        then in the other pool, then anywhere; among these the emptiest column, or the fullest
+        that fits if `packed`.
         """
         slot = self.slots[number]
         met = {self.places[other].column for other in slot.meets if other in self.places}
         paired = met | {self.places[other].column for other in slot.pairs if other in self.places}
         own, other = self.pools[slot.activation]
         for pool, forbidden in ((own, paired), (own, met), (other, met), (self.everything, set[int]())):
-            room = self.room[pool]
-            order: list[int] = pool[np.argsort(-room, kind="stable")].tolist()
+            fitting = pool[self.room[pool] >= slot.width]
+            room = self.room[fitting]
+            order: list[int] = fitting[np.argsort(room if self.packed else -room, kind="stable")].tolist()
             for index in order:
-                if self.room[index] < slot.width:
-                    break
                 if index not in forbidden and (domain := self.columns[index].take(slot.width)) >= 0:
                     self.room[index] -= slot.width
                     self.places[number] = Cell(index, domain)
@@ -169,8 +172,18 @@ class _Memory:
 
 
 def place_slots(slots: Sequence[Slot], geometry: Geometry) -> list[Cell]:
-    """Column and first domain of every slot; raises CapacityError where they don't fit."""
-    memory = _Memory(slots, geometry)
+    """Column and first domain of every slot; raises CapacityError where they don't fit.
+
+    Values that are spread over the columns shift less; where that leaves too small gaps, they are packed.
+    """
+    try:
+        return _place_slots(slots, geometry, packed=False)
+    except CapacityError:
+        return _place_slots(slots, geometry, packed=True)
+
+
+def _place_slots(slots: Sequence[Slot], geometry: Geometry, packed: bool) -> list[Cell]:
+    memory = _Memory(slots, geometry, packed)
     places: list[Cell] = []
     dying: defaultdict[int, list[int]] = defaultdict(list)
     time = 0

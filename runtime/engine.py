@@ -69,6 +69,11 @@ def run(
 
     Raises ProgramError where the code is malformed or leaves the array.
     """
+    if torn := [len(segment) for segment in segments if len(segment) % BYTES_PER_INSTRUCTION]:
+        raise ProgramError(
+            f"a segment is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {torn[0]}",
+            hint="the file is truncated or no AP program",
+        )
     code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)

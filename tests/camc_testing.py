@@ -1,4 +1,4 @@
-"""Helpers of the tests: bare machines, networks built by operation, and a small network as text."""
+"""Helpers of the tests: bare machines, networks built by operation, a small network as text, random machine code."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.parser import Parser
 
 from cam_compiler.pipeline import make_context
-from dialects.isa import Instruction
-from dialects.target import Target
+from dialects.code import check_code
+from dialects.errors import ProgramError
+from dialects.grammar import in_loop
+from dialects.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.ranges import Range
+from dialects.target import Geometry, Target
 from dialects.tensors import IntArray
 from runtime.counts import Counts
 from runtime.simulator import Simulator
@@ -116,3 +120,90 @@ func.func @main(%x: tensor<?x1x3xf32> {onnx.name="x"}) -> (tensor<?x2xf32> {onnx
 }
 """  # noqa: E501
 """A network with every operation of the ternary dialect, in which every weight and threshold matters."""
+
+
+# Random machine code.
+
+WIDEST = 12
+"""Bits of the places in random code."""
+
+
+def random_target(rng: np.random.Generator) -> Target:
+    """A small machine of any shape."""
+    return Target(
+        "random",
+        rows=int(rng.choice([1, 8, 64, 100, 256, 1 << 20])),
+        columns=int(rng.choice([4, 5, 9, 20])),
+        domains=int(rng.choice([1, 3, 12, 24, 40])),
+        search_cycles=int(rng.integers(1, 4)),
+        write_cycles=int(rng.integers(1, 4)),
+        buffer_bits_per_cycle=int(rng.choice([1, 7, 256])),
+    )
+
+
+def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int) -> Instruction:
+    """Any legal instruction, on columns that differ; `inputs` and `outputs` are numbers of vectors."""
+    destination, *sources, carry = (int(column) for column in rng.choice(geometry.columns, size=4, replace=False))
+    op = Op(int(rng.integers(1, len(Op) + 1)))
+    width = int(rng.integers(1, min(WIDEST, geometry.domains) + 1))
+    row = OPCODES[op]
+    a, b = (_random_operand(rng, geometry, column) for column in sources)
+    if op in (Op.CMP_GE, Op.CMP_GEV, Op.OUT):
+        a, b = a._replace(shift=0, width=max(a.width, 1)), b._replace(shift=0)
+        width = compared_width(a, b) if op is Op.CMP_GEV else a.width
+    if op is Op.SET_IF:
+        a = Operand(a.column, int(rng.integers(geometry.domains)), 1)
+    imm = int(rng.integers(-(1 << 31), 1 << 31)) if rng.random() < 0.2 else int(rng.integers(-(1 << 12), 1 << 12))
+    if op is Op.CMP_GE:
+        span = Range.of_width(width, a.signed)
+        imm = int(rng.integers(span.lo, span.hi + 1))
+    elif op in (Op.IN, Op.OUT):
+        imm = int(rng.integers(inputs if op is Op.IN else outputs))
+    swept, cell = "D" in row.operands, "d" in row.operands
+    start = int(rng.integers(geometry.domains - (width if swept else 1) + 1))
+    return Instruction(
+        op,
+        Cell(destination, start) if swept or cell else NO_CELL,
+        width,
+        a if "A" in row.operands or "a" in row.operands else ZERO,
+        (a if rng.random() < 0.1 else b) if "B" in row.operands else ZERO,
+        imm if "I" in row.operands else 0,
+        Cell(carry, int(rng.integers(geometry.domains))) if "c" in row.operands else NO_CELL,
+    )
+
+
+def _random_operand(rng: np.random.Generator, geometry: Geometry, column: int) -> Operand:
+    if rng.random() < 0.1:
+        return ZERO
+    width = int(rng.integers(1, min(WIDEST, geometry.domains) + 1))
+    domain = int(rng.integers(geometry.domains - width + 1))
+    return Operand(column, domain, width, bool(rng.integers(2)), int(rng.choice([0, 0, 1, 2, 3, 13])))
+
+
+def random_loop(rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int) -> list[Instruction]:
+    """A legal bit loop of one to four members, with starts of their own."""
+    members: list[Instruction] = []
+    wanted = int(rng.choice([1, 1, 2, 4]))
+    for _ in range(8):
+        item = random_instruction(rng, geometry, inputs, outputs)
+        if rng.random() < 0.5:
+            item = item._replace(start=int(rng.integers(6)))
+        tried = in_loop([*members, item])
+        try:
+            check_code(tried, geometry.columns, geometry.domains)
+        except ProgramError:
+            continue
+        members = tried
+        if len(members) == wanted:
+            break
+    return members
+
+
+def whole_memory(geometry: Geometry, first: int) -> list[Instruction]:
+    """Code that reads out every bit, into output vectors from `first` on."""
+    places = [
+        Operand(column, domain, min(60, geometry.domains - domain))
+        for column in range(geometry.columns)
+        for domain in range(0, geometry.domains, 60)
+    ]
+    return [Instruction(Op.OUT, NO_CELL, place.width, place, imm=first + n) for n, place in enumerate(places)]

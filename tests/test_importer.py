@@ -963,8 +963,8 @@ def test_opset_out_of_range(opset: int):
 
 def test_unsupported_operators():
     net = Net(shape=["N", 1, 4, 4])
-    net.op("Conv", net.quant("x", 0.25, 0.0, 3), net.const(np.ones((1, 1, 3, 3))), name="conv1")
-    failing(net, "Conv 'conv1'", "Conv is not supported", "MatMul", "Quant")
+    net.op("LRN", net.quant("x", 0.25, 0.0, 3), name="norm1", size=1)
+    failing(net, "LRN 'norm1'", "LRN is not supported", "MatMul", "Quant")
     net = qonnx_net()
     net.op("Softmax", net.last, name="soft")
     failing(net, "Softmax 'soft'")
@@ -1017,8 +1017,8 @@ def test_other_things_that_cannot_be_compiled():
     failing(net, "Quant 'q'", "STOCHASTIC")
     net = Net()
     q = net.quant("x", 0.25, 0.0, 3)
-    net.op("Add", q, net.quant("x", 0.5, 0.0, 3), name="residual")
-    failing(net, "Add 'residual'")
+    net.op("Mul", q, net.quant("x", 0.5, 0.0, 3), name="gate")
+    failing(net, "Mul 'gate'")
     net = Net()
     net.op("Reshape", net.quant("x", 0.25, 0.0, 3), net.const([3, -1], np.int64), name="fold")
     failing(net, "Reshape 'fold'", "batch")

@@ -45,7 +45,7 @@ class Quant(OpRun):
 
     op_domain = zoo.QONNX_DOMAIN
 
-    def _run(self, x, scale, zero_point, bits, narrow=None, signed=None, rounding_mode=None):  # noqa: ANN
+    def _run(self, x, scale, zero_point, bits, narrow=None, signed=None, rounding_mode=None):
         lowest = -(2 ** (int(bits) - 1)) + narrow if signed else 0
         highest = 2 ** (int(bits) - signed) - 1 - (narrow and not signed)
         codes = np.rint(np.clip(x / scale + zero_point, lowest, highest))
@@ -124,7 +124,7 @@ def test_activations_use_their_levels(bits: int) -> None:
     _, network = zoo.generate("resnet20", replace(SMALL_NETWORKS["resnet20"], activation_bits=bits))
     for spread in network.spreads[1:-1]:
         assert spread.levels == (bits, False)
-        assert spread.used >= 0.9 * 2**bits, spread
+        assert spread.used >= 0.8 * 2**bits, spread
         assert 0.001 < spread.saturated < 0.3 and spread.zeros < 0.8, spread
 
 

@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.model import Node
-from cam_compiler.importer.sums import resolved
+from cam_compiler.importer.sums import MAX_SUM, resolved
 from cam_compiler.importer.thresholds import (
     Reach,
     Table,
@@ -30,9 +30,6 @@ from cam_compiler.importer.weights import Weights, weights_of
 from dialects import ternary
 from dialects.ranges import Range
 from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
-
-MAX_SUM = 1 << 52
-"""Sums beyond this leave the exact range of double precision, which interpreters multiply in."""
 
 _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
 
@@ -85,7 +82,7 @@ class Builder:
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
         if value.terms:
-            value = self._summed(value, node)
+            value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
             raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
         if value.steps is None and not any(piece.clamps for piece in value.outer.flat):
@@ -112,18 +109,27 @@ class Builder:
         return integer_table(channels, reaches, ternary.range_of(value.base))
 
     def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
-        source = self.reshape(value.base, (prod(value.shape),)) if flat else value.base
-        packed, origin = _single_row(table.thresholds), value.origin
+        source, origin = self.reshape(value.base, (prod(value.shape),)) if flat else value.base, value.origin
+        pool = source.owner
+        if isinstance(pool, ternary.MaxPoolOp) and not any(table.thresholds.down):
+            # Maxima and rising steps commute, and it is less to move and compare once the steps are made.
+            steps, window = self._steps(pool.input, table, origin), pool.window.data
+            layer = pool.layer.data if pool.layer else ""
+            return self.add((steps, window, "max"), ternary.MaxPoolOp(steps, window, layer), layer or origin.hint)
+        return self.reshape(self._steps(source, table, origin), value.shape)
+
+    def _steps(self, source: SSAValue, table: Table, origin: Origin) -> SSAValue:
+        packed = _single_row(table.thresholds)
         key = (source, packed, table.result)
         if isinstance(packed, FloatThresholds):
             op = ternary.QuantizeOp(source, packed, table.result, origin.layer)
         else:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
-        return self.reshape(self.add(key, op, origin.hint), value.shape)
+        return self.add(key, op, origin.hint)
 
     # ---- sums
 
-    def _summed(self, value: Activation, node: Node) -> Activation:
+    def summed(self, value: Activation, node: Node) -> Activation:
         """A pending sum with integers of its own."""
         total = resolved(value, node)
         bases = [term.base for term in value.terms]

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.exact import ZERO, ObjectArray
+from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, each
 from cam_compiler.importer.model import Node
-from cam_compiler.importer.values import Activation
+from cam_compiler.importer.values import Activation, Origin
 from dialects import ternary
-from dialects.tensors import IntArray
+from dialects.tensors import IntArray, IntMatrix
 from dialects.window import Window
+
+MAX_REFINEMENT = 16
+"""How much finer integers may get so that one of them stands for the padding."""
 
 
 def rank_of(call: Call, value: Activation) -> int:
@@ -73,8 +76,8 @@ def channel_ranges(value: Activation) -> tuple[IntArray, IntArray]:
     return np.broadcast_to(lows, shape), np.broadcast_to(highs, shape)
 
 
-def integer_of(slopes: ObjectArray, offsets: ObjectArray, target: Fraction = ZERO) -> int | None:
-    """The one integer that stands for `target` in every channel; None where there is none."""
+def _number_of(slopes: ObjectArray, offsets: ObjectArray, target: Fraction) -> Fraction | None:
+    """What the integers would have to be to stand for `target` in every channel; None where that differs."""
     found: set[Fraction] = set()
     for slope, offset in {(slope, offset) for slope, offset in zip(slopes.flat, offsets.flat, strict=True)}:
         if slope:
@@ -82,9 +85,38 @@ def integer_of(slopes: ObjectArray, offsets: ObjectArray, target: Fraction = ZER
         elif offset != target:
             return None
     if not found:
-        return 0
+        return ZERO
     number = found.pop()
-    return None if found or number.denominator != 1 else number.numerator
+    return None if found else number
+
+
+def with_integer_for(call: Call, image: Activation, target: Fraction = ZERO) -> tuple[Activation, int] | None:
+    """The image with the integer that stands for `target`; None where there is none.
+
+    Where it would be a half or the like, as zero between the -1 and 1 of BipolarQuant, the integers get finer.
+    """
+    slopes, offsets = slopes_of(call.node, image), offsets_of(call.node, image)
+    number = _number_of(slopes, offsets, target)
+    if number is None or number.denominator > MAX_REFINEMENT:
+        return None
+    factor = number.denominator
+    if factor == 1:
+        return image, number.numerator
+    base = call.builder.combine([image.base], IntMatrix.from_array(np.array([[factor]])), Origin.of(call.node))
+    assert image.lows is not None and image.highs is not None
+    outer = each(lambda piece: Piece(piece.slope / factor, piece.offset), image.outer)
+    finer = replace(image, base=base, outer=outer, lows=image.lows * factor, highs=image.highs * factor)
+    return finer, number.numerator
+
+
+def slopes_of(node: Node, image: Activation) -> ObjectArray:
+    """What a step of each channel's integers stands for (channels,)."""
+    return per_channel(node, each(lambda piece: piece.slope, image.outer), image.shape[0])
+
+
+def offsets_of(node: Node, image: Activation) -> ObjectArray:
+    """What the integer 0 stands for in each channel (channels,)."""
+    return per_channel(node, each(lambda piece: piece.offset, image.outer), image.shape[0])
 
 
 def unpadded(base: SSAValue, window: Window, pad: int) -> tuple[SSAValue, Window, int]:

@@ -11,7 +11,15 @@ from cam_compiler.importer.builder import checked_ranges, constant_part
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, Piece, compact, each
-from cam_compiler.importer.images import as_image, as_sequence, integer_of, per_channel, rank_of, unpadded
+from cam_compiler.importer.images import (
+    as_image,
+    as_sequence,
+    offsets_of,
+    rank_of,
+    slopes_of,
+    unpadded,
+    with_integer_for,
+)
 from cam_compiler.importer.nodes_product import input_scale, output_quantised, tensor_zero
 from cam_compiler.importer.quantizers import checked_scale
 from cam_compiler.importer.values import Activation, Origin, Value
@@ -92,25 +100,22 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     image = as_image(call, call.builder.materialise(value, call.node))
     groups = _groups(call, image.shape[0], weights)
     place = placed(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
-    slopes = per_channel(call.node, each(lambda piece: piece.slope, image.outer), image.shape[0])
-    offsets = per_channel(call.node, each(lambda piece: piece.offset, image.outer), image.shape[0])
-    pad = _pad(call, place, slopes, offsets)
+    image, pad = _padded(call, image, place)
+    slopes, offsets = slopes_of(call.node, image), offsets_of(call.node, image)
     table, constants = _weighted(call, _matrix(weights), slopes, offsets, groups)
     result = _emit(call, image, place, table, constants, groups, pad)
     return (result if rank == 2 else as_sequence(call, result)).typed(value.elem_type)
 
 
-def _pad(call: Call, place: Placed, slopes: ObjectArray, offsets: ObjectArray) -> int:
-    """The integer that stands for the zeros around the image."""
-    if not place.window.padded:
-        return 0
-    pad = integer_of(slopes, offsets)
-    if pad is None:
+def _padded(call: Call, image: Activation, place: Placed) -> tuple[Activation, int]:
+    """The image with the integer that stands for the zeros around it."""
+    found = with_integer_for(call, image) if place.window.padded else (image, 0)
+    if found is None:
         raise call.node.error(
             "it pads with zeros, and its input has no integer that stands for zero",
             hint="a quantiser with an integer zero point for all channels, or no padding",
         )
-    return pad
+    return found
 
 
 def _emit(

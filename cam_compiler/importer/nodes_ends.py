@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import accumulate
 from math import log2
 
 import numpy as np
@@ -138,9 +139,7 @@ def channel_split(call: Call) -> Value:
         sizes = [size] * (count - 1) + [channels - size * (count - 1)]
     if len(sizes) != count or sum(sizes) != channels or min(sizes) < 1:
         raise node.error(f"it cuts {channels} channels into {sizes}")
-    starts = np.cumsum([0, *sizes])
-    parts = [
-        selected(call, value, np.arange(start, start + size)) for start, size in zip(starts, sizes, strict=False)
-    ]
+    starts = accumulate(sizes, initial=0)
+    parts = [selected(call, value, np.arange(start, start + size)) for start, size in zip(starts, sizes, strict=False)]
     call.context.values.update(zip(node.outputs, parts, strict=True))
     return parts[0]

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import MICROSOFT, Call, handles
-from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.exact import ONE, ZERO, each
 from cam_compiler.importer.nodes_quantizers import apply, operand_shape
-from cam_compiler.importer.nodes_sums import summed
+from cam_compiler.importer.nodes_sums import concatenated, summed
 from cam_compiler.importer.quantizers import checked_scale, dequantize_linear, dequantized, quantize_linear
-from cam_compiler.importer.values import Activation, Value, per_sample
+from cam_compiler.importer.values import Activation, Term, Value, per_sample
 from dialects.errors import ModelError
 
 
@@ -45,21 +47,28 @@ def reshaped(call: Call, value: Activation, shape: tuple[int, ...]) -> Activatio
     """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
     if shape == value.shape:
         return value
-    if value.steps is not None or value.terms:
+    if value.steps is not None:
         value = call.builder.materialise(value, call.node)
+    builder, before = call.builder, value.shape
 
-    def change(array: ObjectArray) -> ObjectArray:
+    def change(array: NDArray[Any]) -> NDArray[Any]:
         if array.size == 1:
             return array.reshape((1,) * len(shape))
-        return np.broadcast_to(array, value.shape).reshape(shape)
+        return np.broadcast_to(array, before).reshape(shape)
+
+    terms = [
+        Term(builder.reshape(term.base, shape), change(term.slopes), change(term.lows), change(term.highs))
+        for term in value.terms
+    ]
 
     return replace(
         value,
-        base=call.builder.reshape(value.base, shape),
+        base=builder.reshape(value.base, shape),
         shape=shape,
         outer=change(value.outer),
-        lows=None if value.lows is None else change(value.lows),  # pyright: ignore[reportArgumentType]
-        highs=None if value.highs is None else change(value.highs),  # pyright: ignore[reportArgumentType]
+        lows=None if value.lows is None else change(value.lows),
+        highs=None if value.highs is None else change(value.highs),
+        terms=tuple(terms),
     )
 
 
@@ -203,3 +212,15 @@ def qlinear_elementwise(call: Call) -> Value:
     amounts = per_sample(call.node, left, right.exact(call.node))
     real = left.affine(ONE, amounts) if call.node.op == "QLinearAdd" else left.affine(amounts, ZERO)
     return output_quantised(call, real, 6, 7)
+
+
+@handles("QLinearConcat", domains=(MICROSOFT,))
+def qlinear_concat(call: Call) -> Value:
+    """Inputs: the result's scale and zero point, then each tensor with its scale and zero point."""
+    parts: list[Activation] = []
+    for index in range(2, len(call.node.inputs), 3):
+        part = dequantised(call, index)
+        if isinstance(part, Constant):
+            raise call.node.error("one of its inputs is constant", hint="tensors that depend on the input")
+        parts.append(part)
+    return output_quantised(call, concatenated(call, parts), 0, 1)

@@ -78,9 +78,11 @@ def sum_node(call: Call) -> Value:
 @handles("Concat")
 def concat(call: Call) -> Value:
     """Tensors one after another along their channels."""
-    node = call.node
-    values = [call.activation(index) for index in range(len(call.node.inputs))]
-    shape = values[0].shape
+    return concatenated(call, [call.activation(index) for index in range(len(call.node.inputs))])
+
+
+def concatenated(call: Call, values: list[Activation]) -> Activation:
+    node, shape = call.node, values[0].shape
     axis = node.integer("axis", 1)
     if axis not in (1, -len(shape)) or not shape:
         raise node.error(f"it concatenates along axis {axis}", hint="only channels (axis 1) can be concatenated")

@@ -9,7 +9,7 @@ import numpy as np
 
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.exact import ObjectArray, Piece, compact, each
-from cam_compiler.importer.images import channel_ranges, integer_of, per_channel, unpadded
+from cam_compiler.importer.images import channel_ranges, per_channel, unpadded, with_integer_for
 from cam_compiler.importer.values import Activation, Origin
 from cam_compiler.importer.windows import Placed
 from dialects import ternary
@@ -78,19 +78,19 @@ def average(call: Call, image: Activation, place: Placed, include_pads: bool, me
     Padding with the integer that stands for zero gives every position the same scale. Where there is none, or where
     pads don't count, scale and offset differ by position.
     """
-    slopes, offsets = each(lambda piece: piece.slope, image.outer), each(lambda piece: piece.offset, image.outer)
-    per_channel(call.node, slopes, image.shape[0])
+    per_channel(call.node, image.outer, image.shape[0])
     size, inside = place.window.size, place.counts(include_pads=False)
     divisor = place.counts(include_pads) if mean else np.ones_like(inside)
     if int(divisor.min()) < 1:
         raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
     even = bool((divisor == divisor.flat[0]).all())
-    pad = integer_of(slopes, offsets) if even and (inside != size).any() else 0
-    if pad is not None and even:
-        inside = np.full_like(inside, size)
+    pad, found = 0, with_integer_for(call, image) if even and (inside != size).any() else None
+    if found is not None:
+        (image, pad), inside = found, np.full_like(inside, size)
     if even and (inside == inside.flat[0]).all():
         inside, divisor = inside[:1, :1], divisor[:1, :1]
-    sums = sum_pool(call, image, place, pad or 0)
+    slopes, offsets = each(lambda piece: piece.slope, image.outer), each(lambda piece: piece.offset, image.outer)
+    sums = sum_pool(call, image, place, pad)
     outer = each(Piece, _over(slopes, divisor), _times_over(offsets, inside, divisor))
     return replace(sums, outer=compact(outer))
 
@@ -106,14 +106,13 @@ def _times_over(values: ObjectArray, count: IntArray, divisor: IntArray) -> Obje
 
 def padded(call: Call, image: Activation, place: Placed, target: Fraction) -> Activation:
     """The image with a border that stands for the number `target`: sums of windows of one element."""
-    slopes = per_channel(call.node, each(lambda piece: piece.slope, image.outer), image.shape[0])
-    offsets = per_channel(call.node, each(lambda piece: piece.offset, image.outer), image.shape[0])
-    pad = integer_of(slopes, offsets, target)
-    if pad is None:
+    found = with_integer_for(call, image, target)
+    if found is None:
         raise call.node.error(
             f"it pads with {float(target)}, and its input has no integer that stands for it",
             hint="a quantiser with an integer zero point for all channels",
         )
+    image, pad = found
     return replace(sum_pool(call, image, place, pad), outer=image.outer)
 
 
@@ -124,5 +123,6 @@ def affine_only(call: Call, value: Activation) -> Activation:
 
 def without_step(call: Call, value: Activation) -> Activation:
     """The tensor with its quantiser made; clamps without a quantiser may still be pending."""
-    pending = value.steps is not None or value.kind is not None or bool(value.terms)
-    return call.builder.materialise(value, call.node) if pending else value
+    if value.steps is not None or value.kind is not None:
+        return call.builder.materialise(value, call.node)
+    return call.builder.summed(value, call.node) if value.terms else value

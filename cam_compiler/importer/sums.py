@@ -20,7 +20,12 @@ from cam_compiler.importer.thresholds import Channel, Crossing, Reach, TableErro
 from cam_compiler.importer.values import Activation
 from dialects.tensors import IntMatrix
 
-MAX_MULTIPLIER = 1 << 24
+MAX_MULTIPLIER = 1 << 28
+"""Enough for any two scales of single precision that are at most sixteen times apart."""
+
+MAX_SUM = 1 << 52
+"""Sums beyond this leave the exact range of double precision, which interpreters multiply in."""
+
 CHEAP = 2
 """Exact multipliers up to this are not worth a search for smaller ones."""
 
@@ -66,8 +71,7 @@ def resolved(value: Activation, node: Node) -> Total:
             found = _searched(summands, function) if quantised else None
             known[key] = found or _exact(summands, function, quantised)
         channels.append(known[key])
-    largest = max(abs(factor) for channel in channels for factor in channel.multipliers)
-    if largest > MAX_MULTIPLIER:
+    if not _fits(channels):
         raise node.error(
             f"it takes the sum '{value.origin.layer}' of tensors whose scales have no common step",
             hint="a quantiser right after the sum, or scales in the ratio of small integers",
@@ -78,9 +82,14 @@ def resolved(value: Activation, node: Node) -> Total:
 def exact_sum(value: Activation, node: Node) -> Total | None:
     """A pending sum with multipliers in the exact ratio of its scales; None where those are too large."""
     channels = [_exact(summands, function, value.steps is not None) for summands, function in _channels(value, node)]
-    if max(abs(factor) for channel in channels for factor in channel.multipliers) > MAX_MULTIPLIER:
-        return None
-    return _total(value, channels)
+    return _total(value, channels) if _fits(channels) else None
+
+
+def _fits(channels: list[_Channel]) -> bool:
+    return all(
+        max(map(abs, channel.multipliers)) <= MAX_MULTIPLIER and max(-channel.low, channel.high) <= MAX_SUM
+        for channel in channels
+    )
 
 
 def _channels(value: Activation, node: Node) -> list[tuple[tuple[Summand, ...], Channel]]:

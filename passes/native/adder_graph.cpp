@@ -5,15 +5,11 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
 
-#include <atomic>
-#include <exception>
 #include <memory>
 #include <string>
-#include <system_error>
-#include <thread>
 
-#include "expansion.hpp"
-#include "kernel.hpp"
+#include "evaluation.hpp"
+#include "grouping.hpp"
 
 namespace nb = nanobind;
 using namespace adder_graph;
@@ -22,6 +18,7 @@ namespace {
 
 using Weights = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Column = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<2>>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
@@ -49,41 +46,17 @@ Kernel checked_kernel(std::size_t number, const Weights& weights, const Weights&
     return kernel;
 }
 
-// Solves every kernel; threads take the next one each, and share nothing else.
-std::vector<Tables> solve_all(const std::vector<Kernel>& kernels, std::uint64_t seed, int threads) {
-    std::vector<Tables> solved(kernels.size());
-    std::vector<std::exception_ptr> errors(kernels.size());
-    std::atomic<std::size_t> next{0};
-    const auto work = [&] {
-        for (std::size_t at = next++; at < kernels.size(); at = next++) {
-            try {
-                solved[at] = solve(kernels[at], seed);
-            } catch (...) {
-                errors[at] = std::current_exception();
-            }
-        }
-    };
-    std::vector<std::thread> others;
-    for (int other = 1; other < threads; ++other) {
-        try {
-            others.emplace_back(work);
-        } catch (const std::system_error&) {
-            break;  // the threads there are do it all
-        }
-    }
-    work();
-    for (std::thread& other : others) other.join();
-    for (const std::exception_ptr& error : errors)
-        if (error) std::rethrow_exception(error);
-    return solved;
-}
-
 // A two-dimensional array that owns the elements it is given.
 template <typename Array, typename Element>
 Array to_array(std::vector<Element> elements, std::size_t rows, std::size_t columns) {
     auto held = std::make_unique<std::vector<Element>>(std::move(elements));
     nb::capsule owner(held.get(), [](void* data) noexcept { delete static_cast<std::vector<Element>*>(data); });
     return Array(held.release()->data(), {rows, columns}, owner);
+}
+
+std::pair<Table, Table> to_tables(const Tables& tables) {
+    return {to_array<Table>(tables.nodes, tables.nodes.size(), 5),
+            to_array<Table>(tables.outputs, tables.outputs.size(), 3)};
 }
 
 std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matrices,
@@ -96,16 +69,43 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
     std::vector<Kernel> kernels;
     for (std::size_t number = 0; number < matrices.size(); ++number)
         kernels.push_back(checked_kernel(number, matrices[number], ranges[number], steps[number]));
-    const int useful = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), kernels.size()));
-    std::vector<Tables> solved;
+    std::vector<Tables> solved(kernels.size());
     {
         nb::gil_scoped_release release;
-        solved = solve_all(kernels, seed, useful);
+        each_in_parallel(kernels.size(), threads,
+                         [&](std::size_t number) { solved[number] = solve(kernels[number], seed); });
     }
     std::vector<std::pair<Table, Table>> tables;
-    for (const Tables& one : solved) tables.emplace_back(to_array<Table>(one.nodes, one.nodes.size(), 5),
-                            to_array<Table>(one.outputs, one.outputs.size(), 3));
+    for (const Tables& one : solved) tables.push_back(to_tables(one));
     return tables;
+}
+
+std::pair<Table, Table> share_layer(const Weights& matrix, const Weights& ranges, const Column& costs,
+                                    std::size_t groups, bool by_sign, std::int64_t steps, std::uint64_t seed,
+                                    int threads) {
+    const Kernel kernel = checked_kernel(0, matrix, ranges, steps);
+    if (groups < 1 || groups > std::max<std::size_t>(1, kernel.inputs))
+        throw nb::value_error("expected at least one group and at most one an input");
+    if (threads < 1) throw nb::value_error("expected at least one thread");
+    const Costs table({costs.data(), costs.size()});
+    Tables solved;
+    {
+        nb::gil_scoped_release release;
+        solved = solve_layer(kernel, table, {groups, by_sign}, seed, threads);
+    }
+    return to_tables(solved);
+}
+
+std::pair<std::int64_t, std::int64_t> evaluate(const Weights& ranges, const Rows& nodes, const Rows& outputs,
+                                               const Column& costs, bool resident) {
+    if (nodes.shape(1) != 5 || outputs.shape(1) != 3) throw nb::value_error("expected tables of 5 and of 3 columns");
+    const Graph graph{ranges.shape(0), {nodes.data(), nodes.size()}, {outputs.data(), outputs.size()}};
+    if (ranges.shape(1) != 2) throw nb::value_error("expected a lowest and a highest value for each input");
+    const Kernel inputs{0, graph.inputs, {}, {ranges.data(), ranges.size()}, 0};
+    const Costs table({costs.data(), costs.size()});
+    nb::gil_scoped_release release;
+    const Evaluation found = Evaluator(graph, intervals_of(inputs), table, resident).run();
+    return {found.cycles, found.live_bits};
 }
 
 Matrix coefficients(std::size_t inputs, const Rows& nodes, const Rows& outputs) {
@@ -129,6 +129,13 @@ NB_MODULE(_adder_graph, module) {
                "Node and output tables for matrices (outputs, inputs) of int64 and ranges (inputs, 2).\n\n"
                "After greedy sharing, each kernel's number of steps of search follows. Neither threads nor repetition\n"
                "change the result.");
+    module.def("share_layer", &share_layer, nb::arg("matrix").noconvert(), nb::arg("ranges").noconvert(),
+               nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("groups"), nb::arg("by_sign"), nb::arg("steps"),
+               nb::arg("seed"), nb::arg("threads"),
+               "Tables for a layer whose inputs share in groups, which are accumulated one after the other.");
+    module.def("evaluate", &evaluate, nb::arg("ranges").noconvert(), nb::arg("nodes").noconvert(),
+               nb::arg("outputs").noconvert(), nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("resident"),
+               "AP cycles besides shifting, and the most bits of a row that are alive at a time.");
     module.def("coefficients", &coefficients, nb::arg("inputs"), nb::arg("nodes").noconvert(),
                nb::arg("outputs").noconvert(),
                "The matrix (outputs, inputs) that tables of nodes and outputs compute, modulo 2**64.");

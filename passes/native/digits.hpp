@@ -59,27 +59,39 @@ struct RowLess {
     }
 };
 
-inline DistinctRows distinct_rows(std::span<const std::int64_t> weights, std::size_t outputs, std::size_t inputs) {
-    std::map<Row, Alias, RowLess> known;
-    DistinctRows found;
-    for (std::size_t output = 0; output < outputs; ++output) {
-        Row terms = digits_of(weights.subspan(output * inputs, inputs));
-        Alias& alias = found.outputs.emplace_back();
-        if (terms.empty()) continue;
+// Collects the rows of a matrix, each distinct one once.
+class RowSet {
+public:
+    // One more row of the matrix, which may be empty.
+    void add(Row terms) {
+        Alias& alias = found_.outputs.emplace_back();
+        if (terms.empty()) return;
         alias = normalise(terms);
-        const auto number = static_cast<std::int32_t>(found.rows.size());
-        const auto [at, is_new] = known.try_emplace(terms, Alias{number, 0, alias.negative});
+        const auto number = static_cast<std::int32_t>(found_.rows.size());
+        const auto [at, is_new] = known_.try_emplace(terms, Alias{number, 0, alias.negative});
         // The first of equal rows keeps its sign, so that few outputs are negated.
         alias.negative ^= at->second.negative;
         alias.ref = at->second.ref;
-        if (!is_new) continue;
+        if (!is_new) return;
         for (Term& term : terms) {
-            found.max_shift = std::max(found.max_shift, static_cast<int>(term.shift));
+            found_.max_shift = std::max(found_.max_shift, static_cast<int>(term.shift));
             term.negative ^= at->second.negative;
         }
-        found.rows.push_back(std::move(terms));
+        found_.rows.push_back(std::move(terms));
     }
-    return found;
+
+    DistinctRows take() { return std::move(found_); }
+
+private:
+    std::map<Row, Alias, RowLess> known_;
+    DistinctRows found_;
+};
+
+inline DistinctRows distinct_rows(std::span<const std::int64_t> weights, std::size_t outputs, std::size_t inputs) {
+    RowSet rows;
+    for (std::size_t output = 0; output < outputs; ++output)
+        rows.add(digits_of(weights.subspan(output * inputs, inputs)));
+    return rows.take();
 }
 
 }  // namespace adder_graph

@@ -13,6 +13,11 @@ struct Graph {
     std::size_t inputs;
     std::span<const std::int32_t> nodes;    // (nodes, 5), as in dialects/adder_graph.py
     std::span<const std::int32_t> outputs;  // (outputs, 3)
+
+    std::size_t count() const { return nodes.size() / 5; }
+    std::size_t output_count() const { return outputs.size() / 3; }
+    const std::int32_t* node(std::size_t number) const { return nodes.data() + 5 * number; }
+    const std::int32_t* output(std::size_t number) const { return outputs.data() + 3 * number; }
 };
 
 inline bool is_term(std::int64_t ref, std::int64_t shift, std::size_t values) {
@@ -20,56 +25,75 @@ inline bool is_term(std::int64_t ref, std::int64_t shift, std::size_t values) {
 }
 
 inline void check_graph(const Graph& graph) {
-    const std::size_t count = graph.nodes.size() / 5;
-    for (std::size_t node = 0; node < count; ++node) {
-        const std::int32_t* row = graph.nodes.data() + 5 * node;
+    for (std::size_t node = 0; node < graph.count(); ++node) {
+        const std::int32_t* row = graph.node(node);
         const std::size_t number = graph.inputs + node;
         if (!is_term(row[0], row[1], number) || !is_term(row[2], row[3], number))
             throw std::invalid_argument("a node uses a value that is not computed before it, or shifts out of range");
     }
-    for (std::size_t output = 0; output < graph.outputs.size() / 3; ++output) {
-        const std::int32_t* row = graph.outputs.data() + 3 * output;
-        if (row[0] != -1 && !is_term(row[0], row[1], graph.inputs + count))
+    for (std::size_t output = 0; output < graph.output_count(); ++output) {
+        const std::int32_t* row = graph.output(output);
+        if (row[0] != -1 && !is_term(row[0], row[1], graph.inputs + graph.count()))
             throw std::invalid_argument("an output uses a value that does not exist, or shifts out of range");
     }
 }
 
-// Input columns that are propagated at a time: a cache line of coefficients for each value.
-constexpr std::size_t kColumns = 8;
+// A row of coefficients, sparse: most values depend on few inputs. Modulo 2**64, on unsigned numbers, as shifts of a
+// malformed graph may overflow.
+struct Coefficient {
+    std::uint32_t input;
+    std::uint64_t weight;
+};
+using Coefficients = std::vector<Coefficient>;
 
-// Propagates modulo 2**64, on unsigned numbers, as shifts of a malformed graph may overflow.
-inline void propagate(const Graph& graph, std::size_t first, std::vector<std::uint64_t>& values) {
-    std::fill(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(graph.inputs * kColumns), 0);
-    for (std::size_t column = 0; column < kColumns && first + column < graph.inputs; ++column)
-        values[(first + column) * kColumns + column] = 1;
-    for (std::size_t node = 0; node < graph.nodes.size() / 5; ++node) {
-        const std::int32_t* row = graph.nodes.data() + 5 * node;
-        const std::uint64_t* a = values.data() + static_cast<std::size_t>(row[0]) * kColumns;
-        const std::uint64_t* b = values.data() + static_cast<std::size_t>(row[2]) * kColumns;
-        std::uint64_t* sum = values.data() + (graph.inputs + node) * kColumns;
-        const std::uint64_t sign = row[4] != 0 ? ~std::uint64_t{0} : 1;
-        for (std::size_t column = 0; column < kColumns; ++column)
-            sum[column] = (a[column] << row[1]) + sign * (b[column] << row[3]);
+inline void merge(const Coefficients& a, int a_shift, const Coefficients& b, int b_shift, bool subtract,
+                  Coefficients& sum) {
+    sum.resize(a.size() + b.size());
+    const std::uint64_t sign = subtract ? ~std::uint64_t{0} : 1;
+    auto left = a.begin(), right = b.begin();
+    auto end = sum.begin();
+    while (left != a.end() && right != b.end()) {
+        const std::uint32_t input = std::min(left->input, right->input);
+        std::uint64_t weight = 0;
+        if (left->input == input) weight += left++->weight << a_shift;
+        if (right->input == input) weight += sign * (right++->weight << b_shift);
+        *end = {input, weight};
+        end += weight != 0;
     }
+    for (; left != a.end(); ++left) *end++ = {left->input, left->weight << a_shift};
+    for (; right != b.end(); ++right) *end++ = {right->input, sign * (right->weight << b_shift)};
+    sum.erase(end, sum.end());
 }
 
-// The matrix (outputs, inputs), row-major, that a well-formed graph computes.
+// The matrix (outputs, inputs), row-major, that a well-formed graph computes. A value's coefficients are forgotten with
+// its last reader, as the rows of all running sums together would be large.
 inline std::vector<std::int64_t> expand(const Graph& graph) {
     check_graph(graph);
-    const std::size_t outputs = graph.outputs.size() / 3;
-    std::vector<std::int64_t> matrix(outputs * graph.inputs);
-    std::vector<std::uint64_t> values((graph.inputs + graph.nodes.size() / 5) * kColumns);
-    for (std::size_t first = 0; first < graph.inputs; first += kColumns) {
-        propagate(graph, first, values);
-        for (std::size_t output = 0; output < outputs; ++output) {
-            const std::int32_t* row = graph.outputs.data() + 3 * output;
-            if (row[0] < 0) continue;
-            const std::uint64_t* value = values.data() + static_cast<std::size_t>(row[0]) * kColumns;
-            for (std::size_t column = 0; column < kColumns && first + column < graph.inputs; ++column) {
-                const std::uint64_t shifted = value[column] << row[1];
-                matrix[output * graph.inputs + first + column] =
-                    static_cast<std::int64_t>(row[2] != 0 ? std::uint64_t{0} - shifted : shifted);
-            }
+    std::vector<std::uint32_t> readers(graph.inputs + graph.count());
+    for (std::size_t node = 0; node < graph.count(); ++node) {
+        ++readers[static_cast<std::size_t>(graph.node(node)[0])];
+        ++readers[static_cast<std::size_t>(graph.node(node)[2])];
+    }
+    for (std::size_t output = 0; output < graph.output_count(); ++output)
+        if (graph.output(output)[0] >= 0) ++readers[static_cast<std::size_t>(graph.output(output)[0])];
+    std::vector<Coefficients> values(readers.size());
+    for (std::uint32_t input = 0; input < graph.inputs; ++input) values[input] = {{input, 1}};
+    for (std::size_t node = 0; node < graph.count(); ++node) {
+        const std::int32_t* row = graph.node(node);
+        const auto a = static_cast<std::size_t>(row[0]), b = static_cast<std::size_t>(row[2]);
+        if (readers[graph.inputs + node] != 0)
+            merge(values[a], row[1], values[b], row[3], row[4] != 0, values[graph.inputs + node]);
+        for (const std::size_t value : {a, b})
+            if (--readers[value] == 0) Coefficients().swap(values[value]);
+    }
+    std::vector<std::int64_t> matrix(graph.output_count() * graph.inputs);
+    for (std::size_t output = 0; output < graph.output_count(); ++output) {
+        const std::int32_t* row = graph.output(output);
+        if (row[0] < 0) continue;
+        for (const Coefficient& one : values[static_cast<std::size_t>(row[0])]) {
+            const std::uint64_t weight = one.weight << row[1];
+            matrix[output * graph.inputs + one.input] =
+                static_cast<std::int64_t>(row[2] != 0 ? std::uint64_t{0} - weight : weight);
         }
     }
     return matrix;

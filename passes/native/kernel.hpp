@@ -66,13 +66,13 @@ inline Tables tree_tables(const Kernel& kernel, const Sharing& sharing, const Tr
 }
 
 inline Tables solve(const Kernel& kernel, std::uint64_t seed) {
-    Sharing direct(kernel.weights, kernel.outputs, kernel.inputs);
+    Sharing direct(distinct_rows(kernel.weights, kernel.outputs, kernel.inputs), kernel.inputs);
     const DistinctRows& distinct = direct.distinct();
     const std::optional<Tree> tree = tree_of(distinct, kernel.inputs);
     // Which of two ways is better shows only after the search, so each gets half of it.
     direct.search(tree ? kernel.steps / 2 : kernel.steps, seed);
     if (!tree) return direct_tables(kernel, direct);
-    Sharing joined(tree->differences, distinct.rows.size(), kernel.inputs);
+    Sharing joined(distinct_rows(tree->differences, distinct.rows.size(), kernel.inputs), kernel.inputs);
     joined.search(kernel.steps - kernel.steps / 2, seed);
     if (joined.system().additions() + tree->joints() < direct.system().additions())
         return tree_tables(kernel, joined, *tree, distinct.outputs);

@@ -12,28 +12,26 @@ constexpr std::size_t kCandidates = std::size_t{1} << 22;
 // The distinct rows of a matrix, and the rewriting that shares their terms; greedily from the start.
 class Sharing {
 public:
-    Sharing(std::span<const std::int64_t> weights, std::size_t outputs, std::size_t inputs)
-        : distinct_(distinct_rows(weights, outputs, inputs)),
-          system_(static_cast<std::uint32_t>(inputs), static_cast<std::uint32_t>(distinct_.rows.size())),
-          greedy_(system_, distinct_.max_shift, kCandidates) {
+    explicit Sharing(DistinctRows distinct, std::size_t inputs)
+        : distinct_(std::move(distinct)),
+          system_(static_cast<std::uint32_t>(inputs), static_cast<std::uint32_t>(distinct_.rows.size())) {
         for (std::uint32_t row = 0; row < system_.outputs(); ++row)
             for (const Term& term : distinct_.rows[row]) system_.add(row, term);
-        greedy_.run();
+        Greedy(system_, distinct_.max_shift, kCandidates).run();
     }
-
-    Sharing(const Sharing&) = delete;
-    Sharing& operator=(const Sharing&) = delete;
 
     const Expressions& system() const { return system_; }
     const DistinctRows& distinct() const { return distinct_; }
+
     void search(std::int64_t steps, std::uint64_t seed) {
-        if (steps > 0) Search(system_, greedy_, seed).run(steps);
+        if (steps <= 0) return;
+        Greedy greedy(system_, distinct_.max_shift, kCandidates);
+        Search(system_, greedy, seed).run(steps);
     }
 
 private:
     DistinctRows distinct_;
     Expressions system_;
-    Greedy greedy_;
 };
 
 // The values of the rows that a system shares, each node computed where it is first needed.

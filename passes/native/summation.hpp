@@ -2,29 +2,17 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <queue>
 
 #include "digits.hpp"
 #include "expressions.hpp"
+#include "interval.hpp"
 
 namespace adder_graph {
 
 // The rows of the tables of dialects/adder_graph.py.
 using NodeRow = std::array<std::int32_t, 5>;    // a, a_shift, b, b_shift, subtract
 using OutputRow = std::array<std::int32_t, 3>;  // ref, shift, negate
-
-// The values a variable takes. Doubles: only widths are read off them, and sums of weighted inputs may be large.
-struct Interval {
-    double low;
-    double high;
-
-    // Bits of two's complement, or of an unsigned number where none is negative.
-    int width() const {
-        const double most = std::max(high, -low - 1);
-        return (most >= 1 ? std::ilogb(most) + 1 : 0) + (low < 0);
-    }
-};
 
 // The value that `alias` makes of `value`.
 inline Alias through(const Alias& value, const Alias& alias) {
@@ -115,12 +103,9 @@ private:
         const bool subtract = wide.negative != narrow.negative;
         const std::uint16_t common = std::min(wide.shift, narrow.shift);
         const int a_shift = wide.shift - common, b_shift = narrow.shift - common;
-        const Interval a = intervals_[static_cast<std::size_t>(wide.ref)];
-        const Interval b = intervals_[static_cast<std::size_t>(narrow.ref)];
-        const double a_scale = std::ldexp(1.0, a_shift), b_scale = std::ldexp(subtract ? -1.0 : 1.0, b_shift);
-        const double b_low = b.low * b_scale, b_high = b.high * b_scale;
         const auto number = static_cast<std::int32_t>(intervals_.size());
-        intervals_.push_back({a.low * a_scale + std::min(b_low, b_high), a.high * a_scale + std::max(b_low, b_high)});
+        intervals_.push_back(combined(intervals_[static_cast<std::size_t>(wide.ref)], a_shift,
+                                      intervals_[static_cast<std::size_t>(narrow.ref)], b_shift, subtract));
         nodes_.push_back({wide.ref, a_shift, narrow.ref, b_shift, subtract});
         return {number, common, static_cast<std::uint16_t>(subtract ? 0 : wide.negative)};
     }

@@ -57,8 +57,9 @@ class Rows {
 
   void send(int64_t* vector, int bit, bool negative) const {
     for (int64_t row = 0; row < count_; ++row) {
-      int64_t set = int64_t(tags_.word[row / 64] >> (row % 64) & 1) << bit;
-      vector[first_ + row] = (bit ? vector[first_ + row] : 0) + (negative ? -set : set);
+      // Unsigned, as several members of a loop may add to one vector until it wraps.
+      uint64_t set = (tags_.word[row / 64] >> (row % 64) & 1) << bit, before = bit ? uint64_t(vector[first_ + row]) : 0;
+      vector[first_ + row] = int64_t(negative ? before - set : before + set);
     }
   }
 

@@ -19,7 +19,7 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
     // CHECK-NEXT:   sub c3.0:5, zero, c1.0:2s, c15.0
     // CHECK-NEXT:   loop {
     // CHECK-NEXT:     add.ip c2.0:5, c0.0:2s, c15.0
-    // CHECK-NEXT:     sub.ip c3.1:4, c0.0:2s, c14.0 @1
+    // CHECK-NEXT:     sub.ip c3.1:4, c1.0:2s, c14.0 @1
     // CHECK-NEXT:   }
     // CHECK-NEXT:   copy c4.0:5, c2.0:5s
     // CHECK-NEXT:   ext c4.4:2, c15.0
@@ -32,7 +32,7 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
     ap.segment "fc" code <{
       add c2.0:5, c0.0:2s, c1.0:2s << 1, c15.0   ; a comment
       sub c3.0:5, zero, c1.0:2s, c15.0
-      loop { add.ip c2.0:5, c0.0:2s, c15.0 sub.ip c3.1:4, c0.0:2s, c14.0 @1 }
+      loop { add.ip c2.0:5, c0.0:2s, c15.0 sub.ip c3.1:4, c1.0:2s, c14.0 @1 }
       copy c4.0:5, c2.0:5s
       ext c4.4:2, c15.0
       cmp.ge c5.0, c4.0:5s, #-3

@@ -19,7 +19,7 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
     // CHECK-NEXT:   c3[0:5] = zero - c1[0:2]s carry c15[0]
     // CHECK-NEXT:   loop {
     // CHECK-NEXT:     c2[0:5] += c0[0:2]s carry c15[0]
-    // CHECK-NEXT:     c3[1:5] -= c0[0:2]s carry c14[0] @1
+    // CHECK-NEXT:     c3[1:5] -= c1[0:2]s carry c14[0] @1
     // CHECK-NEXT:   }
     // CHECK-NEXT:   c4[0:5] = c2[0:5]s
     // CHECK-NEXT:   c4[4:6] = sext c4[4] carry c15[0]
@@ -32,7 +32,7 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
     rtm.segment "fc/1" code <{
       c2[0:5] = c0[0:2]s + c1[0:2]s << 1 carry c15[0]   ; a comment
       c3[0:5] = zero - c1[0:2]s carry c15[0:1]
-      loop { c2[0:5] += c0[0:2]s carry c15[0] c3[1:5] -= c0[0:2]s carry c14[0] @1 }
+      loop { c2[0:5] += c0[0:2]s carry c15[0] c3[1:5] -= c1[0:2]s carry c14[0] @1 }
       c4[0:5] = c2[0:5]s
       c4[4:6] = sext c4[4] carry c15[0]
       c5[0] = c4[0:5]s >= -3

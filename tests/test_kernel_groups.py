@@ -1,0 +1,175 @@
+"""Grouped layers: costs as placement and the instruction table have them, budgets, repeatability, proofs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dialects.adder_graph import AdderGraph
+from dialects.isa import NO_CELL, Instruction, Op, Operand, passes_count
+from dialects.ranges import Range
+from passes import _adder_graph
+from passes.adder_graph_cost import cost_table, graph_cost, range_table
+from passes.adder_graph_search import coefficients, prove, share
+from passes.adder_graph_sums import unshared
+from passes.kernel_groups import Candidate, Options, choose, evaluate, grouped
+from passes.placement import continues, last_uses, peak_bits, slots_of
+from passes.vector_code import Kind, Step, VectorCode
+
+NIBBLE = Range(0, 15)
+
+
+def random_ternary(outputs: int, inputs: int, seed: int = 0) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(outputs, inputs))
+
+
+def cost_by_placement(graph: AdderGraph) -> tuple[int, int]:
+    """Cycles and live bits by the code that places values: slow, and independent of the native evaluation."""
+    code = VectorCode()
+    code.begin_segment("layer")
+    loads = [view for span in graph.inputs for view in code.load(0, 1, span)]
+    outputs = [view._replace(shift=0, negate=False) for view in code.linear(loads, graph) if view.value >= 0]
+    # Twice, so that all outputs are alive at the end.
+    code.store(outputs + outputs, 0)
+    code.sink_loads()
+    last = last_uses(code)
+    sums = [(number, step) for number, step in enumerate(code.steps) if step.kind is Kind.SUM]
+    cycles = sum(sum_cycles(code, step, continues(step, number, last)) for number, step in sums)
+    return cycles, peak_bits(slots_of(code)[1])
+
+
+def sum_cycles(code: VectorCode, step: Step, before: int) -> int:
+    def operand(value: int, shift: int) -> Operand:
+        return Operand(0, 0, code.ranges[value].width, code.ranges[value].signed, shift)
+
+    width = code.ranges[step.result].width
+    a, b = operand(step.a, step.a_shift), operand(step.b, step.b_shift)
+    if before < 0:
+        return sum(passes_count(Instruction(Op.SUB if step.subtract else Op.ADD, NO_CELL, width, a, b)))
+    other, kept = (b, code.ranges[step.a]) if before == step.a else (a, code.ranges[step.b])
+    op, missing = (Op.SUB_IP if step.subtract else Op.ADD_IP), width - kept.width
+    cycles = sum(passes_count(Instruction(op, NO_CELL, width - other.shift, other._replace(shift=0))))
+    if missing > 0 and kept.signed:
+        cycles += sum(passes_count(Instruction(Op.EXT, NO_CELL, missing + 1)))
+    elif missing > 0:
+        cycles += sum(passes_count(Instruction(Op.SET, NO_CELL, missing)))
+    return cycles
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[NDArray[np.int64], list[Range]]:
+    rows, columns = draw(st.integers(1, 8)), draw(st.integers(1, 12))
+    limit = draw(st.sampled_from([1, 1, 9, 130]))
+    entries = st.one_of(st.just(0), st.integers(-limit, limit))
+    flat = draw(st.lists(entries, min_size=rows * columns, max_size=rows * columns))
+    lows = draw(st.lists(st.integers(-9, 3), min_size=columns, max_size=columns))
+    spans = [Range(low, low + draw(st.integers(0, 20))) for low in lows]
+    return np.array(flat, dtype=np.int64).reshape(rows, columns), spans
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.integers(1, 12), st.booleans(), st.integers(0, 2))
+def test_groups_compute_the_matrix_at_the_cost_of_placement(
+    problem: tuple[NDArray[np.int64], list[Range]], group: int, by_sign: bool, effort: int
+) -> None:
+    matrix, spans = problem
+    found = grouped(matrix, spans, group, Options(0, effort), by_sign)
+    assert found.graph.problem() is None
+    assert np.array_equal(found.graph.coefficients(), matrix)
+    assert np.array_equal(coefficients(found.graph), matrix)
+    for graph in (found.graph, unshared(matrix, spans)):
+        assert graph_cost(graph) == cost_by_placement(graph)
+
+
+def test_cost_of_a_sum() -> None:
+    graph = share(np.array([[1, 1]]), [NIBBLE] * 2)
+    assert graph_cost(graph) == (1 + 5 + 3 * 8 + 4, 4 + 5)
+    assert graph_cost(graph, resident=True) == graph_cost(graph)
+
+
+def test_resident_inputs_live_from_the_start() -> None:
+    graph = unshared(np.array([[1, 1, 0, 0], [0, 0, 1, 1]]), [NIBBLE] * 4)
+    assert graph_cost(graph)[1] == 5 + 4 + 5
+    assert graph_cost(graph, resident=True)[1] == 5 + 4 + 5 + 4
+
+
+@pytest.mark.parametrize("by_sign", [False, True])
+def test_result_does_not_depend_on_threads(by_sign: bool) -> None:
+    matrix = random_ternary(32, 90)
+    first, *others = (
+        grouped(matrix, [NIBBLE] * 90, 18, Options(0, 1, seed=3, threads=threads), by_sign) for threads in (1, 2, 7)
+    )
+    assert all(other == first for other in others)
+    assert choose(matrix, [NIBBLE] * 90, Options(900)) == choose(matrix, [NIBBLE] * 90, Options(900, threads=2))
+
+
+def test_budget_is_kept_and_more_memory_costs_less() -> None:
+    matrix, spans = random_ternary(64, 288), [NIBBLE] * 288
+    found: list[Candidate] = []
+    for budget in (1200, 2000, 4000):
+        best = choose(matrix, spans, Options(budget))
+        assert best is not None
+        assert best.live_bits <= budget
+        assert best[2:] == evaluate(best.graph, 0)[2:]
+        found.append(best)
+    assert found[0].cycles > found[1].cycles > found[2].cycles
+    assert found[0].cycles < 0.75 * evaluate(unshared(matrix, spans), 0).cycles
+    assert choose(matrix, spans, Options(500)) is None
+
+
+def test_effort_pays() -> None:
+    matrix = random_ternary(64, 144)
+    found = [choose(matrix, [NIBBLE] * 144, Options(1 << 14, effort)) for effort in range(4)]
+    cycles = [best.cycles for best in found if best]
+    assert len(cycles) == 4
+    assert cycles[0] >= cycles[1] > cycles[3]
+    assert cycles[3] < 0.97 * cycles[0]
+
+
+def test_dense_rows_share_their_differences() -> None:
+    matrix = np.random.default_rng(0).choice([-1, 1], size=(64, 64))
+    best = choose(matrix, [Range(0, 1)] * 64, Options(1 << 14))
+    assert best is not None
+    assert best.cycles <= evaluate(share(matrix, [Range(0, 1)] * 64, effort=0), 0).cycles
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (3, 2)])
+def test_nothing_to_add(shape: tuple[int, int]) -> None:
+    matrix = np.zeros(shape, dtype=np.int64)
+    assert choose(matrix, [NIBBLE] * shape[1], Options(100)) is None
+    assert grouped(matrix, [NIBBLE] * shape[1], 4, Options(100)).additions == 0
+
+
+def test_mutated_graphs_are_rejected() -> None:
+    matrix = random_ternary(24, 36)
+    graph = grouped(matrix, [NIBBLE] * 36, 12, Options(0), by_sign=True).graph
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        nodes = graph.node_table.copy()
+        row, column = rng.integers(len(nodes)), rng.integers(5)
+        if column in (1, 3):
+            nodes[row, column] += 1
+        elif column == 4:
+            nodes[row, column] ^= 1
+        else:
+            nodes[row, column] = (nodes[row, column] + 1) % 36
+        with pytest.raises(RuntimeError, match=r"wrong|malformed"):
+            prove(AdderGraph.of(graph.inputs, nodes, graph.output_table), matrix)
+
+
+def test_native_arguments_are_checked() -> None:
+    matrix, ranges, costs = np.ones((2, 3), dtype=np.int64), range_table([NIBBLE] * 3), cost_table()
+    for groups, threads, table in ((0, 1, costs), (4, 1, costs), (1, 0, costs), (1, 1, costs[1:])):
+        with pytest.raises(ValueError, match="expected"):
+            _adder_graph.share_layer(
+                matrix, ranges, table, groups=groups, by_sign=True, steps=0, seed=0, threads=threads
+            )
+    graph = share(matrix, [NIBBLE] * 3)
+    with pytest.raises(ValueError, match="expected"):
+        _adder_graph.evaluate(matrix, graph.node_table, graph.output_table, costs, resident=False)
+    nodes = graph.node_table + np.int32(9)
+    with pytest.raises(ValueError, match="node"):
+        _adder_graph.evaluate(ranges, nodes, graph.output_table, costs, resident=False)

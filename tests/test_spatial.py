@@ -1,0 +1,435 @@
+"""Images: windows and operations against plain loops; random small CNNs compute the same at every level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import pytest
+from camc_testing import Network, parse_module
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp
+from xdsl.ir import SSAValue
+
+from cam_compiler.driver import to_artefact
+from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
+from cam_compiler.verify import Verifier, difference
+from dialects import rtm, ternary
+from dialects.errors import CapacityError
+from dialects.ranges import Range
+from dialects.target import Target
+from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
+from dialects.window import Window, scatter
+from runtime.artefact import load, save
+from runtime.host import Value
+from runtime.interpreter import Interpreter
+
+SPANS = [Range(0, 1), Range(0, 3), Range(-1, 1), Range(-4, 3), Range(2, 5), Range(-6, -2), Range(0, 15)]
+RESULTS = [Range(0, 1), Range(-1, 1), Range(0, 3), Range(-2, 1), Range(1, 4)]
+TARGETS = [
+    Target("64x64x32", rows=64, columns=64, domains=32),
+    Target("8x16", rows=16, columns=8, domains=16),
+    Target("4x60", rows=8, columns=4, domains=60),
+    Target("100x7", rows=7, columns=100, domains=7),
+]
+FULL = "convert-ternary-to-apv,apv-share,convert-apv-to-rtm{accumulators=full},convert-rtm-to-ap"
+WIDEST = 300
+"""values that one operation's result may range over before it is cut by thresholds"""
+
+
+@st.composite
+def windows(draw: st.DrawFn, height: int, width: int, largest: int = 3) -> Window:
+    """A window that fits at least once: any strides and dilations, pads of each side on their own."""
+    dilations = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    pads = draw(st.sampled_from([(0, 0, 0, 0), (1, 1, 1, 1), (1, 0, 2, 0), (0, 1, 0, 2), (2, 1, 0, 3)]))
+    sizes = (height + pads[0] + pads[2], width + pads[1] + pads[3])
+    kernel = [
+        draw(st.integers(1, min(largest, (size - 1) // dilation + 1)))
+        for size, dilation in zip(sizes, dilations, strict=True)
+    ]
+    strides = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    return Window((kernel[0], kernel[1]), strides, pads, dilations)
+
+
+class Cnn:
+    """Grows a random network from drawn numbers; `values` are all tensors that later operations may read."""
+
+    def __init__(self, draw: st.DrawFn):
+        self.draw = draw
+        self.rng = np.random.default_rng(draw(st.integers(0, 1 << 20)))
+        shape = (DYNAMIC_INDEX, draw(st.integers(1, 3)), draw(st.integers(1, 7)), draw(st.integers(1, 7)))
+        inputs = {f"x{n}": ternary.int_tensor(shape, self.pick(SPANS)) for n in range(draw(st.integers(1, 2)))}
+        self.network = Network(inputs)
+        self.values: list[SSAValue] = list(self.network.args)
+
+    def pick[T](self, choices: list[T]) -> T:
+        return self.draw(st.sampled_from(choices))
+
+    def keep(self, value: SSAValue) -> SSAValue:
+        """A new value for later operations, cut to few bits where it has become wide."""
+        span = ternary.range_of(value)
+        self.values.append(value)
+        if span.hi - span.lo > WIDEST:
+            return self.threshold(value)
+        return value
+
+    def matrix(self, rows: int, columns: int) -> IntMatrix:
+        limit = self.pick([1, 1, 1, 3, 40])
+        return IntMatrix.from_array(self.rng.integers(-limit, limit + 1, size=(rows, columns)))
+
+    def window(self, value: SSAValue) -> Window:
+        return self.draw(windows(*ternary.shape_of(value)[2:]))
+
+    def pad(self) -> int:
+        return self.pick([0, 0, 0, 1, -3, 7])
+
+    def images(self) -> SSAValue:
+        """Mostly the latest value, sometimes an older one."""
+        found = [value for value in self.values if len(ternary.shape_of(value)) == 4]
+        return found[-1] if self.draw(st.booleans()) else self.pick(found)
+
+    def conv(self, value: SSAValue, window: Window | None = None, outputs: int = 0) -> SSAValue:
+        channels = ternary.channels_of(value)
+        groups = 1 if outputs else self.pick([1, *(g for g in range(1, channels + 1) if channels % g == 0), channels])
+        outputs = outputs or groups * self.draw(st.integers(1, max(1, 4 // groups)))
+        window = window or self.window(value)
+        weights = self.matrix(outputs, channels // groups * window.size)
+        pad = self.pad() if window.padded else 0
+        return self.keep(self.network.add(ternary.ConvOp(value, weights, window, groups=groups, pad=pad)))
+
+    def pointwise(self, value: SSAValue) -> SSAValue:
+        return self.conv(value, Window((1, 1)))
+
+    def max_pool(self, value: SSAValue) -> SSAValue:
+        return self.keep(self.network.add(ternary.MaxPoolOp(value, self.window(value), "pool")))
+
+    def sum_pool(self, value: SSAValue) -> SSAValue:
+        window = self.window(value)
+        pad = self.pad() if window.padded else 0
+        return self.keep(self.network.add(ternary.SumPoolOp(value, window, pad=pad)))
+
+    def threshold(self, value: SSAValue) -> SSAValue:
+        span, result = ternary.range_of(value), self.pick(RESULTS)
+        shape = (int(self.pick([1, ternary.channels_of(value)])), result.hi - result.lo)
+        points = np.sort(self.rng.integers(span.lo, span.hi + 2, size=shape), axis=1)
+        table = Thresholds.from_array(points, self.rng.integers(0, 2, size=shape[0]).astype(bool))
+        return self.keep(self.network.add(ternary.ThresholdOp(value, table, result)))
+
+    def combine(self, value: SSAValue, *others: SSAValue) -> SSAValue:
+        shape = ternary.shape_of(value)
+        same = [other for other in self.values if ternary.shape_of(other) == shape]
+        parts = [value, *others] if others else [value, *(self.pick(same) for _ in range(self.draw(st.integers(1, 2))))]
+        lines = self.pick([1, ternary.channels_of(value)])
+        multipliers = IntMatrix.from_array(self.rng.integers(-3, 4, size=(lines, len(parts))))
+        return self.keep(self.network.add(ternary.CombineOp(parts, multipliers)))
+
+    def concat(self, value: SSAValue, *others: SSAValue) -> SSAValue:
+        shape = ternary.shape_of(value)
+        same = [v for v in self.values if ternary.shape_of(v)[2:] == shape[2:] and ternary.channels_of(v) < 4]
+        parts = [value, *others] if others or not same else [value, self.pick(same)]
+        return self.keep(self.network.add(ternary.ConcatOp(parts)))
+
+    def around(self, value: SSAValue) -> SSAValue:
+        """A convolution that keeps height and width."""
+        return self.conv(value, Window((3, 3), pads=(1, 1, 1, 1)), ternary.channels_of(value))
+
+    def residual(self, value: SSAValue) -> SSAValue:
+        inner = self.around(self.threshold(self.around(value)))
+        return self.combine(inner, value) if ternary.shape_of(inner) == ternary.shape_of(value) else inner
+
+    def inception(self, value: SSAValue) -> SSAValue:
+        pooled = self.network.add(ternary.MaxPoolOp(value, Window((3, 3), pads=(1, 1, 1, 1))))
+        return self.concat(self.pointwise(value), self.around(value), self.pointwise(self.keep(pooled)))
+
+    def positions(self, value: SSAValue) -> SSAValue:
+        """Thresholds on positions in a row (batch, channels, height * width), and back."""
+        shape = ternary.shape_of(value)
+        flat = self.network.add(ternary.ReshapeOp(value, (*shape[:2], prod(shape[2:]))))
+        return self.keep(self.network.add(ternary.ReshapeOp(self.threshold(flat), shape)))
+
+    def host(self, value: SSAValue) -> SSAValue:
+        """To real numbers and back, on the host."""
+        real = self.network.add(ternary.DequantizeOp(value, np.array([0.5]), np.array([0.0]), Float64Type()))
+        result = self.pick(RESULTS)
+        points = np.sort(self.rng.integers(-6, 6, size=(1, result.hi - result.lo)), axis=1) / 2
+        return self.keep(self.network.add(ternary.QuantizeOp(real, FloatThresholds.from_array(points), result)))
+
+    def flatten(self, value: SSAValue) -> SSAValue:
+        shape = ternary.shape_of(value)
+        value = self.keep(self.network.add(ternary.ReshapeOp(value, (shape[0], prod(shape[1:])))))
+        weights = self.matrix(self.draw(st.integers(1, 3)), prod(shape[1:]))
+        return self.keep(self.network.add(ternary.MatmulOp(value, weights)))
+
+    def finish(self) -> str:
+        outputs = {"y0": self.values[-1]}
+        for number in range(1, self.draw(st.integers(1, 3))):
+            outputs[f"y{number}"] = self.pick(self.values)
+        for name, value in outputs.items():
+            if self.draw(st.booleans()):
+                scale = np.linspace(-1, 1, ternary.channels_of(value))
+                real = ternary.DequantizeOp(value, scale, np.array([0.25]), Float32Type())
+                outputs[name] = self.network.add(real)
+        return str(self.network.finish(outputs))
+
+
+STEPS: list[Callable[[Cnn, SSAValue], SSAValue]] = [
+    Cnn.conv,
+    Cnn.conv,
+    Cnn.pointwise,
+    Cnn.max_pool,
+    Cnn.sum_pool,
+    Cnn.threshold,
+    Cnn.combine,
+    Cnn.concat,
+    Cnn.residual,
+    Cnn.inception,
+    Cnn.positions,
+    Cnn.host,
+]
+
+
+@st.composite
+def networks(draw: st.DrawFn, longest: int = 5) -> str:
+    """The IR of a small CNN: one or two inputs, up to `longest` blocks on any earlier values, one to three outputs."""
+    cnn = Cnn(draw)
+    for step in draw(st.lists(st.sampled_from(STEPS), min_size=1, max_size=longest)):
+        step(cnn, cnn.images())
+    if draw(st.booleans()):
+        cnn.flatten(cnn.images())
+    return cnn.finish()
+
+
+def random_inputs(module: ModuleOp, samples: int) -> dict[str, Value]:
+    """The ends of the inputs' ranges and what is between them."""
+    rng = np.random.default_rng(samples)
+    inputs: dict[str, Value] = {}
+    for number, argument in enumerate(next(iter(module.ops)).regions[0].blocks[0].args):
+        span, shape = ternary.range_of(argument), (samples, *ternary.shape_of(argument)[1:])
+        inputs[f"x{number}"] = np.where(
+            rng.random(shape) < 0.5, rng.integers(span.lo, span.hi + 1, shape), rng.choice([span.lo, span.hi], shape)
+        )
+    return inputs
+
+
+def check_levels(source: str, samples: int, target: Target, folder: Path, pipeline: str) -> None:
+    """Every level, its text and the saved program compute what the network does."""
+    module = parse_module(source)
+    inputs = random_inputs(module, samples)
+    expected = Interpreter().run(module, inputs).outputs
+    verifier = Verifier(inputs)
+    verifier.check(module, "input")
+    for each in parse_passes(pipeline):
+        run_passes(module, (each,), target, verifier=verifier)
+        again = parse_module(text := str(module))
+        assert str(again) == text
+        assert again.is_structurally_equivalent(module)
+        assert difference(expected, Interpreter(target).run(again, inputs).outputs) is None
+    artefact = to_artefact(module, target)
+    save(artefact, folder / "a.camx")
+    loaded = load(folder / "a.camx")
+    assert loaded == artefact
+    assert difference(expected, loaded.run(inputs).outputs) is None
+
+
+@pytest.mark.parametrize("pipeline", [*PIPELINES, FULL], ids=[*PIPELINES, "full"])
+@given(source=networks(), samples=st.integers(1, 4))
+@settings(max_examples=45)
+def test_all_levels_compute_the_same(tmp_path: Path, source: str, samples: int, pipeline: str) -> None:
+    check_levels(source, samples, Target("default"), tmp_path, pipeline)
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@given(source=networks(longest=3), samples=st.integers(1, 4), target=st.sampled_from(TARGETS))
+@settings(max_examples=45)
+def test_small_arrays_compute_the_same_or_are_refused(
+    tmp_path: Path, source: str, samples: int, target: Target, pipeline: str
+) -> None:
+    try:
+        check_levels(source, samples, target, tmp_path, pipeline)
+    except CapacityError as error:
+        assert error.hint
+
+
+@given(source=networks(longest=2), samples=st.integers(1, 4))
+@settings(max_examples=12)
+def test_the_golden_simulator_agrees_in_outputs_and_counts(source: str, samples: int) -> None:
+    module, target = parse_module(source), Target("default", rows=8)
+    inputs = random_inputs(module, samples)
+    run_passes(module, parse_passes("default"), target)
+    native, golden = (Interpreter(target, engine).run(module, inputs) for engine in ("native", "golden"))
+    assert difference(golden.outputs, native.outputs) is None
+    assert native.segments == golden.segments
+
+
+# Windows and operations against plain loops.
+
+
+def gathered(images: IntArray, window: Window, pad: int) -> list[list[int]]:
+    """Rows of window elements, one element after another."""
+    samples, channels, height, width = images.shape
+    (top, left, bottom, right), (dy, dx), (sy, sx) = window.pads, window.dilations, window.strides
+    rows: list[list[int]] = []
+    for sample in range(samples):
+        for y in range(-top, height + bottom - (window.kernel[0] - 1) * dy, sy):
+            for x in range(-left, width + right - (window.kernel[1] - 1) * dx, sx):
+                row: list[int] = []
+                for channel in range(channels):
+                    for down in range(y, y + window.kernel[0] * dy, dy):
+                        for across in range(x, x + window.kernel[1] * dx, dx):
+                            inside = 0 <= down < height and 0 <= across < width
+                            row.append(int(images[sample, channel, down, across]) if inside else pad)
+                rows.append(row)
+    return rows
+
+
+@st.composite
+def windowed(draw: st.DrawFn) -> tuple[IntArray, Window, int]:
+    """Images, a window that fits and a pad."""
+    samples, channels, height, width = (draw(st.integers(1, top)) for top in (3, 4, 7, 7))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    images = rng.integers(-4, 4, size=(samples, channels, height, width))
+    return images, draw(windows(height, width, largest=5)), draw(st.integers(-5, 5))
+
+
+@given(windowed())
+def test_gather(case: tuple[IntArray, Window, int]) -> None:
+    images, window, pad = case
+    expected = gathered(images, window, pad)
+    down, across = window.positions(*images.shape[2:])
+    assert len(expected) == len(images) * down * across
+    assert np.array_equal(window.gather(images, pad), expected)
+
+
+@given(st.tuples(*[st.integers(1, 3)] * 4))
+def test_scatter_undoes_the_gather_of_single_elements(shape: tuple[int, int, int, int]) -> None:
+    images = np.arange(prod(shape)).reshape(shape)
+    assert np.array_equal(scatter(Window((1, 1)).gather(images, 0), *shape[2:]), images)
+
+
+@pytest.mark.parametrize(
+    ("window", "size", "positions"),
+    [
+        (Window((3, 3)), (3, 3), (1, 1)),
+        (Window((3, 3), strides=(2, 2)), (6, 7), (2, 3)),
+        (Window((3, 1), dilations=(2, 5)), (4, 4), (0, 4)),
+        (Window((2, 2), pads=(1, 0, 0, 2)), (1, 1), (1, 2)),
+        (Window((5, 5)), (2, 2), (-2, -2)),
+    ],
+)
+def test_positions(window: Window, size: tuple[int, int], positions: tuple[int, int]) -> None:
+    assert window.positions(*size) == positions
+
+
+def run_one(values: list[IntArray], make: Callable[..., ternary.ConvOp]) -> IntArray:
+    """The result of one operation on integers of the range -4..3."""
+    inputs = {f"x{n}": ternary.int_tensor((DYNAMIC_INDEX, *v.shape[1:]), Range(-4, 3)) for n, v in enumerate(values)}
+    network = Network(inputs)
+    op = make(*network.args)
+    module = network.finish({"y": network.add(op)})
+    result = Interpreter().run(module, dict(zip(inputs, values, strict=True))).outputs["y"].astype(np.int64)
+    span = ternary.range_of(op.results[0])
+    assert span.lo <= result.min()
+    assert result.max() <= span.hi
+    return result
+
+
+@given(windowed(), st.integers(0, 99), st.integers(1, 3))
+def test_convolution(case: tuple[IntArray, Window, int], seed: int, factor: int) -> None:
+    images, window, pad = case
+    channels = images.shape[1]
+    for groups in (g for g in range(1, channels + 1) if channels % g == 0):
+        size, lines = channels // groups, groups * factor
+        weights = np.random.default_rng(seed).integers(-9, 10, size=(lines, size * window.size))
+        matrix = IntMatrix.from_array(weights)
+        found = run_one([images], lambda x, m=matrix, g=groups: ternary.ConvOp(x, m, window, groups=g, pad=pad))
+        rows = gathered(images, window, pad)
+        expected: list[list[int]] = []
+        for row in rows:
+            sums: list[int] = []
+            for line in range(lines):
+                first = line // factor * size * window.size
+                part = row[first : first + size * window.size]
+                sums.append(sum(a * b for a, b in zip(part, weights[line].tolist(), strict=True)))
+            expected.append(sums)
+        flat = found.transpose(0, 2, 3, 1).reshape(len(rows), lines)
+        assert np.array_equal(flat, expected)
+
+
+@given(windowed())
+def test_pooling(case: tuple[IntArray, Window, int]) -> None:
+    images, window, pad = case
+    channels, size = images.shape[1], window.size
+    most = run_one([images], lambda x: ternary.MaxPoolOp(x, window))
+    sums = run_one([images], lambda x: ternary.SumPoolOp(x, window, pad=pad))
+    for rows, pool, found in (
+        # Nothing outside wins: a window that lies outside altogether gives the lowest value of the range.
+        (gathered(images, window, -4), max, most),
+        (gathered(images, window, pad), sum, sums),
+    ):
+        expected = [[pool(row[c * size : (c + 1) * size]) for c in range(channels)] for row in rows]
+        assert np.array_equal(found.transpose(0, 2, 3, 1).reshape(len(rows), channels), expected)
+
+
+@given(st.integers(0, 999), st.integers(1, 3), st.booleans(), st.sampled_from([(), (2,), (2, 3)]))
+def test_combine_and_concat(seed: int, count: int, shared: bool, positions: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    values = [rng.integers(-4, 4, size=(2, 3, *positions)) for _ in range(count)]
+    lines = rng.integers(-5, 6, size=(1 if shared else 3, count))
+    total = run_one(values, lambda *x: ternary.CombineOp(x, IntMatrix.from_array(lines)))
+    joined = run_one(values, lambda *x: ternary.ConcatOp(x))
+    for channel in range(3):
+        line = lines[0 if shared else channel].tolist()
+        expected = sum(factor * value[:, channel] for factor, value in zip(line, values, strict=True))
+        assert np.array_equal(total[:, channel], expected)
+        for number, value in enumerate(values):
+            assert np.array_equal(joined[:, 3 * number + channel], value[:, channel])
+
+
+# Stages.
+
+
+def programs(network: Network, outputs: dict[str, SSAValue]) -> int:
+    """How many programs a network takes: how often its rows change."""
+    module = network.finish(outputs)
+    run_passes(module, parse_passes("unshared"), Target("default"), verifier=Verifier())
+    return sum(op.name == "ap.program" for op in module.walk())
+
+
+def image_network(channels: int = 2) -> Network:
+    return Network({"x": ternary.int_tensor((DYNAMIC_INDEX, channels, 4, 4), Range(0, 3))})
+
+
+AROUND = Window((3, 3), pads=(1, 1, 1, 1))
+POINT = Window((1, 1))
+
+
+def trits(rows: int, columns: int) -> IntMatrix:
+    return IntMatrix.from_array(np.resize([1, 0, -1, 1], (rows, columns)))
+
+
+def test_pointwise_work_stays_in_one_program() -> None:
+    network = image_network()
+    value = network.add(ternary.ConvOp(network.args[0], trits(2, 18), AROUND))
+    value = network.add(ternary.ThresholdOp(value, Thresholds.from_array(np.array([[0, 3]])), Range(0, 2)))
+    value = network.add(ternary.ConvOp(value, trits(2, 2), POINT))
+    value = network.add(ternary.CombineOp([value, network.args[0]], trits(1, 2)))
+    assert programs(network, {"y": value}) == 1
+
+
+def test_a_residual_block_takes_a_program_a_window() -> None:
+    network = image_network()
+    first = network.add(ternary.ConvOp(network.args[0], trits(2, 18), AROUND))
+    second = network.add(ternary.ConvOp(first, trits(2, 18), AROUND))
+    value = network.add(ternary.CombineOp([second, first, network.args[0]], trits(1, 3)))
+    assert programs(network, {"y": value, "z": first}) == 2
+
+
+def test_one_window_on_one_position_needs_no_new_rows_to_flatten() -> None:
+    network = image_network()
+    value = network.add(ternary.ConvOp(network.args[0], trits(3, 32), Window((4, 4))))
+    value = network.add(ternary.ReshapeOp(value, (DYNAMIC_INDEX, 3)))
+    value = network.add(ternary.MatmulOp(value, trits(2, 3)))
+    assert programs(network, {"y": value}) == 1
