@@ -68,7 +68,7 @@ class _Conversion:
         self.tensors: dict[SSAValue, SSAValue] = {}
         """stored forms of values that live in the array"""
         self.stage_of: dict[SSAValue, int] = {}
-        """the stage that each stored tensor comes from; host tensors come before all stages"""
+        """the stage that each stored tensor, or what the host makes of it, comes from; inputs come before all stages"""
         self.stages = 0
         self.replaced: list[Operation] = []
 
@@ -113,8 +113,8 @@ class _Conversion:
         for index, operand in enumerate(op.operands):
             if operand in self.columns:
                 op.operands[index] = self._tensor(operand, op)
-        if isinstance(op, ternary.ReshapeOp):
-            self.stage_of[op.result] = self.stage_of.get(op.input, 0)
+        latest = max((self.stage_of.get(operand, 0) for operand in op.operands), default=0)
+        self.stage_of.update(dict.fromkeys(op.results, latest))
 
     def _rows(self, values: Sequence[SSAValue], user: Operation) -> list[_Columns]:
         """Values as columns of the same rows: those of the latest stage stay where they are, others are loaded."""

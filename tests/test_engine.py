@@ -207,7 +207,10 @@ def test_the_engine_checks_its_own_arguments() -> None:
     unsorted = table.starts.copy()
     unsorted[5], unsorted[6] = 10_000, -5
     changes: list[dict[int, object]] = [
-        *({1: np.array(wrong, dtype=np.int32)} for wrong in ([], [0], [0, 2], [0, 4], [0, 2, 1, 3], [0, -1, 3], [1, 3])),
+        *(
+            {1: np.array(wrong, dtype=np.int32)}
+            for wrong in ([], [0], [0, 2], [0, 4], [0, 2, 1, 3], [0, -1, 3], [1, 3])
+        ),
         *({2: table.data[:size]} for size in (0, 8, 287, 288, len(table.data) - 1)),
         {2: np.where(np.arange(len(table.data)) >= 288, 9, table.data).astype(np.uint8)},
         *({3: wrong} for wrong in (table.starts[:-1], table.starts[:0], table.starts + 1, unsorted)),

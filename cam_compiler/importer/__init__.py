@@ -1,8 +1,9 @@
-"""The ONNX importer: a quantised network of matrix products to the `ternary` dialect, in exact arithmetic.
+"""The ONNX importer: a quantised network to the `ternary` dialect, in exact arithmetic.
 
 In the order in which a model passes through: `model` (file to nodes), `constants` and `quantizers` (exact constants),
-`nodes_*` (one function an operator), `values` (what lies between two nodes), `thresholds` and `weights` (the integer
-tables), `builder` (the operations), `network` (the loop over all nodes).
+`nodes_*` (one function an operator), `values` (what lies between two nodes), `images`, `windows` and `pools` (what is
+special to images), `sums` and `multipliers` (residual branches), `thresholds` and `weights` (the integer tables),
+`builder` (the operations), `network` (the loop over all nodes).
 """
 
 from __future__ import annotations

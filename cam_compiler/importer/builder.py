@@ -47,6 +47,8 @@ class Builder:
 
     block: Block
     made: dict[Hashable, SSAValue] = field(default_factory=dict[Hashable, SSAValue])
+    ready: dict[int, tuple[Activation, Activation]] = field(default_factory=dict[int, tuple[Activation, Activation]])
+    """Tensors and their integers, by the identity of the former: a tensor may have several readers."""
 
     def add(self, key: Hashable, op: Operation, hint: str) -> SSAValue:
         if key in self.made:
@@ -81,6 +83,11 @@ class Builder:
 
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
+        if id(value) not in self.ready:
+            self.ready[id(value)] = (value, self._materialised(value, node))
+        return self.ready[id(value)][1]
+
+    def _materialised(self, value: Activation, node: Node) -> Activation:
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:

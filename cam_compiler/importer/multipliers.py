@@ -11,13 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from math import gcd, lcm
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cam_compiler.importer.thresholds import Crossing
 from dialects.tensors import IntArray
+
+CELLS = 1 << 20
+"""Sums to calculate at a time."""
 
 
 class Summand(NamedTuple):
@@ -56,11 +61,12 @@ def combination(first: Summand, second: Summand, crossings: Sequence[Crossing]) 
         swapped = combination(second, first, crossings)
         return Combination((swapped.multipliers[1], swapped.multipliers[0]), swapped.edges)
     (a, sign_a), (b, sign_b) = _rising(first), _rising(second)
-    scan = _Scan.of(a, b, crossings)
-    for pair in _way_to(a.slope / b.slope):
-        edges = scan.edges(*pair)
-        if edges is not None:
-            return Combination((pair[0] * sign_a, pair[1] * sign_b), edges)
+    scan, way = _Scan.of(a, b, crossings), _way_to(a.slope / b.slope)
+    while pairs := list(islice(way, scan.at_once)):
+        found = scan.first_of(pairs)
+        if found is not None:
+            (factor, other), edges = found
+            return Combination((factor * sign_a, other * sign_b), edges)
     raise AssertionError("the ratio itself always separates")
 
 
@@ -108,12 +114,26 @@ class _Scan(NamedTuple):
             firsts[row] = np.clip(reached, a.low, a.high + 1).astype(np.int64)
         return _Scan(firsts, others, a.low, a.high)
 
-    def edges(self, factor: int, other: int) -> tuple[int, ...] | None:
-        """The first sum beyond each edge, if no sum on its near side is as large; only neighbours need a look."""
-        sums = factor * self.firsts + other * self.others
-        beyond = np.where(self.firsts <= self.high, sums, np.iinfo(np.int64).max).min(axis=1)
-        before = np.where(self.firsts > self.low, sums - factor, np.iinfo(np.int64).min).max(axis=1)
-        if (before >= beyond).any():
+    @property
+    def at_once(self) -> int:
+        """How many pairs of multipliers to try in one go."""
+        return min(64, 1 + CELLS // (1 + self.firsts.size))
+
+    def first_of(self, pairs: list[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, ...]] | None:
+        """The first multipliers of which no sum before an edge is as large as one beyond it, with the first sum beyond.
+
+        Of the pairs beside each other only the neighbours of the edge need a look.
+        """
+        table: IntArray = np.array(pairs, dtype=np.int64)
+        factors, others = table[:, 0, np.newaxis, np.newaxis], table[:, 1, np.newaxis, np.newaxis]
+        sums = factors * self.firsts + others * self.others
+        beyond = np.where(self.firsts <= self.high, sums, np.iinfo(np.int64).max).min(axis=2)
+        before = np.where(self.firsts > self.low, sums - factors, np.iinfo(np.int64).min).max(axis=2)
+        good: NDArray[np.bool_] = (before < beyond).all(axis=1)
+        if not good.any():
             return None
-        last = factor * self.high + other * max(self.others[0], self.others[-1])
-        return tuple(int(edge) for edge in np.minimum(beyond, last + 1))
+        index = int(good.argmax())
+        factor, other = pairs[index]
+        last = factor * self.high + other * int(self.others[-1])
+        edges: list[int] = beyond[index].tolist()
+        return pairs[index], tuple(min(edge, last + 1) for edge in edges)

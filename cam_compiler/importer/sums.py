@@ -32,6 +32,9 @@ CHEAP = 2
 MAX_SEARCHED = 1 << 10
 """Levels of a quantiser for which smaller multipliers are searched."""
 
+MAX_WIDTH = 1 << 14
+"""How wide the narrower summand's range may be for that."""
+
 
 class Total(NamedTuple):
     """The multipliers of a sum, a line for all channels or one a channel, and the function of its integers.
@@ -143,6 +146,8 @@ def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | No
     """The smallest multipliers that serve the quantiser; None where there is nothing to gain, or no way."""
     multipliers, _ = exact_multipliers([summand.slope for summand in summands])
     if len(summands) != 2 or max(map(abs, multipliers)) <= CHEAP:
+        return None
+    if min(summand.high - summand.low for summand in summands) > MAX_WIDTH:
         return None
     edges = _edges(summands, function)
     if edges is None:

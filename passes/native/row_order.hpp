@@ -64,7 +64,7 @@ class RowOrder {
 public:
     RowOrder(const Expressions& system, std::span<const Interval> inputs)
         : system_(system), uses_(variable_uses(system)), rows_(system.vars()), computed_(system.vars()),
-          seen_(system.vars()) {
+          seen_(system.vars()), updated_(system.outputs()) {
         const VariableRanges ranges(system, inputs);
         for (Var var = 0; var < system.vars(); ++var) widths_.push_back(ranges.width(var));
         for (std::uint32_t row = 0; row < system.outputs(); ++row) {
@@ -85,13 +85,24 @@ public:
             waiting.erase(next);
             changed_.clear();
             compute(order.back());
-            for (const Var var : changed_)
-                for (const std::uint32_t row : rows_[var]) growths_[row] = growth(row);
+            update();
         }
         return order;
     }
 
 private:
+    // Growths anew of the rows that need a changed variable, each row once.
+    void update() {
+        ++step_;
+        for (const Var var : changed_) {
+            for (const std::uint32_t row : rows_[var]) {
+                if (updated_[row] == step_) continue;
+                updated_[row] = step_;
+                growths_[row] = growth(row);
+            }
+        }
+    }
+
     // Notes `output` at all variables that it needs.
     void list_below(std::uint32_t row, std::uint32_t output) {
         for (const Term& term : system_.row(row)) {
@@ -140,8 +151,10 @@ private:
     std::vector<std::uint32_t> seen_;                // the last time at which a visit came by a variable
     std::vector<int> widths_;
     std::vector<std::int64_t> growths_;              // of rows
+    std::vector<std::uint32_t> updated_;             // the last step at which a row's growth changed
     std::vector<Var> changed_;
     std::uint32_t time_ = 0;
+    std::uint32_t step_ = 0;
 };
 
 }  // namespace adder_graph
