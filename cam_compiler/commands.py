@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         module, target = compile_file(model, options.target, pipeline=options.pipeline, stop_after=options.level)
         inputs = _named(given, input_specs(main_function(module)))
-        interpreter = Interpreter(target, options.engine)
+        interpreter = Interpreter(target, options.engine, keep=options.check)
         result = interpreter.run(module, inputs)
         if options.check:
             _check_tensors(options, interpreter, inputs)
@@ -116,7 +116,7 @@ def _check_tensors(options: argparse.Namespace, run: Interpreter, inputs: Mappin
     """Compare the run's tensors with those of the network at the ternary level; raises MismatchError."""
     from cam_compiler.render import print_listing
 
-    golden = Interpreter()
+    golden = Interpreter(keep=True)
     module, _ = compile_file(options.model, options.target, pipeline=options.pipeline, stop_after="ternary")
     result = golden.run(module, inputs)
     if problem := difference(result.outputs, run.result.outputs):

@@ -30,7 +30,7 @@ from xdsl.utils.exceptions import VerifyException
 from dialects.apv_types import ColumnsType, columns_of
 from dialects.ranges import Range
 from dialects.ternary_spatial import WindowAttr, verify_windows, window_range
-from dialects.ternary_types import IntTensor, int_tensor, range_of, shape_of
+from dialects.ternary_types import IntTensor, int_tensor, range_of, shape_of, shape_text
 from dialects.window import Window
 
 
@@ -68,7 +68,9 @@ class GatherOp(IRDLOperation):
         verify_windows(self.input, window)
         shape = shape_of(self.input)
         if shape_of(self.result) != (shape[0], shape[1] * window.size):
-            raise VerifyException(f"expected rows of {shape[1] * window.size} elements, found {shape_of(self.result)}")
+            raise VerifyException(
+                f"expected rows of {shape[1] * window.size} elements, found {shape_text(shape_of(self.result))}"
+            )
         span = window_range(range_of(self.input), window, self.pad_value)
         if range_of(self.result) != span:
             raise VerifyException(f"the window's elements range over {span}, the result over {range_of(self.result)}")
@@ -93,7 +95,7 @@ class ScatterOp(IRDLOperation):
     def verify_(self) -> None:
         rows, images = shape_of(self.input), shape_of(self.result)
         if len(rows) != 2 or len(images) != 4 or rows[1] != images[1] or range_of(self.input) != range_of(self.result):
-            raise VerifyException(f"rows {rows} can't become images {images} of the same range")
+            raise VerifyException(f"rows {shape_text(rows)} can't become images {shape_text(images)} of the same range")
 
 
 @irdl_op_definition

@@ -136,7 +136,7 @@ class ConvOp(IRDLOperation):
 
     @property
     def group_count(self) -> int:
-        return self.groups.value.data if self.groups else 1
+        return 1 if self.groups is None else self.groups.value.data
 
     @property
     def pad_value(self) -> int:
@@ -153,7 +153,9 @@ class ConvOp(IRDLOperation):
             )
         expected = (shape_of(self.input)[0], weights.rows, *positions)
         if shape_of(self.result) != expected:
-            raise VerifyException(f"expected a result of shape {expected}, found {shape_of(self.result)}")
+            raise VerifyException(
+                f"expected a result of shape {shape_text(expected)}, found {shape_text(shape_of(self.result))}"
+            )
         lows, highs = weights.output_ranges(window_range(range_of(self.input), window, self.pad_value))
         exact = Range(int(lows.min()), int(highs.max()))
         if not range_of(self.result).covers(exact):
@@ -186,7 +188,9 @@ class MaxPoolOp(IRDLOperation):
     def verify_(self) -> None:
         expected = (*shape_of(self.input)[:2], *verify_windows(self.input, self.window.data))
         if shape_of(self.result) != expected or range_of(self.result) != range_of(self.input):
-            raise VerifyException(f"expected a result of shape {expected} with the range {range_of(self.input)}")
+            raise VerifyException(
+                f"expected a result of shape {shape_text(expected)} with the range {range_of(self.input)}"
+            )
 
 
 @irdl_op_definition
@@ -226,7 +230,9 @@ class SumPoolOp(IRDLOperation):
     def verify_(self) -> None:
         expected = (*shape_of(self.input)[:2], *verify_windows(self.input, self.window.data))
         if shape_of(self.result) != expected:
-            raise VerifyException(f"expected a result of shape {expected}, found {shape_of(self.result)}")
+            raise VerifyException(
+                f"expected a result of shape {shape_text(expected)}, found {shape_text(shape_of(self.result))}"
+            )
         span, size = window_range(range_of(self.input), self.window.data, self.pad_value), self.window.data.size
         if not range_of(self.result).covers(Range(span.lo * size, span.hi * size)):
             raise VerifyException(f"the sums reach {span.lo * size}..{span.hi * size}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dialects.tensors import IntArray
+Ints = NDArray[np.signedinteger]
+"""Integers of any width; the results have the width of what is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,14 @@ class Window:
             return "kernel, strides and dilations are at least 1"
         return "pads are at least 0" if min(self.pads) < 0 else None
 
-    def gather(self, images: IntArray, pad: int) -> IntArray:
+    def gather(self, images: Ints, pad: int) -> Ints:
         """Rows (samples * positions, channels * window elements) of images (samples, channels, height, width).
 
         Rows are ordered by sample, then position in row-major order; columns by channel, then window element.
         """
         top, left, bottom, right = self.pads
+        if not np.iinfo(images.dtype).min <= pad <= np.iinfo(images.dtype).max:
+            images = images.astype(np.int64)
         padded = np.pad(images, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=pad)
         down, across = self.positions(images.shape[2], images.shape[3])
         (dy, dx), (sy, sx) = self.dilations, self.strides
@@ -64,6 +68,6 @@ class Window:
         return stacked.transpose(0, 3, 4, 1, 2).reshape(samples * down * across, channels * self.size)
 
 
-def scatter(rows: IntArray, height: int, width: int) -> IntArray:
+def scatter(rows: Ints, height: int, width: int) -> Ints:
     """Images (samples, channels, height, width) from rows (samples * positions, channels)."""
     return rows.reshape(-1, height, width, rows.shape[1]).transpose(0, 3, 1, 2)

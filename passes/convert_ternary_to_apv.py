@@ -159,7 +159,8 @@ class _Conversion:
     def _load(self, tensor: SSAValue, shape: tuple[int, ...], stage: int, user: Operation) -> _Columns:
         rows = ternary.shape_of(tensor)
         if DYNAMIC_INDEX in rows[1:]:
-            raise PipelineError(f"{user.name}: only the batch dimension may be dynamic, found {rows}")
+            found = ternary.shape_text(rows)
+            raise PipelineError(f"{user.name}: only the batch dimension may be dynamic, found {found}")
         if len(rows) != 2:
             reshape = ternary.ReshapeOp(tensor, (rows[0], prod(rows[1:])))
             _insert(reshape, user)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from dialects.errors import CamcError, ProgramError
 from dialects.ranges import Range
 from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
-from dialects.window import Window, scatter
-from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
+from dialects.window import Ints, Window, scatter
+from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
 
 # What zipfile, zlib, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key.
 _DAMAGED = (
@@ -129,27 +129,32 @@ class Artefact:
             match step:
                 case Quantize():
                     real = values[step.input].astype(np.float64)
-                    values[step.output] = step.thresholds.apply(real, step.result)
+                    values[step.output] = narrow(step.thresholds.apply(real, step.result))
                 case Reshape():
                     values[step.output] = values[step.input].reshape(-1, *step.shape)
                 case Gather():
-                    values[step.output] = step.window.gather(_ints(values[step.input]), step.pad)
+                    values[step.output] = step.window.gather(_raw(values[step.input]), step.pad)
                 case Scatter():
-                    values[step.output] = scatter(_ints(values[step.input]), *step.positions)
+                    values[step.output] = scatter(_raw(values[step.input]), *step.positions)
                 case Execute():
                     self._execute(step, values, result, engine)
                 case Dequantize():
                     scale, offset = np.array(step.scale), np.array(step.offset)
                     values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
-        result.outputs = {name: values[value] for name, value in self.outputs}
+        outputs = ((name, values[value]) for name, value in self.outputs)
+        result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
 
     def _execute(self, step: Execute, values: dict[str, Value], result: Result, engine: str) -> None:
-        inputs, counts = [_ints(values[name]) for name in step.inputs], [count for _, count in step.outputs]
+        inputs, counts = [_raw(values[name]) for name in step.inputs], [count for _, count in step.outputs]
         outputs, runs = run_program(self.target, step.segments, inputs, sum(counts), engine)
         result.segments += runs
         for (name, _), part in zip(step.outputs, cut_features(outputs, counts), strict=True):
-            values[name] = part
+            values[name] = narrow(part)
+
+
+def _raw(value: Value) -> Ints:
+    return cast(Ints, value)
 
 
 def _ints(value: Value) -> IntArray:
@@ -246,11 +251,10 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
             case "Reshape":
                 steps.append(Reshape(entry["input"], entry["output"], tuple(entry["shape"])))
             case "Gather":
-                window = Window(**{key: tuple(sizes) for key, sizes in entry["window"].items()})
-                steps.append(Gather(entry["input"], entry["output"], window, entry["pad"]))
+                steps.append(Gather(entry["input"], entry["output"], _window(entry["window"]), int(entry["pad"])))
             case "Scatter":
                 down, across = entry["positions"]
-                steps.append(Scatter(entry["input"], entry["output"], (down, across)))
+                steps.append(Scatter(entry["input"], entry["output"], (int(down), int(across))))
             case "Execute":
                 segments = tuple((part["layer"], archive.read(part["code"])) for part in entry["segments"])
                 outputs = tuple((name, count) for name, count in entry["outputs"])
@@ -272,6 +276,17 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
     artefact = Artefact(target, inputs, tuple(steps), outputs)
     _check_names(artefact)
     return artefact
+
+
+def _window(stated: Mapping[str, list[int]]) -> Window:
+    """The window of a gather; raises ValueError where it is malformed."""
+    parts = {name: tuple(int(size) for size in stated[name]) for name in ("kernel", "strides", "pads", "dilations")}
+    if [len(part) for part in parts.values()] != [2, 2, 4, 2]:
+        raise ValueError(f"a window has 2, 2, 4 and 2 numbers, found {stated}")
+    window = Window(**parts)  # pyright: ignore[reportArgumentType]
+    if problem := window.problem():
+        raise ValueError(problem)
+    return window
 
 
 def _check_names(artefact: Artefact) -> None:

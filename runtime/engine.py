@@ -20,11 +20,13 @@ from dialects.errors import ProgramError
 from dialects.isa import OPCODES, Op, Pass, variant_passes
 from dialects.target import Target
 from dialects.tensors import IntArray
+from dialects.window import Ints
 from runtime import _engine
 from runtime.counts import Counts
 
 _ROLES = {"D": 0, "A": 1, "B": 2, "C": 3, "T": 4}
 _OPCODES = 32
+_ROWS_A_PART = 1 << 16
 
 
 class _Table(NamedTuple):
@@ -63,9 +65,9 @@ def _bytes(item: Pass) -> list[int]:
 
 
 def run(
-    target: Target, segments: Sequence[bytes], inputs: IntArray, output_count: int, threads: int
+    target: Target, segments: Sequence[bytes], inputs: Ints, output_count: int, threads: int
 ) -> tuple[IntArray, list[Counts]]:
-    """Run the binary code of segments on inputs (vectors, rows): outputs (vectors, rows) and each segment's counts.
+    """Run the binary code of segments on inputs (rows, features): outputs (rows, features), each segment's counts.
 
     Raises ProgramError where the code is malformed or leaves the array.
     """
@@ -77,16 +79,22 @@ def run(
     code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)
-    rows = inputs.shape[1]
-    outputs = np.zeros((output_count, rows), dtype=np.int64)
+    rows = len(inputs)
+    outputs = np.zeros((rows, output_count), dtype=np.int64)
+    written = np.zeros(len(segments), dtype=np.int64)
     table, starts = _table()
     program = (code, bounds, table, starts, target.columns, target.domains)
     try:
         static = _engine.static_counts(*program)
-        written = _engine.run(*program, np.ascontiguousarray(inputs), outputs, threads)
+        # Rows are independent; a part at a time bounds the memory of the copies that the engine works on.
+        for begin in range(0, rows, _ROWS_A_PART):
+            part = np.ascontiguousarray(inputs[begin : begin + _ROWS_A_PART].T, dtype=np.int64)
+            results = np.zeros((output_count, part.shape[1]), dtype=np.int64)
+            written += _engine.run(*program, part, results, threads)
+            outputs[begin : begin + _ROWS_A_PART] = results.T
     except ValueError as error:
         raise ProgramError(str(error)) from error
-    return outputs, [_counts(target, rows, *pair) for pair in zip(static, written, strict=True)]
+    return outputs, [_counts(target, rows, *pair) for pair in zip(static, written.tolist(), strict=True)]
 
 
 def _counts(target: Target, rows: int, static: Sequence[int], written: int) -> Counts:

@@ -14,6 +14,7 @@ from dialects.errors import InputError
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatArray, IntArray
+from dialects.window import Ints
 from runtime import engine as native
 from runtime.counts import Counts
 from runtime.simulator import Simulator
@@ -94,28 +95,44 @@ def _check(spec: InputSpec, value: Value) -> Value:
 
 
 def run_program(
-    target: Target, segments: Sequence[tuple[str, bytes]], inputs: Sequence[IntArray], outputs: int, engine: str
+    target: Target,
+    segments: Sequence[tuple[str, bytes]],
+    inputs: Sequence[Ints],
+    outputs: int,
+    engine: str,
 ) -> tuple[IntArray, list[SegmentRun]]:
     """Run a program's segments (layer, binary code): input tensors (rows, features) to one tensor (rows, outputs).
 
     `engine` is "native", or "golden" for the reference simulator; they agree in results and in counts.
     """
-    vectors = np.ascontiguousarray(np.concatenate(inputs, axis=1).T)
-    rows = vectors.shape[1]
+    features = np.concatenate(inputs, axis=1)
+    rows = len(features)
     arrays = -(-rows // target.rows)
     if engine == "native":
         codes = [code for _, code in segments]
-        results, counts = native.run(target, codes, vectors, outputs, os.cpu_count() or 1)
+        results, counts = native.run(target, codes, features, outputs, os.cpu_count() or 1)
     else:
-        results, counts = np.zeros((outputs, rows), dtype=np.int64), list[Counts]()
-        simulator = Simulator(target, rows)
+        vectors, by_vector = features.T.astype(np.int64), np.zeros((outputs, rows), dtype=np.int64)
+        simulator, counts = Simulator(target, rows), list[Counts]()
         for layer, code in segments:
-            counts.append(simulator.run(layer, decode(code), vectors, results))
+            counts.append(simulator.run(layer, decode(code), vectors, by_vector))
+        results = by_vector.T
     runs = [SegmentRun(layer, count, rows, arrays) for (layer, _), count in zip(segments, counts, strict=True)]
-    return results.T, runs
+    return results, runs
 
 
-def cut_features(values: IntArray, counts: Iterable[int]) -> list[IntArray]:
+def narrow(values: Ints) -> Ints:
+    """The same integers in the smallest signed type that holds them; a network's tensors are mostly of few bits."""
+    if not values.size:
+        return values
+    low, high = int(values.min()), int(values.max())
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return values.astype(kind)
+    return values
+
+
+def cut_features(values: Ints, counts: Iterable[int]) -> list[Ints]:
     """A tensor (rows, features) cut into tensors of the given numbers of features."""
     ends = np.cumsum(list(counts))
     return np.split(values, ends[:-1], axis=1)

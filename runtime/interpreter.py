@@ -7,8 +7,10 @@ modelled arrays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import cast
 
 import numpy as np
 from xdsl.dialects import func
@@ -20,9 +22,11 @@ from dialects.errors import PipelineError
 from dialects.program import ProgramBase, features
 from dialects.target import Target
 from dialects.tensors import IntArray
-from dialects.window import scatter
-from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, run_program
+from dialects.window import Ints, scatter
+from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
 from runtime.placed_machine import PlacedMachine
+
+_ROWS_A_PART = 1 << 16
 
 
 def main_function(module: ModuleOp) -> func.FuncOp:
@@ -73,9 +77,11 @@ def float_type(value: SSAValue) -> str:
 class Interpreter:
     """Runs one function on one set of inputs."""
 
-    def __init__(self, target: Target | None = None, engine: str = "native"):
+    def __init__(self, target: Target | None = None, engine: str = "native", *, keep: bool = False):
         self.target = target or Target("default")
         self.engine = engine
+        self.keep = keep
+        """keep the tensors between layers, for `tensors`"""
         self.values: dict[SSAValue, Value] = {}
         self.result = Result()
 
@@ -85,13 +91,25 @@ class Interpreter:
         given = check_inputs(input_specs(function), inputs)
         self.values.update(zip(function.body.block.args, given.values(), strict=True))
         self.result.samples = len(next(iter(given.values())))
+        waiting = Counter(operand for op in function.body.block.ops for operand in op.operands)
         for op in function.body.block.ops:
             if isinstance(op, func.ReturnOp):
-                outputs = [self.values[value] for value in op.arguments]
+                outputs = [_widest(self.values[value]) for value in op.arguments]
                 self.result.outputs = dict(zip(output_names(function), outputs, strict=True))
-            else:
-                self._apply(op)
+                break
+            self._apply(op)
+            for result in op.results:
+                if self.values[result].dtype.kind == "i":
+                    self.values[result] = narrow(self._raw(result))
+            self._forget(op, waiting)
         return self.result
+
+    def _forget(self, op: Operation, waiting: Counter[SSAValue]) -> None:
+        """Drop operands that nothing waits for; windows are large and easily gathered again."""
+        waiting.subtract(op.operands)
+        for value in set(op.operands):
+            if waiting[value] == 0 and (not self.keep or isinstance(value.owner, apv_spatial.GatherOp)):
+                self.values.pop(value, None)
 
     def tensors(self) -> dict[tuple[str, tuple[int, ...]], Value]:
         """All integer tensors of the run that have a name, by name and shape; of several, the last one."""
@@ -125,9 +143,9 @@ class Interpreter:
                 span = ternary.range_of(op.result)
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input), span)
             case apv.LoadOp():
-                self.values[op.result] = self._ints(op.input).T
+                self.values[op.result] = self.values[op.input].T
             case apv.StoreOp():
-                self.values[op.result] = self._ints(op.input).T
+                self.values[op.result] = self.values[op.input].T
             case apv.LinearOp():
                 columns = np.concatenate([self._ints(value) for value in op.inputs])
                 self.values[op.result] = op.graph.data.propagate(columns)
@@ -137,9 +155,9 @@ class Interpreter:
             case apv_spatial.ConcatOp():
                 self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs])
             case apv_spatial.GatherOp():
-                self.values[op.result] = op.window.data.gather(self._ints(op.input), op.pad_value)
+                self.values[op.result] = op.window.data.gather(self._raw(op.input), op.pad_value)
             case apv_spatial.ScatterOp():
-                self.values[op.result] = scatter(self._ints(op.input), *ternary.shape_of(op.result)[2:])
+                self.values[op.result] = scatter(self._raw(op.input), *ternary.shape_of(op.result)[2:])
             case apv.ThresholdOp():
                 span = apv.columns_of(op.result).range
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input).T, span).T
@@ -148,11 +166,15 @@ class Interpreter:
             case _:
                 raise PipelineError(f"there is no way to run '{op.name}'", hint="lower it to ternary, apv, rtm or ap")
 
+    def _raw(self, value: SSAValue) -> Ints:
+        """Integers in the width that they are kept in."""
+        return cast(Ints, self.values[value])
+
     def _ints(self, value: SSAValue) -> IntArray:
         return self.values[value].astype(np.int64, copy=False)
 
     def _convolve(self, op: ternary_spatial.ConvOp) -> IntArray:
-        images, weights, groups = self._ints(op.input), op.weights.data.array, op.group_count
+        images, weights, groups = self._raw(op.input), op.weights.data.array, op.group_count
         parts: list[IntArray] = []
         for inputs, lines in zip(np.split(images, groups, axis=1), np.split(weights, groups), strict=True):
             parts.append(_product(op.window.data.gather(inputs, op.pad_value), lines))
@@ -176,10 +198,10 @@ class Interpreter:
         return total
 
     def _program(self, op: ProgramBase) -> None:
-        inputs, counts = [self._ints(value) for value in op.inputs], [features(value) for value in op.outputs]
+        inputs, counts = [self._raw(value) for value in op.inputs], [features(value) for value in op.outputs]
         geometry = op.geometry.geometry
         if isinstance(op, rtm.ProgramOp):
-            vectors = np.concatenate(inputs, axis=1).T
+            vectors = np.concatenate(inputs, axis=1).T.astype(np.int64)
             outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
             machine = PlacedMachine(geometry, vectors.shape[1])
             for segment in op.segments:
@@ -193,6 +215,15 @@ class Interpreter:
         self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
 
 
-def _product(rows: IntArray, weights: IntArray) -> IntArray:
+def _widest(value: Value) -> Value:
+    return value.astype(np.int64) if value.dtype.kind == "i" else value
+
+
+def _product(rows: Ints, weights: IntArray) -> IntArray:
     """rows @ weights.T; int64 products run without BLAS, and sums below 2^53 are exact in double precision."""
-    return (rows.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+    factor = weights.T.astype(np.float64)
+    result = np.empty((len(rows), len(weights)), dtype=np.int64)
+    for begin in range(0, len(rows), _ROWS_A_PART):
+        part = slice(begin, begin + _ROWS_A_PART)
+        result[part] = rows[part].astype(np.float64) @ factor
+    return result

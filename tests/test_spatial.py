@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -18,12 +20,13 @@ from xdsl.ir import SSAValue
 from cam_compiler.driver import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.verify import Verifier, difference
-from dialects import ternary
-from dialects.errors import CapacityError
+from dialects import apv, apv_spatial, ternary
+from dialects.errors import CapacityError, ProgramError
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 from dialects.window import Window, scatter
+from passes.adder_graph_sums import unshared
 from runtime.artefact import load, save
 from runtime.host import Value
 from runtime.interpreter import Interpreter
@@ -267,6 +270,59 @@ def test_the_golden_simulator_agrees_in_outputs_and_counts(source: str, samples:
     assert native.segments == golden.segments
 
 
+@st.composite
+def columns(draw: st.DrawFn) -> str:
+    """Maxima and concatenations of columns of different ranges, some of which are used again."""
+    spans = draw(st.lists(st.sampled_from(SPANS), min_size=1, max_size=3))
+    counts = [draw(st.integers(1, 3)) for _ in spans]
+    network = Network(
+        {f"x{n}": ternary.int_tensor((DYNAMIC_INDEX, c), s) for n, (c, s) in enumerate(zip(counts, spans, strict=True))}
+    )
+    values = [network.add(apv.LoadOp(argument)) for argument in network.args]
+    for kind in draw(
+        st.lists(st.sampled_from(["max", "max", "concat", "linear", "threshold"]), min_size=1, max_size=4)
+    ):
+        parts = [draw(st.sampled_from(values)) for _ in range(draw(st.integers(1, 3)))]
+        kinds = [apv.columns_of(part) for part in parts]
+        span = kinds[0].range
+        for each in kinds[1:]:
+            span = span.union(each.range)
+        match kind:
+            case "concat" | "max":
+                value = network.add(apv_spatial.ConcatOp(parts, span))
+                total = apv.columns_of(value).count.data
+                if kind == "max":
+                    size = draw(st.sampled_from([size for size in range(1, total + 1) if total % size == 0]))
+                    value = network.add(apv_spatial.MaxOp(value, size))
+            case "threshold":
+                source, result = kinds[0].range, draw(st.sampled_from(RESULTS))
+                point = st.integers(source.lo, source.hi + 1)
+                levels = result.hi - result.lo
+                points = sorted(draw(st.lists(point, min_size=levels, max_size=levels)))
+                value = network.add(apv.ThresholdOp(parts[0], Thresholds.from_array(np.array([points])), result))
+            case _:
+                ranges = [each.range for each in kinds for _ in range(each.count.data)]
+                rng = np.random.default_rng(draw(st.integers(0, 99)))
+                weights = rng.integers(-3, 4, size=(draw(st.integers(1, 3)), len(ranges)))
+                graph = unshared(weights, ranges)
+                reach = 3 * sum(max(abs(each.lo), abs(each.hi)) for each in ranges)
+                value = network.add(apv.LinearOp(parts, graph, Range(-reach, reach)))
+        values.append(value)
+    ends = [values[-1], *draw(st.lists(st.sampled_from(values), max_size=2))]
+    return str(network.finish({f"y{n}": network.add(apv.StoreOp(value)) for n, value in enumerate(ends)}))
+
+
+@pytest.mark.parametrize("accumulators", ["exact", "full"])
+@given(source=columns(), target=st.sampled_from([Target("default"), *TARGETS]))
+@settings(max_examples=60)
+def test_maxima_of_any_columns(tmp_path: Path, source: str, target: Target, accumulators: str) -> None:
+    pipeline = f"convert-apv-to-rtm{{accumulators={accumulators}}},convert-rtm-to-ap"
+    try:
+        check_levels(source, 70, target, tmp_path, pipeline)
+    except CapacityError as error:
+        assert error.hint
+
+
 # Windows and operations against plain loops.
 
 
@@ -446,3 +502,41 @@ def test_what_the_host_makes_of_a_result_takes_another_program() -> None:
     again = network.add(ternary.QuantizeOp(real, FloatThresholds.from_array(np.array([[0.0, 1.0]])), Range(0, 2)))
     value = network.add(ternary.CombineOp([first, again], trits(1, 2)))
     assert programs(network, {"y": value}) == 2
+
+
+# Saved programs.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"strides": [0, 1]},
+        {"kernel": [3]},
+        {"kernel": [0, 3]},
+        {"kernel": [9, 9]},
+        {"kernel": [8, 3]},
+        {"pads": [-2, 1, 1, 1]},
+        {"pads": [1, 1]},
+        {"dilations": ["x", 1]},
+        {"dilations": None},
+        {"size": [1, 1]},
+    ],
+)
+def test_a_damaged_window_of_a_saved_program(tmp_path: Path, change: dict[str, object]) -> None:
+    network = image_network()
+    value = network.add(ternary.ConvOp(network.args[0], trits(2, 18), AROUND))
+    module = network.finish({"y": value})
+    run_passes(module, parse_passes("unshared"), Target("default"))
+    save(to_artefact(module, Target("default")), path := tmp_path / "a.camx")
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    (gather,) = (step for step in manifest["steps"] if step["step"] == "Gather")
+    if "size" in change:
+        del gather["window"]["strides"]
+    gather["window"] |= change
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**members, "manifest.json": json.dumps(manifest)}.items():
+            archive.writestr(name, data)
+    with pytest.raises(ProgramError):
+        load(path).run({"x": np.zeros((2, 2, 4, 4), dtype=np.int64)})

@@ -1,0 +1,207 @@
+// RUN: camc opt %s -p 'convert-apv-to-rtm{rows=64 columns=16 domains=8}' | filecheck %s
+
+// Gather and scatter stay on the host; between them is one program with the rows of all windows.
+// CHECK-LABEL: func.func @conv
+// CHECK-SAME:    (%[[X:.*]]: tensor<?x1x3x3x!ternary.int<0, 1>>)
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 1>> geometry <64x16x8> {
+// CHECK-NEXT:   rtm.segment "conv" code <{
+// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
+// CHECK-NEXT:     c[[C1:[0-9]+]][0] = in 2
+// CHECK-NEXT:     c[[C0]][1] = 0
+// CHECK-NEXT:     c[[C0]][0:2] -= c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     c[[C2:[0-9]+]][0] = in 3
+// CHECK-NEXT:     c[[C0]][1:3] = sext c[[C0]][1] carry c15[0]
+// CHECK-NEXT:     c[[C0]][0:3] += c[[C2]][0] carry c15[0]
+// CHECK-NEXT:     c[[C2]][0] = in 1
+// CHECK-NEXT:     c[[C2]][1] = 0
+// CHECK-NEXT:     c[[C2]][0:2] += c[[C1]][0] carry c15[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "act" code <{
+// CHECK-NEXT:     c[[C1]][0] = 0
+// CHECK-NEXT:     c14[0] = c[[C0]][0:3]s >= 0
+// CHECK-NEXT:     c[[C1]][0] = 1 if c14[0]
+// CHECK-NEXT:     c[[C0]][0] = 1
+// CHECK-NEXT:     c14[0] = c[[C2]][0:2] >= 1
+// CHECK-NEXT:     c[[C0]][0] = 0 if c14[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
+// CHECK-NEXT:     out 0 = c[[C1]][0]
+// CHECK-NEXT:     out 1 = c[[C0]][0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT: }
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
+// CHECK-NEXT: func.return %[[S1]] : tensor<?x2x3x3x!ternary.int<0, 1>>
+func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!ternary.int<0, 1>> {
+  %x_1 = apv.gather %x window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
+  %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
+  %a = apv.linear %x_2 : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -2, 2> layer "conv" graph <{
+    inputs 4 in 0..1
+    %4 = %0 - %2 : i2
+    %5 = %4 + %3 : i3
+    %6 = %1 + %2 : u2
+    out %5
+    out -%6
+  }>
+  %t = apv.threshold %a : !apv.columns<2, -2, 2> -> !apv.columns<2, 0, 1> layer "act" thresholds <{
+    up 0
+  }>
+  %t_1 = apv.store %t : !apv.columns<2, 0, 1> -> tensor<?x2x!ternary.int<0, 1>>
+  %t_2 = apv.scatter %t_1 : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
+  func.return %t_2 : tensor<?x2x3x3x!ternary.int<0, 1>>
+}
+
+// Windows of other rows take a program each. The greater of two values replaces the other one where a flag says so.
+// CHECK-LABEL: func.func @pool
+// CHECK-SAME:    (%[[X:.*]]: tensor<?x2x4x4x!ternary.int<-1, 2>>)
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
+// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[X]] window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-1, 2>> geometry <64x16x8> {
+// CHECK-NEXT:   rtm.segment "max" code <{
+// CHECK-NEXT:     c[[C0:[0-9]+]][0:3] = in 0
+// CHECK-NEXT:     c[[C1:[0-9]+]][0:3] = in 1
+// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
+// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 2
+// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
+// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 3
+// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
+// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 4
+// CHECK-NEXT:     c[[C2:[0-9]+]][0:3] = in 5
+// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
+// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
+// CHECK-NEXT:     c[[C2]][0:3] = in 6
+// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
+// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
+// CHECK-NEXT:     c[[C2]][0:3] = in 7
+// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
+// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
+// CHECK-NEXT:     out 0 = c[[C0]][0:3]s
+// CHECK-NEXT:     out 1 = c[[C1]][0:3]s
+// CHECK-NEXT:   }>
+// CHECK-NEXT: }
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
+// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-4, 8>> geometry <64x16x8> {
+// CHECK-NEXT:   rtm.segment "avg" code <{
+// CHECK-NEXT:     c[[C0:[0-9]+]][0:3] = in 0
+// CHECK-NEXT:     c[[C1:[0-9]+]][0:3] = in 1
+// CHECK-NEXT:     c[[C0]][2:4] = sext c[[C0]][2] carry c15[0]
+// CHECK-NEXT:     c[[C0]][0:4] += c[[C1]][0:3]s carry c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 2
+// CHECK-NEXT:     c[[C0]][0:4] += c[[C1]][0:3]s carry c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 3
+// CHECK-NEXT:     c[[C0]][3:5] = sext c[[C0]][3] carry c15[0]
+// CHECK-NEXT:     c[[C0]][0:5] += c[[C1]][0:3]s carry c15[0]
+// CHECK-NEXT:     c[[C1]][0:3] = in 4
+// CHECK-NEXT:     c[[C2:[0-9]+]][0:3] = in 5
+// CHECK-NEXT:     c[[C1]][2:4] = sext c[[C1]][2] carry c15[0]
+// CHECK-NEXT:     c[[C1]][0:4] += c[[C2]][0:3]s carry c15[0]
+// CHECK-NEXT:     c[[C2]][0:3] = in 6
+// CHECK-NEXT:     c[[C1]][0:4] += c[[C2]][0:3]s carry c15[0]
+// CHECK-NEXT:     c[[C2]][0:3] = in 7
+// CHECK-NEXT:     c[[C1]][3:5] = sext c[[C1]][3] carry c15[0]
+// CHECK-NEXT:     c[[C1]][0:5] += c[[C2]][0:3]s carry c15[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
+// CHECK-NEXT:     out 0 = c[[C0]][0:5]s
+// CHECK-NEXT:     out 1 = c[[C1]][0:5]s
+// CHECK-NEXT:   }>
+// CHECK-NEXT: }
+// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x2x!ternary.int<-4, 8>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
+// CHECK-NEXT: func.return %[[S1]], %[[S2]] : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
+func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>) {
+  %x_1 = apv.gather %x window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
+  %x_2 = apv.load %x_1 : tensor<?x8x!ternary.int<-1, 2>> -> !apv.columns<8, -1, 2>
+  %m = apv.max %x_2 {size = 4 : i64} : !apv.columns<8, -1, 2> -> !apv.columns<2, -1, 2> layer "max"
+  %x_3 = apv.gather %x window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
+  %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>> -> !apv.columns<8, -1, 2>
+  %s = apv.linear %x_4 : (!apv.columns<8, -1, 2>) -> !apv.columns<2, -4, 8> layer "avg" graph <{
+    inputs 8 in -1..2
+    %8 = %0 + %1 : i4
+    %9 = %8 + %2 : i4
+    %10 = %9 + %3 : i5
+    %11 = %4 + %5 : i4
+    %12 = %11 + %6 : i4
+    %13 = %12 + %7 : i5
+    out %10
+    out %13
+  }>
+  %m_1 = apv.store %m : !apv.columns<2, -1, 2> -> tensor<?x2x!ternary.int<-1, 2>>
+  %m_2 = apv.scatter %m_1 : tensor<?x2x!ternary.int<-1, 2>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
+  %s_1 = apv.store %s : !apv.columns<2, -4, 8> -> tensor<?x2x!ternary.int<-4, 8>>
+  %s_2 = apv.scatter %s_1 : tensor<?x2x!ternary.int<-4, 8>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
+  func.return %m_2, %s_2 : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
+}
+
+// The second program reads windows of the first one's result, and that result itself.
+// CHECK-LABEL: func.func @residual
+// CHECK-SAME:    (%[[X:.*]]: tensor<?x1x2x2x!ternary.int<0, 1>>)
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 1>> geometry <64x16x8> {
+// CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
+// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
+// CHECK-NEXT:     out 0 = c[[C0]][0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT: }
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[S1]] window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[G3:.*]] = apv.gather %[[S1]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]], %[[G3]] : (tensor<?x9x!ternary.int<0, 1>>, tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<-2, 5>> geometry <64x16x8> {
+// CHECK-NEXT:   rtm.segment "conv" code <{
+// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
+// CHECK-NEXT:     c[[C1:[0-9]+]][0] = in 2
+// CHECK-NEXT:     c[[C0]][1] = 0
+// CHECK-NEXT:     c[[C0]][0:2] -= c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     c[[C1]][0] = in 4
+// CHECK-NEXT:     c[[C0]][1:3] = sext c[[C0]][1] carry c15[0]
+// CHECK-NEXT:     c[[C0]][0:3] += c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     c[[C1]][0] = in 6
+// CHECK-NEXT:     c[[C0]][0:3] -= c[[C1]][0] carry c15[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "add" code <{
+// CHECK-NEXT:     c[[C1]][0] = in 9
+// CHECK-NEXT:     c[[C0]][0:3] -= c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     c[[C0]][2:4] = sext c[[C0]][2] carry c15[0]
+// CHECK-NEXT:     c[[C0]][2:4] += c[[C1]][0] carry c15[0]
+// CHECK-NEXT:   }>
+// CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
+// CHECK-NEXT:     out 0 = c[[C0]][0:4]s
+// CHECK-NEXT:   }>
+// CHECK-NEXT: }
+// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x1x!ternary.int<-2, 5>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
+// CHECK-NEXT: func.return %[[S2]] : tensor<?x1x2x2x!ternary.int<-2, 5>>
+func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<-2, 5>> {
+  %x_1 = apv.gather %x window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
+  %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
+  %a = apv.linear %x_2 : (!apv.columns<1, 0, 1>) -> !apv.columns<1, 0, 1> layer "point" graph <{
+    inputs 1 in 0..1
+    out %0
+  }>
+  %a_1 = apv.store %a : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
+  %a_2 = apv.scatter %a_1 : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+  %a_3 = apv.gather %a_2 window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>>
+  %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>> -> !apv.columns<9, 0, 1>
+  %b = apv.linear %a_4 : (!apv.columns<9, 0, 1>) -> !apv.columns<1, -2, 2> layer "conv" graph <{
+    inputs 9 in 0..1
+    %9 = %0 - %2 : i2
+    %10 = %9 + %4 : i3
+    %11 = %10 - %6 : i3
+    out %11
+  }>
+  %a_5 = apv.gather %a_2 window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
+  %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
+  %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2>, !apv.columns<1, 0, 1>) -> !apv.columns<1, -2, 5> layer "add" graph <{
+    inputs 1 in -2..2
+    inputs 1 in 0..1
+    %2 = %0 - %1 : i3
+    %3 = %2 + %1<<2 : i4
+    out %3
+  }>
+  %c_1 = apv.store %c : !apv.columns<1, -2, 5> -> tensor<?x1x!ternary.int<-2, 5>>
+  %c_2 = apv.scatter %c_1 : tensor<?x1x!ternary.int<-2, 5>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
+  func.return %c_2 : tensor<?x1x2x2x!ternary.int<-2, 5>>
+}
