@@ -61,6 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser("demo", help="the bundled network on the bundled images, with its report")
+    command.add_argument("--network", choices=("mlp", "cnn"), default="mlp", help="fully connected, or residual")
     command.add_argument("--form", choices=("qonnx", "qdq"), default="qonnx", help="which of its two ONNX exports")
     _add_engine(command)
     _add_machine(command)

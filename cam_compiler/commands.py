@@ -32,8 +32,8 @@ BUNDLED = Path(__file__).parent / "bundled"
 def demo(options: argparse.Namespace) -> None:
     """Compile and run the bundled network on the bundled images; print accuracy, exactness, energy and latency."""
     technology = load_technology(options.tech)
-    model = BUNDLED / f"digits_mlp_{options.form}.onnx"
-    data = np.load(BUNDLED / "digits_mlp_test.npz")
+    model = BUNDLED / f"digits_{options.network}_{options.form}.onnx"
+    data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
     verifier = Verifier()
     module, target = compile_file(model, options.target, verifier=verifier)
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
