@@ -80,6 +80,8 @@ def run(
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)
     rows = len(inputs)
+    if rows < 1:
+        raise ProgramError("a program needs at least one sample, found 0")
     outputs = np.zeros((rows, output_count), dtype=np.int64)
     written = np.zeros(len(segments), dtype=np.int64)
     table, starts = _table()

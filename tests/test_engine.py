@@ -60,7 +60,9 @@ def run_golden(case: Case) -> tuple[IntArray, list[Counts]]:
 
 
 def run_native(case: Case, threads: int = 1) -> tuple[IntArray, list[Counts]]:
-    return engine.run(case.target, [encode(code) for code in case.segments], case.inputs, case.outputs, threads)
+    segments = [encode(code) for code in case.segments]
+    outputs, counts = engine.run(case.target, segments, case.inputs.T, case.outputs, threads)
+    return outputs.T, counts
 
 
 def check_equal(case: Case, threads: Sequence[int] = (1, 2)) -> None:
@@ -143,6 +145,23 @@ def test_any_number_of_threads(threads: int) -> None:
     check_equal(random_case(np.random.default_rng(7), 1600), (threads,))
 
 
+@pytest.mark.parametrize("rows", [1, 99, 100, 101, 300, 613])
+def test_parts_of_the_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(engine, "_ROWS_A_PART", 100)
+    check_equal(random_case(np.random.default_rng(rows), rows))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64])
+def test_inputs_of_any_type(kind: type[np.signedinteger]) -> None:
+    values = np.random.default_rng(0).integers(-128, 128, size=(70, 2)).astype(kind)
+    code = [Instruction(Op.IN, Cell(n, 0), 40, imm=n) for n in range(2)]
+    code += [Instruction(Op.OUT, Cell(0, 0), 40, Operand(n, 0, 40, True), imm=n) for n in range(2)]
+    target = Target("t", columns=4, domains=40)
+    for part in (values, values[::-1], np.asfortranarray(values)):
+        outputs, _ = engine.run(target, [encode(code)], part, 2, 1)
+        assert np.array_equal(outputs, part)
+
+
 def test_a_program_without_code() -> None:
     case = Case(Target("t", columns=4, domains=4), [[]], np.zeros((1, 5), dtype=np.int64), 2)
     outputs, counts = run_native(case)
@@ -172,11 +191,11 @@ def test_what_breaks_a_rule_is_refused(item: Instruction, message: str) -> None:
     target = Target("t", rows=8, columns=8, domains=16)
     code = encode([Instruction(Op.SET, Cell(0, 0), 1), item])
     with pytest.raises(ProgramError, match=message):
-        engine.run(target, [code], np.zeros((INPUTS, 4), dtype=np.int64), 1, 1)
+        engine.run(target, [code], np.zeros((4, INPUTS), dtype=np.int64), 1, 1)
 
 
 def test_bytes_that_are_no_program() -> None:
-    target, inputs = Target("t", columns=8, domains=16), np.zeros((INPUTS, 4), dtype=np.int64)
+    target, inputs = Target("t", columns=8, domains=16), np.zeros((4, INPUTS), dtype=np.int64)
     good = encode([Instruction(Op.SET, Cell(0, 0), 1)] * 2)
     no_opcode, used_top = bytes(16), bytearray(good)
     used_top[7] = 1
@@ -192,7 +211,7 @@ def test_bytes_that_are_no_program() -> None:
         with pytest.raises(ProgramError):
             engine.run(target, segments, inputs, 1, 1)
     with pytest.raises(ProgramError):
-        engine.run(target, [good], inputs[:, :0], 1, 1)
+        engine.run(target, [good], inputs[:0], 1, 1)
     with pytest.raises(ProgramError):
         engine.run(target, [], inputs, 1, 1)
 
@@ -261,18 +280,18 @@ def try_damaged(rng: np.random.Generator, case: Case, compare: bool) -> str:
     """What became of a damaged program; where the golden simulator runs it too, both must agree."""
     segments = damaged(rng, case)
     try:
-        outputs, counts = engine.run(case.target, segments, case.inputs, case.outputs, int(rng.integers(1, 3)))
+        outputs, counts = engine.run(case.target, segments, case.inputs.T, case.outputs, int(rng.integers(1, 3)))
     except ProgramError as error:
         assert error.message
         return "refused"
-    assert outputs.shape == (case.outputs, case.inputs.shape[1])
+    assert outputs.shape == (case.inputs.shape[1], case.outputs)
     if not compare:
         return "ran"
     try:
         golden = run_golden(case._replace(segments=[list(decode(segment)) for segment in segments]))
     except ProgramError:
         return "ran"
-    assert np.array_equal(outputs, golden[0])
+    assert np.array_equal(outputs.T, golden[0])
     assert counts == golden[1]
     return "equal"
 
@@ -297,7 +316,7 @@ def test_damaged_code_is_refused_or_runs_within_bounds() -> None:
 
 @given(st.binary(max_size=96), st.integers(0, 96))
 def test_any_bytes(data: bytes, cut: int) -> None:
-    target, inputs = Target("t", columns=2048, domains=16), np.zeros((2, 3), dtype=np.int64)
+    target, inputs = Target("t", columns=2048, domains=16), np.zeros((3, 2), dtype=np.int64)
     try:
         engine.run(target, [data[:cut], data[cut:]], inputs, 2, 1)
     except ProgramError as error:
