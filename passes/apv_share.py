@@ -43,7 +43,7 @@ class ApvShare(ModulePass):
 
     group: int = 0
     budget: int = 90
-    effort: int = 1
+    effort: int = 0
     seed: int = 0
     threads: int = 2
     stats: bool = False
