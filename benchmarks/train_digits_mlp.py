@@ -249,12 +249,8 @@ class Graph:
         return output
 
     def norm(self, value: str, norm: Norm, index: int) -> str:
-        fields = [
-            self.constant(f"bn{index}.{name}", field) for name, field in norm._asdict().items()
-        ]
-        value = self.node(
-            "BatchNormalization", [value, *fields], f"normalised{index}", epsilon=EPSILON
-        )
+        fields = [self.constant(f"bn{index}.{name}", field) for name, field in norm._asdict().items()]
+        value = self.node("BatchNormalization", [value, *fields], f"normalised{index}", epsilon=EPSILON)
         return self.node("Relu", [value], f"rectified{index}")
 
     def model(self, opsets: dict[str, int]) -> onnx.ModelProto:
@@ -266,9 +262,7 @@ class Graph:
             list(self.initialisers.values()),
         )
         imports = [helper.make_opsetid(domain, version) for domain, version in opsets.items()]
-        return helper.make_model(
-            graph, opset_imports=imports, ir_version=IR_VERSION, producer_name=NAME
-        )
+        return helper.make_model(graph, opset_imports=imports, ir_version=IR_VERSION, producer_name=NAME)
 
 
 def flatten_by_shape(graph: Graph, value: str) -> str:
@@ -282,9 +276,7 @@ def flatten_by_shape(graph: Graph, value: str) -> str:
     return graph.node("Reshape", [value, target], "pixels")
 
 
-def qonnx_quant(
-    graph: Graph, value: str, scale: str, bits: int, output: str, *, weights: bool = False
-) -> str:
+def qonnx_quant(graph: Graph, value: str, scale: str, bits: int, output: str, *, weights: bool = False) -> str:
     """Ternary weights are signed narrow 2-bit, activations unsigned."""
     operands = [graph.constant("zero_point", 0), graph.constant(f"bits{bits}", bits)]
     return graph.node(
@@ -368,9 +360,7 @@ def qdq_logits(model: onnx.ModelProto, image: Floats) -> Floats:
     options = onnxruntime.SessionOptions()
     # By default it rewrites the products into inexact integer kernels.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return session.run(["logits"], {"image": image})[0]
 
 

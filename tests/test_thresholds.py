@@ -15,9 +15,7 @@ from dialects.tensors import FloatThresholds, IntMatrix, Thresholds
 from passes.vector_code import View, step_table
 
 spans = st.tuples(st.integers(-9, 9), st.integers(0, 12)).map(lambda pair: Range(pair[0], pair[0] + pair[1]))
-floats = st.one_of(
-    st.floats(allow_nan=False), st.sampled_from([math.inf, -math.inf, -0.0, 0.0, 5e-324, -5e-324, 0.1])
-)
+floats = st.one_of(st.floats(allow_nan=False), st.sampled_from([math.inf, -math.inf, -0.0, 0.0, 5e-324, -5e-324, 0.1]))
 
 
 @given(spans, st.lists(st.integers(-30, 30), max_size=6).map(sorted), st.booleans(), st.integers(-4, 4))
