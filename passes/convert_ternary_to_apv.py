@@ -31,7 +31,7 @@ from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError
 from dialects.tensors import IntArray, IntMatrix
 from dialects.window import Window
-from passes.adder_graph_sums import unshared
+from passes.adder_graph_sums import WEIGHT_LIMIT, unshared
 
 _POINT = Window((1, 1))
 
@@ -195,6 +195,10 @@ class _Conversion:
 
     def _linear(self, op: Operation, sources: Sequence[_Columns], weights: IntArray, layer: StringAttr | None) -> None:
         kinds = [apv.columns_of(source.value) for source in sources]
+        if np.abs(weights).max() > WEIGHT_LIMIT:
+            raise PipelineError(
+                f"{op.name}: weights lie within {-WEIGHT_LIMIT} and {WEIGHT_LIMIT}", place=layer.data if layer else None
+            )
         graph = unshared(weights, [kind.range for kind in kinds for _ in range(kind.count.data)])
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
         self._replace(op, apv.LinearOp(values, graph, span, layer), sources[0].stage)
