@@ -29,11 +29,13 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dialects import apv, ternary
 from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError
+from dialects.ranges import Range
 from dialects.tensors import IntArray, IntMatrix
 from dialects.window import Window
 from passes.adder_graph_sums import WEIGHT_LIMIT, unshared
 
 _POINT = Window((1, 1))
+_INPUTS = Range(-(1 << 31), (1 << 31) - 1)
 
 
 @dataclass(frozen=True)
@@ -195,10 +197,11 @@ class _Conversion:
 
     def _linear(self, op: Operation, sources: Sequence[_Columns], weights: IntArray, layer: StringAttr | None) -> None:
         kinds = [apv.columns_of(source.value) for source in sources]
+        place = layer.data if layer else op.name
         if np.abs(weights).max() > WEIGHT_LIMIT:
-            raise PipelineError(
-                f"{op.name}: weights lie within {-WEIGHT_LIMIT} and {WEIGHT_LIMIT}", place=layer.data if layer else None
-            )
+            raise PipelineError(f"weights lie within {-WEIGHT_LIMIT} and {WEIGHT_LIMIT}", place=place)
+        if wide := [kind.range for kind in kinds if not _INPUTS.covers(kind.range)]:
+            raise PipelineError(f"its inputs range over {wide[0]}, at most {_INPUTS} can be summed", place=place)
         graph = unshared(weights, [kind.range for kind in kinds for _ in range(kind.count.data)])
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
         self._replace(op, apv.LinearOp(values, graph, span, layer), sources[0].stage)
