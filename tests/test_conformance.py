@@ -1,0 +1,119 @@
+"""onnx's node tests: no case fails, and as many pass as did once."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import onnx
+import pytest
+from onnx.reference import ReferenceEvaluator
+
+MINIMA = {
+    "Add": 4,
+    "AveragePool": 6,
+    "Cast": 40,
+    "Clip": 9,
+    "Concat": 4,
+    "Conv": 6,
+    "ConvInteger": 2,
+    "DequantizeLinear": 9,
+    "Div": 5,
+    "Dropout": 1,
+    "GlobalAveragePool": 1,
+    "GlobalMaxPool": 1,
+    "Identity": 3,
+    "MatMulInteger": 1,
+    "MaxPool": 7,
+    "Mul": 6,
+    "QLinearConv": 1,
+    "QLinearMatMul": 4,
+    "QuantizeLinear": 9,
+    "Sub": 5,
+}
+"""Cases that pass with onnx 1.23, less the slow ones; operators that aren't here have no case without random floats."""
+SINCE = (1, 23)
+SLOW = ("test_quantizelinear_blocked_symmetric",)
+"""Takes as long as all others: six rows of 65,535 exact thresholds. The command runs it."""
+ON_THE_AP = 46
+
+
+def load_conformance() -> ModuleType:
+    """Import the script, which is in no package."""
+    path = Path(__file__).parents[1] / "benchmarks" / "conformance.py"
+    spec = importlib.util.spec_from_file_location("conformance", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    sys.modules["conformance"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+conformance = load_conformance()
+
+
+@pytest.fixture(scope="module")
+def cases() -> list:
+    return [case for case in conformance.cases() if case.name not in SLOW]
+
+
+@pytest.fixture(scope="module")
+def outcomes(cases: list) -> list:
+    return [conformance.run(case) for case in cases]
+
+
+def test_no_case_fails(outcomes: list) -> None:
+    failed = [f"{outcome.name}: {outcome.why}" for outcome in outcomes if outcome.status == conformance.FAILED]
+    assert not failed, "\n".join(failed)
+
+
+def test_what_is_out_of_scope_says_why(outcomes: list) -> None:
+    assert all(outcome.why for outcome in outcomes if outcome.status == conformance.OUT_OF_SCOPE)
+
+
+@pytest.mark.skipif(
+    tuple(int(part) for part in onnx.__version__.split(".")[:2]) < SINCE, reason="older onnx has fewer cases"
+)
+def test_as_many_pass_as_did(outcomes: list) -> None:
+    passed = Counter(outcome.operator for outcome in outcomes if outcome.status == conformance.PASSED)
+    fewer = {name: (passed[name], least) for name, least in MINIMA.items() if passed[name] < least}
+    assert not fewer
+    assert sum(outcome.on_ap for outcome in outcomes) >= ON_THE_AP
+
+
+def test_networks_mean_what_the_cases_mean(cases: list, outcomes: list) -> None:
+    """onnx's reference evaluator gives a case's results for the network that was made of it."""
+    passed = {outcome.name for outcome in outcomes if outcome.status == conformance.PASSED and not outcome.undefined}
+    for case in (case for case in cases if case.name in passed):
+        network = conformance.build(case)
+        # The evaluator has no quantisers below opset 19; the other operators compute the same since theirs.
+        opset = network.model.opset_import[0]
+        opset.version = max(opset.version, 21)
+        kinds = [port.type.tensor_type.elem_type for port in network.model.graph.input]
+        feeds = {
+            name: array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+            for (name, array), kind in zip(network.feeds.items(), kinds, strict=True)
+        }
+        results = ReferenceEvaluator(network.model).run(None, feeds)
+        for result, expected in zip(results, network.expected.values(), strict=True):
+            assert result.shape == expected.shape, case.name
+            np.testing.assert_allclose(result.astype(np.float64), expected.astype(np.float64), 1e-6, err_msg=case.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["test_basic_conv_with_padding", "test_qlinearconv", "test_quantizelinear_int4", "test_cast_INT4_to_FLOAT"]
+)
+def test_a_wrong_result_is_found(cases: list, name: str) -> None:
+    case = next(case for case in cases if case.name == name)
+    network = conformance.build(case)
+    blank = conformance.Outcome(name, case.node.op_type, conformance.OUT_OF_SCOPE)
+    right = {key: array.copy() for key, array in network.expected.items()}
+    assert conformance.compared(blank, network, right).status == conformance.PASSED
+    for array in right.values():
+        array.flat[-1] += 1
+    assert conformance.compared(blank, network, right).status == conformance.FAILED
