@@ -44,7 +44,7 @@ from conformance_cases import (
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
-from dialects.errors import ModelError
+from dialects.errors import CamcError, ModelError, PipelineError
 from dialects.target import load_target
 from runtime.host import Value
 from runtime.interpreter import Interpreter
