@@ -11,10 +11,11 @@ from cam_compiler.importer.constants import FLOATS, Constant, clipped, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
 from cam_compiler.importer.nodes_sums import summed, two_tensors
-from cam_compiler.importer.quantizers import quantised, rounded
+from cam_compiler.importer.quantizers import integer_range, quantised, rounded
 from cam_compiler.importer.steps import Rounding
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 from dialects.errors import ModelError
+from dialects.ranges import Range
 
 
 def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
@@ -176,14 +177,27 @@ def rounding_operator(call: Call) -> Value:
     return _round(call, value, kind[call.node.op], value.elem_type)
 
 
+def _cast_range(elem_type: int) -> Range | None:
+    """The integers of a type; 64 bits hold whatever we compute."""
+    if elem_type in (TensorProto.INT64, TensorProto.UINT64):
+        return Range.of_width(63, True)
+    return integer_range(elem_type)
+
+
 @handles("Cast")
 def cast(call: Call) -> Value:
     """Between float types nothing happens in exact arithmetic; to an integer type, fractions are cut off."""
     target, value = call.node.integer("to", TensorProto.FLOAT), call.activation()
     if target in FLOATS:
         return value.typed(target)
-    if target == TensorProto.BOOL:
-        raise call.node.error("casts to bool are not supported")
+    span, source = _cast_range(target), _cast_range(value.elem_type)
+    if span is None:
+        name = TensorProto.DataType.Name(target)
+        raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
+    if value.integral and (source is None or not span.covers(source)):
+        raise call.node.error(
+            "a cast to fewer integers would wrap round", hint="an integer type that holds the source's"
+        )
     return _round(call, value, Rounding.DOWN, target)
 
 
