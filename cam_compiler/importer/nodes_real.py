@@ -180,7 +180,7 @@ def rounding_operator(call: Call) -> Value:
 def _cast_range(elem_type: int) -> Range | None:
     """The integers of a type; 64 bits hold whatever we compute."""
     if elem_type in (TensorProto.INT64, TensorProto.UINT64):
-        return Range.of_width(63, True)
+        return Range.of_width(63, elem_type == TensorProto.INT64)
     return integer_range(elem_type)
 
 
