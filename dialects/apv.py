@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import DYNAMIC_INDEX, StringAttr
+from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, StringAttr, i64
 from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
+    ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
@@ -96,7 +97,8 @@ class StoreOp(IRDLOperation):
 class LinearOp(IRDLOperation):
     """Constant weighted sums of column vectors, as an adder graph; its inputs are the columns of all operands in turn.
 
-    `apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<1, 0, 2> graph <{ ... }>`
+    Each run of `kernel_size` inputs, default 1, is one channel of a convolution.
+    `apv.linear %x {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1>) -> !apv.columns<1, 0, 2> graph <{ ... }>`
     """
 
     name = "apv.linear"
@@ -104,15 +106,29 @@ class LinearOp(IRDLOperation):
     result = result_def(ColumnsType)
     graph = prop_def(GraphAttr)
     layer = opt_prop_def(StringAttr)
+    kernel_size = opt_prop_def(IntegerAttr)
     traits = traits_def(Pure())
-    assembly_format = "$inputs `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph attr-dict"
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$inputs attr-dict `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph"
 
-    def __init__(self, values: Sequence[SSAValue], graph: AdderGraph, result: Range, layer: StringAttr | None = None):
+    def __init__(
+        self,
+        values: Sequence[SSAValue],
+        graph: AdderGraph,
+        result: Range,
+        layer: StringAttr | None = None,
+        kernel_size: int = 1,
+    ):
+        size = IntegerAttr(kernel_size, i64) if kernel_size > 1 else None
         super().__init__(
             operands=[values],
             result_types=[ColumnsType.of(len(graph.output_table), result)],
-            properties={"graph": GraphAttr(graph), "layer": layer},
+            properties={"graph": GraphAttr(graph), "layer": layer, "kernel_size": size},
         )
+
+    @property
+    def inputs_per_channel(self) -> int:
+        return self.kernel_size.value.data if self.kernel_size else 1
 
     @property
     def column_ranges(self) -> list[Range]:
@@ -129,6 +145,8 @@ class LinearOp(IRDLOperation):
                 f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
                 f"its types say {len(columns)} and {result.count.data}"
             )
+        if self.inputs_per_channel < 1 or len(columns) % self.inputs_per_channel:
+            raise VerifyException(f"{len(columns)} inputs can't be channels of {self.inputs_per_channel}")
         for number, (span, column) in enumerate(zip(graph.inputs, columns, strict=True)):
             if not span.covers(column):
                 raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {column}")

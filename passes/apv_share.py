@@ -11,15 +11,17 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
     out %4                                    out %5
     out %6
 
-`group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `budget` is the share of a row's
-bits, in percent, that a layer's values may take; `effort` (0 to 3) and `seed` steer the search; `threads` never change
-the result; `stats` prints a line a layer to stderr.
+`group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
+input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
+layer's values may take; `effort` (0 to 3) and `seed` steer the search; `threads` never change the result; `stats`
+prints a line a layer to stderr.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -42,6 +44,7 @@ class ApvShare(ModulePass):
     name = "apv-share"
 
     group: int = 0
+    group_by: Literal["cost", "channel"] = "cost"
     budget: int = 90
     effort: int = 0
     seed: int = 0
@@ -52,13 +55,18 @@ class ApvShare(ModulePass):
         self._check()
         geometry = geometry_of(op)
         for layer in [item for item in op.walk() if isinstance(item, apv.LinearOp)]:
-            before = evaluate(layer.graph.data, 0, _resident(layer))
-            after = share_layer(layer.graph.data, before, self.group, self._options(geometry, _resident(layer)))
+            before, options = evaluate(layer.graph.data, 0, _resident(layer)), self._options(geometry, _resident(layer))
+            if self.group_by == "channel":
+                after = grouped(coefficients(layer.graph.data), before.graph.inputs, layer.inputs_per_channel, options)
+            else:
+                after = share_layer(layer.graph.data, before, self.group, options)
             layer.graph = apv.GraphAttr(after.graph)
             if self.stats:
                 print(stats_line(layer.layer.data if layer.layer else "linear", before, after), file=sys.stderr)
 
     def _check(self) -> None:
+        if self.group and self.group_by != "cost":
+            raise PipelineError("group and group-by exclude each other", place=self.name)
         if self.group < 0 or not 0 <= self.effort < len(EFFORTS) or not 0 < self.budget <= 100 or self.threads < 1:
             raise PipelineError(
                 f"group {self.group}, budget {self.budget}, effort {self.effort}, threads {self.threads}",

@@ -81,11 +81,12 @@ class _Conversion:
             case ternary.ConvOp():
                 source = self._gathered(op.input, op.window.data, op.pad_value, op)
                 weights = _ungrouped(op.weights.data, op.group_count, op.window.data.size)
-                self._linear(op, [source], weights, op.layer)
+                self._linear(op, [source], weights, op.layer, op.window.data.size)
             case ternary.SumPoolOp():
                 source = self._gathered(op.input, op.window.data, op.pad_value, op)
                 channels = np.eye(ternary.channels_of(op.input), dtype=np.int64)
-                self._linear(op, [source], np.repeat(channels, op.window.data.size, axis=1), op.layer)
+                size = op.window.data.size
+                self._linear(op, [source], np.repeat(channels, size, axis=1), op.layer, size)
             case ternary.MaxPoolOp():
                 # What is outside the image never wins against the lowest value.
                 source = self._gathered(op.input, op.window.data, ternary.range_of(op.input).lo, op)
@@ -195,7 +196,14 @@ class _Conversion:
         self.tensors[value], self.stage_of[result] = result, columns.stage
         return result
 
-    def _linear(self, op: Operation, sources: Sequence[_Columns], weights: IntArray, layer: StringAttr | None) -> None:
+    def _linear(
+        self,
+        op: Operation,
+        sources: Sequence[_Columns],
+        weights: IntArray,
+        layer: StringAttr | None,
+        kernel_size: int = 1,
+    ) -> None:
         kinds = [apv.columns_of(source.value) for source in sources]
         place = layer.data if layer else op.name
         if np.abs(weights).max() > WEIGHT_LIMIT:
@@ -204,7 +212,7 @@ class _Conversion:
             raise PipelineError(f"its inputs range over {wide[0]}, at most {_INPUTS} can be summed", place=place)
         graph = unshared(weights, [kind.range for kind in kinds for _ in range(kind.count.data)])
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
-        self._replace(op, apv.LinearOp(values, graph, span, layer), sources[0].stage)
+        self._replace(op, apv.LinearOp(values, graph, span, layer, kernel_size), sources[0].stage)
 
     def _replace(self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | MaxOp | ConcatOp, stage: int) -> None:
         _insert(new, op)

@@ -41,6 +41,17 @@ func.func @inputs(%x: !apv.columns<2, 0, 2>) {
 
 // -----
 
+// CHECK: 3 inputs can't be channels of 2
+func.func @kernel(%x: !apv.columns<3, 0, 1>) {
+  %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<3, 0, 1>) -> !apv.columns<1, 0, 1> graph <{
+    inputs 3 in 0..1
+    out %0
+  }>
+  func.return
+}
+
+// -----
+
 // CHECK: input %1 of the graph ranges over 0..1, its column over 0..2
 func.func @narrow(%x: !apv.columns<2, 0, 2>) {
   %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{

@@ -6,7 +6,7 @@
 // CHECK-SAME:    (%[[X:.*]]: tensor<?x1x3x3x!ternary.int<0, 1>>)
 // CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[L1:.*]] = apv.load %[[G1]] : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
-// CHECK-NEXT: %[[L2:.*]] = apv.linear %[[L1]] : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -2, 2> layer "conv" graph <{
+// CHECK-NEXT: %[[L2:.*]] = apv.linear %[[L1]] {kernel_size = 4 : i64} : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -2, 2> layer "conv" graph <{
 // CHECK-NEXT:   inputs 4 in 0..1
 // CHECK-NEXT:   %4 = %0 - %2 : i2
 // CHECK-NEXT:   %5 = %4 + %3 : i3
@@ -39,7 +39,7 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT: %[[M1:.*]] = apv.max %[[L1]] {size = 4 : i64} : !apv.columns<8, -1, 2> -> !apv.columns<2, -1, 2> layer "max"
 // CHECK-NEXT: %[[G2:.*]] = apv.gather %[[X]] window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[L2:.*]] = apv.load %[[G2]] : tensor<?x8x!ternary.int<-1, 2>> -> !apv.columns<8, -1, 2>
-// CHECK-NEXT: %[[L3:.*]] = apv.linear %[[L2]] : (!apv.columns<8, -1, 2>) -> !apv.columns<2, -4, 8> layer "avg" graph <{
+// CHECK-NEXT: %[[L3:.*]] = apv.linear %[[L2]] {kernel_size = 4 : i64} : (!apv.columns<8, -1, 2>) -> !apv.columns<2, -4, 8> layer "avg" graph <{
 // CHECK-NEXT:   inputs 8 in -1..2
 // CHECK-NEXT:   %8 = %0 + %1 : i4
 // CHECK-NEXT:   %9 = %8 + %2 : i4
@@ -75,7 +75,7 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[S1]] : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[G2:.*]] = apv.gather %[[S2]] window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[L3:.*]] = apv.load %[[G2]] : tensor<?x9x!ternary.int<0, 1>> -> !apv.columns<9, 0, 1>
-// CHECK-NEXT: %[[L4:.*]] = apv.linear %[[L3]] : (!apv.columns<9, 0, 1>) -> !apv.columns<1, -2, 2> layer "conv" graph <{
+// CHECK-NEXT: %[[L4:.*]] = apv.linear %[[L3]] {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1>) -> !apv.columns<1, -2, 2> layer "conv" graph <{
 // CHECK-NEXT:   inputs 9 in 0..1
 // CHECK-NEXT:   %9 = %0 - %2 : i2
 // CHECK-NEXT:   %10 = %9 + %4 : i3

@@ -1,0 +1,25 @@
+// RUN: camc opt %s -p 'apv-share{group-by=channel}' | filecheck %s
+// RUN: not camc opt %s -p 'apv-share{group-by=channel group=2}' 2>&1 | filecheck %s --check-prefix BOTH
+
+// BOTH: camc: error: apv-share: group and group-by exclude each other
+
+// Each channel of two inputs is summed on its own; then the sums are accumulated. %1 + %2 is not shared.
+// CHECK-LABEL: func.func @channels
+// CHECK:      apv.linear %{{.*}} {kernel_size = 2 : i64} :
+// CHECK:        inputs 4 in 0..1
+// CHECK-NEXT:   %[[S:[0-9]+]] = {{%0 [+] %1|%1 [+] %0}} : u2
+// CHECK:        %{{[0-9]+}} = %[[S]] + %2 : u2
+// CHECK-NOT:    %1 + %2
+func.func @channels(%x: !apv.columns<4, 0, 1>) -> !apv.columns<2, 0, 4> {
+  %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<4, 0, 1>) -> !apv.columns<2, 0, 4> layer "conv" graph <{
+    inputs 4 in 0..1
+    %4 = %0 + %1 : u2
+    %5 = %1 + %2 : u2
+    %6 = %5 + %3 : u2
+    %7 = %4 + %2 : u2
+    %8 = %6 + %0 : u3
+    out %7
+    out %8
+  }>
+  func.return %a : !apv.columns<2, 0, 4>
+}
