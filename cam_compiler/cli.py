@@ -9,26 +9,30 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from cam_compiler.interrupt import EXIT_CODE, MESSAGE, interruptible
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of the user are one message, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given[:1] == ["opt"]:
-            from cam_compiler.commands import opt
+            with interruptible():
+                from cam_compiler.commands import opt
 
-            return opt(given[1:])
+                return opt(given[1:])
         options = make_parser().parse_args(given)
-        from cam_compiler import commands
+        with interruptible():
+            from cam_compiler import commands
 
-        return int(getattr(commands, options.command)(options) or 0)
+            return int(getattr(commands, options.command)(options) or 0)
     except BrokenPipeError:
         # The reader of our output is gone, as in `camc passes | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print("camc: interrupted", file=sys.stderr)
-        return 130
+        print(MESSAGE, file=sys.stderr)
+        return EXIT_CODE
     except Exception as error:
         if os.environ.get("CAMC_TRACEBACK"):
             raise
@@ -65,7 +69,9 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--form", choices=("qonnx", "qdq"), default="qonnx", help="which of its two ONNX exports")
     _add_engine(command)
     _add_machine(command)
+    _add_effort(command)
     _add_energy(command)
+    _add_quiet(command)
 
     command = commands.add_parser("compile", help="compile a model, or go on with textual IR")
     command.add_argument("model", type=Path, help="an .onnx model or an .mlir file")
@@ -79,6 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--verify-each", action="store_true", help="run the IR after each pass and compare what it computes"
     )
+    command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
+    _add_quiet(command)
 
     command = commands.add_parser("run", help="run a model, textual IR of any level, or a compiled program")
     command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
@@ -97,12 +105,14 @@ def make_parser() -> argparse.ArgumentParser:
     _add_machine(command)
     _add_pipeline(command)
     _add_energy(command)
+    _add_quiet(command)
 
     command = commands.add_parser("verify", help="check that models, IR files and programs compute the same")
     command.add_argument("models", type=Path, nargs="+", help=".onnx, .mlir or .camx files; the first sets the outputs")
     command.add_argument(
         "--input", type=Path, metavar="X", help="inputs as for run; drawn at the quantiser's edges if absent"
     )
+    _add_quiet(command)
 
     commands.add_parser("opt", help="run passes on textual IR, with all options of xdsl-opt", add_help=False)
 
@@ -135,9 +145,23 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
 
 
 def _add_pipeline(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--pipeline", help='a named pipeline (camc passes) or "pass{option=value},..."')
+    _add_effort(command)
+
+
+def _add_effort(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--pipeline", default="default", help='a named pipeline (camc passes) or "pass{option=value},..."'
+        "-O",
+        dest="effort",
+        type=int,
+        choices=range(4),
+        metavar="N",
+        help="effort of the passes, -O0 to -O3, where the pipeline doesn't state it",
     )
+
+
+def _add_quiet(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
 def _add_energy(command: argparse.ArgumentParser) -> None:

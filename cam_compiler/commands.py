@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
-import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.driver import compile_file, read_module, to_artefact
+from cam_compiler.driver import compile_file, read_module, target_for, to_artefact
+from cam_compiler.execution import Network, named, of_module, of_program
+from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.pipeline import PIPELINES
+from cam_compiler.progress import watching
 from cam_compiler.universe import PASSES
 from cam_compiler.verify import Verifier, difference, edge_inputs
 from dialects.assembly import AssemblyCode
 from dialects.code import check_code
 from dialects.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
 from dialects.target import Target, bundled_targets, load_target
+from dialects.watch import part
 from runtime.artefact import Execute, load, save, write_whole
-from runtime.host import InputSpec, Result, Value
-from runtime.interpreter import Interpreter, input_specs, main_function
+from runtime.host import Result, Value
+from runtime.interpreter import Interpreter
 from runtime.report import make_report
 from runtime.technology import Technology, bundled_technologies, load_technology
 
@@ -35,11 +39,13 @@ def demo(options: argparse.Namespace) -> None:
     model = BUNDLED / f"digits_{options.network}_{options.form}.onnx"
     data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
     verifier = Verifier()
-    module, target = compile_file(model, options.target, verifier=verifier)
+    with watching(options.quiet):
+        module, target = compile_file(model, options.target, effort=options.effort, verifier=verifier)
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
     print(f"the IR computes the same after: {', '.join(verifier.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
-    result = Interpreter(target, options.engine).run(module, {"image": data["image"]})
+    with watching(options.quiet):
+        result = of_module(module, target, options.engine).run({"image": data["image"]})
     _print_accuracy(result, data["label"])
     for form, executor in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):
         _print_agreement(result, {"logits": data[f"logits_{form}"]}, f"{executor} on the {form} form")
@@ -50,18 +56,24 @@ def demo(options: argparse.Namespace) -> None:
 def compile(options: argparse.Namespace) -> None:
     """Compile a model to a program or to the IR of a stage."""
     output: Path | None = options.output
-    _check_output(output, (".camx", ".mlir"))
+    check_output(output, (".camx", ".mlir"))
     verifier = Verifier() if options.verify_each else None
-    module, target = compile_file(
-        options.model,
-        options.target,
-        pipeline=options.pipeline,
-        stop_after=options.stop_after,
-        dump_to=options.dump_ir,
-        verifier=verifier,
-    )
+    with watching(options.quiet) as screen:
+        module, target = compile_file(
+            options.model,
+            options.target,
+            pipeline=options.pipeline or "default",
+            effort=options.effort,
+            stop_after=options.stop_after,
+            dump_to=options.dump_ir,
+            verifier=verifier,
+        )
     if verifier:
         print(f"the same outputs after each of: {', '.join(verifier.checked)}", file=sys.stderr)
+    if options.stats:
+        from cam_compiler.render import print_deeds
+
+        print_deeds(screen.deeds)
     if output is None:
         print(str(module))
     elif output.suffix == ".mlir":
@@ -72,36 +84,24 @@ def compile(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run a model, IR or a program on inputs; write and check its outputs, report its energy."""
-    model: Path = options.model
     technology = load_technology(options.tech)
-    _check_output(options.output, (".npz",))
-    _check_output(options.report, (".json",))
-    if options.check and model.suffix == ".camx":
-        raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+    check_output(options.output, (".npz",))
+    check_output(options.report, (".json",))
     if options.report and options.level not in (None, "ap"):
         raise InputError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
         )
     labels = _read_labels(options.labels) if options.labels else None
-    expected = _read_arrays(options.expect) if options.expect else None
-    given = _read_arrays(options.input)
-    if model.suffix == ".camx":
-        if options.level not in (None, "ap"):
-            raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=str(model))
-        artefact = load(model)
-        target = artefact.target
-        result = artefact.run(_named(given, artefact.inputs), options.engine)
-    else:
-        module, target = compile_file(model, options.target, pipeline=options.pipeline, stop_after=options.level)
-        inputs = _named(given, input_specs(main_function(module)))
-        interpreter = Interpreter(target, options.engine, keep=options.check)
-        result = interpreter.run(module, inputs)
-        if options.check:
-            _check_tensors(options, interpreter, inputs)
+    expected = read_arrays(options.expect) if options.expect else None
+    given = read_arrays(options.input)
+    with watching(options.quiet):
+        network, check = load_network(options, check=options.check)
+    with watching(options.quiet):
+        result = network.run(named(given, network.inputs))
+    if check:
+        check.show(result)
     if options.output:
-        stream = io.BytesIO()
-        _write_npz(stream, result.outputs)
-        write_whole(options.output, stream.getvalue())
+        write_whole(options.output, npz_bytes(result.outputs))
     for name, value in result.outputs.items():
         print(f"output '{name}': {'x'.join(map(str, value.shape))} {value.dtype}")
     if labels is not None:
@@ -109,45 +109,94 @@ def run(options: argparse.Namespace) -> None:
     if expected is not None:
         _print_agreement(result, expected, str(options.expect))
     if result.segments:
-        _print_report(result, target, technology, options)
+        _print_report(result, network.target, technology, options)
 
 
-def _check_tensors(options: argparse.Namespace, run: Interpreter, inputs: Mapping[str, Value]) -> None:
-    """Compare the run's tensors with those of the network at the ternary level; raises MismatchError."""
-    from cam_compiler.render import print_listing
+def load_network(options: argparse.Namespace, *, check: bool = False) -> tuple[Network, Check | None]:
+    """The network that a command names, compiled if it isn't, and with `check` what compares it with the golden one."""
+    model: Path = options.model
+    if model.suffix == ".camx":
+        _refuse_compiling(options)
+        return of_program(model, options.engine), None
+    pipeline, level = options.pipeline or "default", getattr(options, "level", None)
+    module, target = compile_file(model, options.target, pipeline=pipeline, effort=options.effort, stop_after=level)
+    network = of_module(module, target, options.engine)
+    if not check:
+        return network, None
+    golden, _ = compile_file(model, options.target, pipeline=pipeline, stop_after="ternary")
+    checking = Check(module, golden, target, options.engine)
+    return replace(network, execute=checking.run), checking
 
-    golden = Interpreter(keep=True)
-    module, _ = compile_file(options.model, options.target, pipeline=options.pipeline, stop_after="ternary")
-    result = golden.run(module, inputs)
-    if problem := difference(result.outputs, run.result.outputs):
-        raise MismatchError(f"the outputs are not the golden ones: {problem}")
-    rows: list[tuple[str, str]] = []
-    found = run.tensors()
-    for key, value in golden.tensors().items():
-        if key not in found:
-            continue
-        if problem := difference({key[0]: value}, {key[0]: found[key]}):
-            raise MismatchError(f"a layer's integers are not the golden ones: {problem}")
-        rows.append((key[0], f"{value.size:,} integers equal"))
-    print_listing([*rows, ("outputs", f"{sum(value.size for value in result.outputs.values()):,} values equal")])
+
+def _refuse_compiling(options: argparse.Namespace) -> None:
+    """Raise InputError for options that come too late for a compiled program."""
+    place = str(options.model)
+    if getattr(options, "level", None) not in (None, "ap"):
+        raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
+    if getattr(options, "check", False):
+        raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+    given = {"--target": options.target, "--pipeline": options.pipeline, "-O": options.effort}
+    if late := [name for name, value in given.items() if value is not None]:
+        raise InputError("the program is compiled already", place=late[0], hint="compile the model again with it")
+
+
+class Check:
+    """Compares the tensors between layers, part by part, with those of the network at the ternary level."""
+
+    def __init__(self, module: ModuleOp, golden: ModuleOp, target: Target, engine: str):
+        self.module, self.golden = module, golden
+        self.target, self.engine = target, engine
+        self.equal: dict[str, int] = {}
+
+    def run(self, given: Mapping[str, Value]) -> Result:
+        """The module's result; raises MismatchError where it isn't the golden one."""
+        found, golden = Interpreter(self.target, self.engine, keep=True), Interpreter(keep=True)
+        with part(0, 1, 2):
+            result = found.run(self.module, given)
+        with part(1, 2, 2, "check"):
+            expected = golden.run(self.golden, given)
+        if problem := difference(expected.outputs, result.outputs):
+            raise MismatchError(f"the outputs are not the golden ones: {problem}")
+        tensors = found.tensors()
+        for key, value in golden.tensors().items():
+            if key not in tensors:
+                continue
+            if problem := difference({key[0]: value}, {key[0]: tensors[key]}):
+                raise MismatchError(f"a layer's integers are not the golden ones: {problem}")
+            self.equal[key[0]] = self.equal.get(key[0], 0) + value.size
+        return result
+
+    def show(self, result: Result) -> None:
+        """List what was equal."""
+        from cam_compiler.render import print_listing
+
+        rows = [(name, f"{count:,} integers equal") for name, count in self.equal.items()]
+        print_listing([*rows, ("outputs", f"{sum(value.size for value in result.outputs.values()):,} values equal")])
 
 
 def verify(options: argparse.Namespace) -> None:
     """Run models, IR files and programs on the same inputs; the first difference is an error."""
-    verifier = Verifier(_read_arrays(options.input) if options.input else None)
-    for path in options.models:
-        if path.suffix == ".camx":
-            artefact = load(path)
-            if verifier.inputs is None:
-                raise InputError("name an .onnx or .mlir file first, or give --input", place=str(path))
-            verifier.compare(artefact.run(_named(verifier.inputs, artefact.inputs)), path.name)
-        else:
-            module = read_module(path)
-            if verifier.inputs is None:
-                verifier.inputs = edge_inputs(module)
-            specs = input_specs(main_function(module))
-            verifier.compare(Interpreter().run(module, _named(verifier.inputs, specs)), path.name)
-        print(f"{path.name}: {'sets the outputs' if len(verifier.checked) == 1 else 'the same outputs'}")
+    verifier = Verifier(read_arrays(options.input) if options.input else None)
+    paths: list[Path] = options.models
+    with watching(options.quiet):
+        for index, path in enumerate(paths):
+            with part(index, index + 1, len(paths), path.name):
+                _verify(path, verifier)
+    for index, name in enumerate(verifier.checked):
+        print(f"{name}: {'the same outputs' if index else 'sets the outputs'}")
+
+
+def _verify(path: Path, verifier: Verifier) -> None:
+    if path.suffix == ".camx":
+        network = of_program(path, "native")
+        if verifier.inputs is None:
+            raise InputError("name an .onnx or .mlir file first, or give --input", place=str(path))
+    else:
+        module = read_module(path)
+        network = of_module(module, target_for(module, None), "native")
+        if verifier.inputs is None:
+            verifier.inputs = edge_inputs(module)
+    verifier.compare(network.run(named(verifier.inputs, network.inputs)), path.name)
 
 
 def opt(arguments: Sequence[str]) -> int:
@@ -228,49 +277,8 @@ def tech(_: argparse.Namespace) -> None:
     print_listing([(name, load_technology(name).description) for name in bundled_technologies()])
 
 
-def _check_output(path: Path | None, suffixes: Sequence[str]) -> None:
-    """Refuse an output that can't be written before anything long is done."""
-    if path is None:
-        return
-    if path.suffix not in suffixes:
-        raise InputError(f"its name must end in {' or '.join(suffixes)}", place=str(path))
-    if not path.parent.is_dir():
-        raise InputError("its folder does not exist", place=str(path))
-
-
-def _write_npz(stream: io.BytesIO, arrays: Mapping[str, Value]) -> None:
-    """An .npz archive with any names, also such as `file`, which numpy's own writer refuses."""
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def _read_arrays(path: Path) -> dict[str, Value]:
-    """The arrays of an .npz file by name, or of an .npy file under an empty name."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": loaded}
-        return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError as error:
-        raise InputError("there is no such file", place=str(path)) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"no .npy or .npz file: {error}", place=str(path)) from error
-
-
-def _named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, Value]:
-    """Inputs by name; the array of an .npy file belongs to the only input."""
-    if set(given) != {""}:
-        return dict(given)
-    if len(specs) != 1:
-        names = ", ".join(f"'{spec.name}'" for spec in specs)
-        raise InputError("the network has several inputs", hint=f"give an .npz file with {names}")
-    return {specs[0].name: given[""]}
-
-
 def _read_labels(path: Path) -> Value:
-    labels = next(iter(_read_arrays(path).values()))
+    labels = next(iter(read_arrays(path).values()))
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(f"expected one class number a sample, found {labels.shape} {labels.dtype}", place=str(path))
     return labels

@@ -11,6 +11,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
+from cam_compiler.execution import sample_bytes
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.verify import Verifier
 from dialects import ap, ternary
@@ -18,6 +19,7 @@ from dialects.apv_spatial import GatherOp, ScatterOp
 from dialects.errors import InputError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
 from dialects.target import Target, load_target
+from dialects.watch import part, progress
 from runtime.artefact import Artefact, Dequantize, Execute, Gather, HostStep, Quantize, Reshape, Scatter
 from runtime.interpreter import float_type, input_specs, main_function, output_names
 
@@ -74,6 +76,7 @@ def compile_file(
     target_name: str | None = None,
     *,
     pipeline: str = "default",
+    effort: int | None = None,
     stop_after: str | None = None,
     dump_to: Path | None = None,
     verifier: Verifier | None = None,
@@ -81,8 +84,10 @@ def compile_file(
     """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
     if target_name is not None:
         load_target(target_name)
-    passes = parse_passes(pipeline)
-    module = read_module(path)
+    passes = parse_passes(pipeline, effort)
+    with part(0, 1, 10, "import"):
+        progress(0, 1, "")
+        module = read_module(path)
     target = target_for(module, target_name)
     if path.suffix == ".mlir":
         done = LEVELS[: LEVELS.index(level_of(module))]
@@ -94,8 +99,11 @@ def compile_file(
             dump_to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
-    run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
-    return module, target
+    with part(1, 10, 10):
+        run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+    # A pass's own options may have set another geometry.
+    placed = [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)]
+    return module, replace(target, **asdict(placed[0])) if placed else target
 
 
 def to_artefact(module: ModuleOp, target: Target) -> Artefact:
@@ -117,7 +125,7 @@ def to_artefact(module: ModuleOp, target: Target) -> Artefact:
             outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
         else:
             steps.append(_step(op, names))
-    return Artefact(target, tuple(specs), tuple(steps), outputs)
+    return Artefact(target, tuple(specs), tuple(steps), outputs, sample_bytes(module))
 
 
 def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:

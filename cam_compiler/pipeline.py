@@ -8,8 +8,8 @@ from pathlib import Path
 from xdsl.context import Context
 from xdsl.dialects import builtin, func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.passes import ModulePass, PassPipeline
-from xdsl.utils.arg_spec import parse_pipeline
+from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 from xdsl.utils.exceptions import DiagnosticException
 
 from cam_compiler.universe import DIALECTS, PASSES
@@ -17,6 +17,7 @@ from cam_compiler.verify import Verifier
 from dialects.errors import CamcError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr
 from dialects.target import Target
+from dialects.watch import part, progress
 from runtime.artefact import write_whole
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
@@ -34,7 +35,20 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
+    # The flow of the DATE 2024 paper: a kernel an input channel, accumulation in place at the accumulator's width.
+    "date24": (
+        "convert-ternary-to-apv",
+        "apv-share{group-by=channel}",
+        "convert-apv-to-rtm{accumulators=full}",
+        "convert-rtm-to-ap",
+    ),
 }
+
+EFFORTS: dict[str, tuple[dict[str, int], ...]] = {
+    # pass           -O0              -O1              -O2              -O3
+    "apv-share": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
+}
+"""What -O0 to -O3 mean: options of passes, where the pipeline doesn't state them itself."""
 
 
 def make_context() -> Context:
@@ -45,15 +59,18 @@ def make_context() -> Context:
     return ctx
 
 
-def parse_passes(pipeline: str) -> tuple[ModulePass, ...]:
-    """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError."""
+def parse_passes(pipeline: str, effort: int | None = None) -> tuple[ModulePass, ...]:
+    """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError.
+
+    `effort` is the number behind -O; without it passes have their own defaults.
+    """
     text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
     known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {', '.join(PASSES)}"
     try:
         specs = tuple(parse_pipeline(text))
         if unknown := [spec.name for spec in specs if spec.name not in PASSES]:
             raise PipelineError(f"there is no pass '{unknown[0]}'", place=f"pipeline '{pipeline}'", hint=known)
-        return tuple(PASSES[spec.name]().from_spec(spec) for spec in specs)
+        return tuple(PASSES[spec.name]().from_spec(_with_effort(spec, effort)) for spec in specs)
     except CamcError:
         raise
     except Exception as error:
@@ -63,6 +80,13 @@ def parse_passes(pipeline: str) -> tuple[ModulePass, ...]:
         if type(error).__name__ != "ArgSpecParseError":
             raise
         raise PipelineError(f"malformed: {error}", place=f"pipeline '{pipeline}'", hint=known) from error
+
+
+def _with_effort(spec: ArgSpec, effort: int | None) -> ArgSpec:
+    if effort is None or spec.name not in EFFORTS:
+        return spec
+    options = {name: (value,) for name, value in EFFORTS[spec.name][effort].items()}
+    return ArgSpec(spec.name, {**options, **spec.parameters})
 
 
 def cut(passes: Sequence[ModulePass], stage: str | None) -> tuple[ModulePass, ...]:
@@ -93,19 +117,22 @@ def run_passes(
     The target's geometry goes into the module as its attribute `rtm.geometry`, so that each dump can be gone on with.
     """
     module.attributes[GEOMETRY_NAME] = GeometryAttr.of(target.geometry)
-    step = 0
+    _after_pass(module, "00-import", dump_to, verifier)
+    ctx = make_context()
+    for number, item in enumerate(passes, start=1):
+        with part(number - 1, number, len(passes), item.name):
+            progress(0, 1, "")
+            item.apply(ctx, module)
+            _after_pass(module, f"{number:02}-{item.name}", dump_to, verifier)
 
-    def after(previous: ModulePass | None, current: ModuleOp, _: ModulePass | None) -> None:
-        nonlocal step
-        name = previous.name if previous else "import"
-        try:
-            current.verify()
-        except DiagnosticException as error:
-            raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
-        if dump_to:
-            write_whole(dump_to / f"{step:02}-{name}.mlir", (str(current) + "\n").encode())
-        if verifier:
-            verifier.check(current, name)
-        step += 1
 
-    PassPipeline(tuple(passes), after).apply(make_context(), module)
+def _after_pass(module: ModuleOp, step: str, dump_to: Path | None, verifier: Verifier | None) -> None:
+    name = step.partition("-")[2]
+    try:
+        module.verify()
+    except DiagnosticException as error:
+        raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
+    if dump_to:
+        write_whole(dump_to / f"{step}.mlir", (str(module) + "\n").encode())
+    if verifier:
+        verifier.check(module, name)

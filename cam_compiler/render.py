@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from cam_compiler.progress import Deeds
+from dialects.watch import Figure
 from runtime.report import COMPONENTS, Layer, Report
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
@@ -29,10 +33,10 @@ def time(nanoseconds: float) -> str:
     return _scaled(nanoseconds, _TIMES)
 
 
-def console() -> Console:
+def console(*, stderr: bool = False) -> Console:
     """The terminal; wide enough for the tables where the output is a file or a pipe."""
-    terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(width=160, highlight=False)
+    terminal = Console(highlight=False, stderr=stderr)
+    return terminal if terminal.is_terminal else Console(width=160, highlight=False, stderr=stderr)
 
 
 def print_report(report: Report) -> None:
@@ -76,6 +80,44 @@ def _row(layer: Layer) -> list[str]:
         energy(layer.total_fj),
         time(layer.latency_ns),
     ]
+
+
+def print_deeds(deeds: Deeds) -> None:
+    """What the passes did to each layer and what that saved, a table a pass; on stderr, beside the program's text."""
+    out = console(stderr=True)
+    for stage, layers in deeds.items():
+        columns = [(figure.name, _saves(figure)) for figure in layers[0][1]]
+        table = Table(box=SIMPLE_HEAD, pad_edge=False, title=stage, title_justify="left")
+        table.add_column("layer", overflow="fold", min_width=18)
+        for name, saves in columns:
+            table.add_column(name, justify="right", no_wrap=True)
+            if saves:
+                table.add_column("saved", justify="right", no_wrap=True)
+        for layer, figures in layers:
+            table.add_row(layer, *(cell for figure in figures for cell in _figure_cells(figure)))
+        totals = [_total(column) for column in zip(*(figures for _, figures in layers), strict=True)]
+        table.add_section()
+        table.add_row("total", *(cell for figure in totals for cell in _figure_cells(figure)), style="bold")
+        out.print(table)
+
+
+def _total(figures: Sequence[Figure]) -> Figure:
+    name, before, _, peak = figures[0]
+    combine = max if peak else sum
+    whole = None if before is None else combine(figure.before or 0 for figure in figures)
+    return Figure(name, whole, combine(figure.after for figure in figures), peak)
+
+
+def _saves(figure: Figure) -> bool:
+    return figure.before is not None and not figure.peak
+
+
+def _figure_cells(figure: Figure) -> list[str]:
+    if figure.before is None:
+        return [f"{figure.after:,}"]
+    change = f"{figure.before:,} → {figure.after:,}"
+    saved = f"{1 - figure.after / figure.before:.1%}" if figure.before else ""
+    return [change, saved] if _saves(figure) else [change]
 
 
 def print_listing(rows: list[tuple[str, str]]) -> None:

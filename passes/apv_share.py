@@ -19,7 +19,6 @@ prints a line a layer to stderr.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +31,7 @@ from dialects.adder_graph import AdderGraph
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.target import Geometry
+from dialects.watch import Figure, did, progress
 from passes.adder_graph_search import coefficients
 from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
 from passes.placement import RESERVED_COLUMNS
@@ -54,15 +54,17 @@ class ApvShare(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._check()
         geometry = geometry_of(op)
-        for layer in [item for item in op.walk() if isinstance(item, apv.LinearOp)]:
+        layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
+        for index, layer in enumerate(layers):
+            name = layer.layer.data if layer.layer else "linear"
+            progress(index, len(layers), name)
             before, options = evaluate(layer.graph.data, 0, _resident(layer)), self._options(geometry, _resident(layer))
             if self.group_by == "channel":
                 after = grouped(coefficients(layer.graph.data), before.graph.inputs, layer.inputs_per_channel, options)
             else:
                 after = share_layer(layer.graph.data, before, self.group, options)
             layer.graph = apv.GraphAttr(after.graph)
-            if self.stats:
-                print(stats_line(layer.layer.data if layer.layer else "linear", before, after), file=sys.stderr)
+            did(self.name, name, *figures(before, after), show=self.stats)
 
     def _check(self) -> None:
         if self.group and self.group_by != "cost":
@@ -89,12 +91,14 @@ def share_layer(graph: AdderGraph, before: Candidate, group: int, options: Optio
     return best if best and best.cycles < before.cycles else before
 
 
-def stats_line(layer: str, before: Candidate, after: Candidate) -> str:
+def figures(before: Candidate, after: Candidate) -> list[Figure]:
     """What sharing has gained in a layer."""
-    return (
-        f"{layer}: additions {before.additions} -> {after.additions}, cycles {before.cycles} -> {after.cycles}, "
-        f"live bits {before.live_bits} -> {after.live_bits}, group {after.group}"
-    )
+    return [
+        Figure("additions", before.additions, after.additions),
+        Figure("cycles", before.cycles, after.cycles),
+        Figure("live bits", before.live_bits, after.live_bits, peak=True),
+        Figure("group", None, after.group, peak=True),
+    ]
 
 
 def _resident(layer: apv.LinearOp) -> bool:

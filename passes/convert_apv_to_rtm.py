@@ -28,6 +28,7 @@ from dialects.errors import PipelineError, TargetError
 from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
+from dialects.watch import progress
 from passes.placement import place, widen_accumulators
 from passes.vector_code import VectorCode, View
 
@@ -48,7 +49,9 @@ class ConvertApvToRtm(ModulePass):
         for function in op.ops:
             if isinstance(function, func.FuncOp) and not function.is_declaration:
                 block = function.body.block
-                for stage in _stages(block):
+                stages = _stages(block)
+                for index, stage in enumerate(stages):
+                    progress(index, len(stages), _layer_name(stage))
                     _place_stage(stage, geometry, self.accumulators == "full")
                 _sort(block)
 
@@ -75,6 +78,13 @@ def _stages(block: Block) -> list[list[Operation]]:
             stage_of.update({value: stage for value, at in stage_of.items() if at == other})
         stage_of.update({result: stage for result in op.results if isinstance(result.type, apv.ColumnsType)})
     return list(members.values())
+
+
+def _layer_name(stage: list[Operation]) -> str:
+    """The layer that a stage is known by: its largest linear one."""
+    layers = [op for op in stage if isinstance(op, apv.LinearOp) and op.layer]
+    largest = max(layers, key=lambda op: len(op.graph.data.node_bytes), default=None)
+    return largest.layer.data if largest and largest.layer else "stage"
 
 
 def _place_stage(ops: list[Operation], geometry: Geometry, full: bool) -> None:

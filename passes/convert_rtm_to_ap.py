@@ -19,6 +19,8 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import ap, rtm
 from dialects.assembly import AssemblyCode
+from dialects.code import BYTES_PER_INSTRUCTION
+from dialects.watch import Figure, did
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class ConvertRtmToAp(ModulePass):
             segments = [
                 ap.SegmentOp(segment.layer.data, AssemblyCode(segment.packed.binary)) for segment in program.segments
             ]
+            for segment in segments:
+                count = len(segment.packed.binary) // BYTES_PER_INSTRUCTION
+                did(self.name, segment.layer.data, Figure("instructions", None, count))
             new = ap.ProgramOp(
                 list(program.inputs),
                 [output.type for output in program.outputs],

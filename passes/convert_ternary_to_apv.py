@@ -31,6 +31,7 @@ from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError
 from dialects.ranges import Range
 from dialects.tensors import IntArray, IntMatrix
+from dialects.watch import Figure, did, progress
 from dialects.window import Window
 from passes.adder_graph_sums import WEIGHT_LIMIT, unshared
 
@@ -46,7 +47,10 @@ class ConvertTernaryToApv(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         conversion = _Conversion()
-        for item in list(op.walk()):
+        items = list(op.walk())
+        for index, item in enumerate(items):
+            layer = item.properties.get("layer")
+            progress(index, len(items), layer.data if isinstance(layer, StringAttr) else "")
             conversion.visit(item)
         conversion.erase()
 
@@ -211,6 +215,8 @@ class _Conversion:
         if wide := [kind.range for kind in kinds if not _INPUTS.covers(kind.range)]:
             raise PipelineError(f"its inputs range over {wide[0]}, at most {_INPUTS} can be summed", place=place)
         graph = unshared(weights, [kind.range for kind in kinds for _ in range(kind.count.data)])
+        figures = {"weights": weights.size, "not zero": np.count_nonzero(weights), "additions": len(graph.node_table)}
+        did(ConvertTernaryToApv.name, place, *(Figure(name, None, int(count)) for name, count in figures.items()))
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
         self._replace(op, apv.LinearOp(values, graph, span, layer, kernel_size), sources[0].stage)
 

@@ -23,6 +23,7 @@ from dialects.errors import CamcError, ProgramError
 from dialects.ranges import Range
 from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
+from dialects.watch import progress
 from dialects.window import Ints, Window, scatter
 from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
 
@@ -41,7 +42,8 @@ _DAMAGED = (
     EOFError,
 )
 
-VERSION = 1
+VERSION = 2
+_PIECE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Artefact:
     inputs: tuple[InputSpec, ...]
     steps: tuple[HostStep, ...]
     outputs: tuple[tuple[str, str], ...]
+    sample_bytes: int
+    """about how much memory a sample takes while it runs"""
 
     def run(self, given: Mapping[str, Value], engine: str = "native") -> Result:
         """The outputs for arrays by input name; raises InputError where they don't fit."""
@@ -125,7 +129,8 @@ class Artefact:
 
     def _run(self, values: dict[str, Value], engine: str) -> Result:
         result = Result(samples=len(next(iter(values.values()))))
-        for step in self.steps:
+        for index, step in enumerate(self.steps):
+            progress(index, len(self.steps), _layer_name(step))
             match step:
                 case Quantize():
                     real = values[step.input].astype(np.float64)
@@ -151,6 +156,12 @@ class Artefact:
         result.segments += runs
         for (name, _), part in zip(step.outputs, cut_features(outputs, counts), strict=True):
             values[name] = narrow(part)
+
+
+def _layer_name(step: HostStep) -> str:
+    """What a step is known by: its largest segment."""
+    segments = step.segments if isinstance(step, Execute) else ()
+    return max(segments, key=lambda segment: len(segment[1]), default=("", b""))[0]
 
 
 def _raw(value: Value) -> Ints:
@@ -209,6 +220,7 @@ def save(artefact: Artefact, path: Path) -> None:
         "target": asdict(artefact.target),
         "inputs": [asdict(spec) for spec in artefact.inputs],
         "outputs": [{"name": name, "value": value} for name, value in artefact.outputs],
+        "sample_bytes": artefact.sample_bytes,
         "steps": steps,
     }
     stream = io.BytesIO()
@@ -273,7 +285,7 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
     outputs = tuple((out["name"], out["value"]) for out in manifest["outputs"])
-    artefact = Artefact(target, inputs, tuple(steps), outputs)
+    artefact = Artefact(target, inputs, tuple(steps), outputs, int(manifest["sample_bytes"]))
     _check_names(artefact)
     return artefact
 
@@ -310,9 +322,14 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all; raises ProgramError where that can't be done."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            # In pieces, so that the user can interrupt it.
+            for begin in range(0, len(data), _PIECE):
+                file.write(data[begin : begin + _PIECE])
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error

@@ -22,6 +22,7 @@ from dialects.errors import PipelineError
 from dialects.program import ProgramBase, features
 from dialects.target import Target
 from dialects.tensors import IntArray
+from dialects.watch import progress
 from dialects.window import Ints, scatter
 from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
 from runtime.placed_machine import PlacedMachine
@@ -92,7 +93,8 @@ class Interpreter:
         self.values.update(zip(function.body.block.args, given.values(), strict=True))
         self.result.samples = len(next(iter(given.values())))
         waiting = Counter(operand for op in function.body.block.ops for operand in op.operands)
-        for op in function.body.block.ops:
+        for index, op in enumerate(function.body.block.ops):
+            progress(index, len(function.body.block.ops), _layer_name(op))
             if isinstance(op, func.ReturnOp):
                 outputs = [_widest(self.values[value]) for value in op.arguments]
                 self.result.outputs = dict(zip(output_names(function), outputs, strict=True))
@@ -213,6 +215,13 @@ class Interpreter:
             results, runs = run_program(target, segments, inputs, sum(counts), self.engine)
             self.result.segments += runs
         self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
+
+
+def _layer_name(op: Operation) -> str:
+    """What an operation is known by: its largest segment, or else its result."""
+    if isinstance(op, ProgramBase) and op.segments:
+        return max(op.segments, key=lambda segment: len(segment.packed.binary)).layer.data
+    return op.results[0].name_hint or op.name if op.results else ""
 
 
 def _widest(value: Value) -> Value:

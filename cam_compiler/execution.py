@@ -1,0 +1,114 @@
+"""Networks that are ready to run, whether compiled programs or modules at any level; runs them part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Operation, SSAValue
+
+from dialects import apv, ternary
+from dialects.apv_spatial import GatherOp, ScatterOp
+from dialects.errors import InputError
+from dialects.target import Target
+from dialects.watch import part
+from dialects.window import Window
+from runtime.batches import merged, part_size
+from runtime.host import InputSpec, Result, Value, check_inputs
+from runtime.interpreter import Interpreter, input_specs, main_function
+
+_BYTES_PER_ELEMENT = 8
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is ready to run: its inputs, the machine, bytes of memory a sample takes, and what runs it."""
+
+    inputs: Sequence[InputSpec]
+    target: Target
+    sample_bytes: int
+    execute: Callable[[Mapping[str, Value]], Result]
+
+    @property
+    def part(self) -> int | None:
+        """Samples that run at a time; None where the network takes a fixed number."""
+        fixed = any(spec.shape[0] >= 0 for spec in self.inputs)
+        return None if fixed else part_size(self.sample_bytes)
+
+    def run(self, given: Mapping[str, Value]) -> Result:
+        """The outputs and counts for all samples as one batch; raises InputError where the inputs don't fit."""
+        samples = len(next(iter(given.values()))) if given and all(value.ndim for value in given.values()) else 0
+        size = self.part or samples
+        if samples <= size or len({len(value) for value in given.values()}) > 1:
+            return self.execute(given)
+        begins = range(0, samples, size)
+        cuts = [{name: value[begin : begin + size] for name, value in given.items()} for begin in begins]
+        # Whatever is wrong with the inputs is said before anything long is done.
+        for cut in cuts:
+            check_inputs(self.inputs, cut)
+        results: list[Result] = []
+        for begin, cut in zip(begins, cuts, strict=True):
+            end = min(samples, begin + size)
+            with part(begin, end, samples, f"samples {begin + 1} to {end}"):
+                results.append(self.execute(cut))
+        return merged(results, self.target)
+
+
+def of_module(module: ModuleOp, target: Target, engine: str) -> Network:
+    """A module at whatever level it is."""
+    specs = input_specs(main_function(module))
+    return Network(specs, target, sample_bytes(module), lambda given: Interpreter(target, engine).run(module, given))
+
+
+def of_program(path: Path, engine: str) -> Network:
+    """A compiled program."""
+    from runtime.artefact import load
+
+    artefact = load(path)
+    return Network(artefact.inputs, artefact.target, artefact.sample_bytes, lambda given: artefact.run(given, engine))
+
+
+def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, Value]:
+    """Inputs by name; the array of an .npy file, which has an empty name, belongs to the only input."""
+    if set(given) != {""}:
+        return dict(given)
+    if len(specs) != 1:
+        names = ", ".join(f"'{spec.name}'" for spec in specs)
+        raise InputError("the network has several inputs", hint=f"give an .npz file with {names}")
+    return {specs[0].name: given[""]}
+
+
+def sample_bytes(module: ModuleOp) -> int:
+    """About how many bytes of memory the operation that needs most takes for one sample."""
+    rows: dict[SSAValue, int] = {}
+    most = 1
+    for op in main_function(module).body.block.ops:
+        count = max((rows.get(operand, 1) for operand in op.operands), default=1)
+        if isinstance(op, GatherOp):
+            count *= prod(op.window.data.positions(*ternary.shape_of(op.input)[2:]))
+        elif isinstance(op, ScatterOp):
+            count = 1
+        rows.update(dict.fromkeys(op.results, count))
+        values = {*op.operands, *op.results}
+        elements = sum(rows.get(value, 1) * _features(value) for value in values)
+        most = max(most, elements + _gathered(op))
+    return most * _BYTES_PER_ELEMENT
+
+
+def _features(value: SSAValue) -> int:
+    """Elements of a value in a row."""
+    if isinstance(value.type, apv.ColumnsType):
+        return value.type.count.data
+    return prod(max(1, size) for size in ternary.shape_of(value)[1:]) if isinstance(value.type, TensorType) else 0
+
+
+def _gathered(op: Operation) -> int:
+    """Elements of the windows that an operation of the ternary level gathers within itself."""
+    window = getattr(getattr(op, "window", None), "data", None)
+    if not isinstance(window, Window) or isinstance(op, GatherOp):
+        return 0
+    positions = prod(ternary.shape_of(op.results[0])[2:])
+    return positions * ternary.channels_of(op.operands[0]) * window.size

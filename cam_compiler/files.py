@@ -1,0 +1,76 @@
+"""Files of the command line: arrays in, arrays and reports out."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dialects.errors import InputError
+from runtime.host import Value
+
+_DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile, zlib and numpy raise for damaged bytes."""
+
+
+def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
+    """Refuse an output that can't be written before anything long is done."""
+    if path is None:
+        return
+    if path.suffix not in suffixes:
+        raise InputError(f"its name must end in {' or '.join(suffixes)}", place=str(path))
+    if path.is_dir():
+        raise InputError("it is a folder", place=str(path), hint="give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError("its folder does not exist", place=str(path))
+    if not os.access(path.parent, os.W_OK):
+        raise InputError("its folder can't be written to", place=str(path))
+
+
+def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
+    """An .npz archive with any names, also such as `file`, which numpy's own writer refuses.
+
+    Equal arrays give equal bytes.
+    """
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            with archive.open(info, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
+def read_arrays(path: Path) -> dict[str, Value]:
+    """The arrays of an .npz file by name, or of an .npy file under an empty name."""
+    try:
+        loaded: Any = np.load(path, allow_pickle=False)
+        arrays: dict[str, Any] = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", place=str(path)) from error
+    except _DAMAGED as error:
+        raise InputError(f"no .npy or .npz file: {error}", place=str(path)) from error
+    if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise InputError(f"'{others[0]}' is no array", place=str(path))
+    if not arrays:
+        raise InputError("it holds no array", place=str(path))
+    return arrays

@@ -1,0 +1,101 @@
+"""A run in parts: the outputs and, to the unit, the counts of a run of all samples at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cam_compiler.cli import main
+from cam_compiler.driver import compile_file, to_artefact
+from cam_compiler.execution import Network, of_module, of_program, sample_bytes
+from dialects.errors import InputError
+from dialects.target import Target
+from runtime.artefact import save
+from runtime.batches import part_size
+from runtime.report import make_report
+from runtime.technology import load_technology
+
+BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
+IMAGES = np.load(BUNDLED / "digits_cnn_test.npz")["image"][:11]
+TARGET = """
+rows = 48
+columns = 128
+domains = 32
+arrays = 3
+buffer_bits_per_cycle = 7
+"""
+"""Rows that the images' positions don't fill, and fewer arrays than the images need."""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    folder = tmp_path_factory.mktemp("batches")
+    (folder / "t.toml").write_text(TARGET)
+    module, target = compile_file(BUNDLED / "digits_cnn_qdq.onnx", str(folder / "t.toml"))
+    return of_module(module, target, "native")
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 11])
+def test_parts_give_what_the_whole_gives(network: Network, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = network.execute({"image": IMAGES})
+    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: size)
+    parted = network.run({"image": IMAGES})
+    assert parted.segments == whole.segments
+    assert parted.samples == 11
+    assert np.array_equal(parted.outputs["logits"], whole.outputs["logits"])
+    technology = load_technology("rtsim")
+    reports = [json.dumps(make_report(one, network.target, technology).to_json()) for one in (whole, parted)]
+    assert reports[0] == reports[1]
+
+
+def test_parts_give_what_the_golden_simulator_gives(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, target = compile_file(BUNDLED / "digits_mlp_qdq.onnx", "small")
+    images = IMAGES[:5]
+    whole = of_module(module, target, "golden").execute({"image": images})
+    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    assert of_module(module, target, "native").run({"image": images}).segments == whole.segments
+
+
+def test_check_works_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "x.npy", IMAGES[:5])
+    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    model = str(BUNDLED / "digits_mlp_qdq.onnx")
+    assert main(["run", model, "--input", str(tmp_path / "x.npy"), "--check", "-q"]) == 0
+    assert "50 values equal" in capsys.readouterr().out
+
+
+def test_wrong_samples_at_the_end_are_refused_before_anything_runs(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    images = IMAGES.copy()
+    images[-1, 0, 0, 0] = np.nan
+
+    def run(_: object) -> None:
+        raise AssertionError("it ran")
+
+    with pytest.raises(InputError, match="not finite"):
+        replace(network, execute=run).run({"image": images})
+
+
+def test_a_fixed_batch_stays_whole(network: Network) -> None:
+    fixed = [replace(spec, shape=(4, *spec.shape[1:])) for spec in network.inputs]
+    assert replace(network, inputs=fixed).part is None
+    assert network.part == part_size(network.sample_bytes)
+
+
+def test_memory_of_a_sample(tmp_path: Path) -> None:
+    """The largest operation of the CNN: windows of 3x3 over 32 channels at 4x4 positions, or 16 channels at 8x8."""
+    path = BUNDLED / "digits_cnn_qdq.onnx"
+    for stage in ("ternary", "apv", "ap"):
+        module, target = compile_file(path, stop_after=stage)
+        assert 64 * 144 * 8 <= sample_bytes(module) <= 3 * 64 * 144 * 8
+    save(to_artefact(module, target), tmp_path / "a.camx")
+    assert of_program(tmp_path / "a.camx", "native").sample_bytes == sample_bytes(module)
+    assert isinstance(target, Target)
