@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return opt(given[1:])
         options = make_parser().parse_args(given)
         with interruptible():
+            if options.command == "evaluate":
+                from cam_compiler.evaluate import evaluate
+
+                evaluate(options)
+                return 0
             from cam_compiler import commands
 
             return int(getattr(commands, options.command)(options) or 0)
@@ -102,6 +108,24 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
     _add_engine(command)
     command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
+    _add_batch(command)
+    _add_machine(command)
+    _add_pipeline(command)
+    _add_energy(command)
+    _add_quiet(command)
+
+    command = commands.add_parser("evaluate", help="accuracy, agreement and energy on a labelled data set")
+    command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
+    command.add_argument("data", type=Path, help=".npz, .npy or IDX (.gz) file, or a folder with a subfolder a class")
+    _add_data(command)
+    command.add_argument("-o", "--output", type=Path, metavar="R.json", help="write the result with its full report")
+    command.add_argument(
+        "--resume", type=Path, metavar="STATE", help="where the state is kept from which it goes on (R.json.state)"
+    )
+    command.add_argument("--reference", choices=("onnxruntime", "qonnx", "none"), help="executor to compare with")
+    command.add_argument("--reference-model", type=Path, metavar="M.onnx", help="what it runs, if not the model itself")
+    _add_batch(command)
+    _add_engine(command)
     _add_machine(command)
     _add_pipeline(command)
     _add_energy(command)
@@ -158,6 +182,67 @@ def _add_effort(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="effort of the passes, -O0 to -O3, where the pipeline doesn't state it",
     )
+
+
+def _add_data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--images", metavar="NAME", help="array of the images in an .npz, if several may be")
+    command.add_argument("--labels", metavar="NAME", help="array of the classes in an .npz, or a file of them")
+    command.add_argument("--limit", type=_at_least_one, metavar="N", help="the first N images only")
+    command.add_argument("--layout", choices=("chw", "hwc", "hw"), help="axes of a stored image")
+    command.add_argument("--scale", type=_number, default=_number("1"), metavar="S", help="factor, such as 1/255")
+    numbers = "number, or one a channel"
+    command.add_argument(
+        "--mean", type=_numbers, default=_numbers("0"), metavar="M,..", help=f"is subtracted; {numbers}"
+    )
+    command.add_argument(
+        "--std", type=_divisors, default=_numbers("1"), metavar="D,..", help=f"is divided by; {numbers}"
+    )
+    command.add_argument("--resize", type=_size, metavar="S", help="shorter side, or HxW, of a folder's images")
+    command.add_argument("--crop", type=_size, metavar="S", help="side, or HxW, to cut out of their centre")
+    command.add_argument("--output-name", metavar="NAME", help="output with a score a class, if not the first")
+
+
+def _number(text: str) -> Fraction:
+    try:
+        value = Fraction(text)
+        float(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5 or 1/255, found {text!r}") from None
+    return value
+
+
+def _numbers(text: str) -> tuple[Fraction, ...]:
+    return tuple(_number(part) for part in text.split(","))
+
+
+def _divisors(text: str) -> tuple[Fraction, ...]:
+    values = _numbers(text)
+    if min(values) <= 0:
+        raise argparse.ArgumentTypeError(f"expected numbers above 0, found {text!r}")
+    return values
+
+
+def _size(text: str) -> tuple[int, int] | int:
+    sizes = [_at_least_one(part) for part in text.split("x")]
+    if len(sizes) > 2:
+        raise argparse.ArgumentTypeError(f"expected a size such as 224 or 224x256, found {text!r}")
+    return sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def _add_batch(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--batch",
+        type=_at_least_one,
+        metavar="N",
+        help="samples that the machine works on at once, for the report (default: all); no matter of the simulator's "
+        "memory, which is bounded at any number",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
 
 
 def _add_quiet(command: argparse.ArgumentParser) -> None:

@@ -314,7 +314,13 @@ def _print_agreement(result: Result, expected: Mapping[str, Value], source: str)
 def _print_report(result: Result, target: Target, technology: Technology, options: argparse.Namespace) -> None:
     from cam_compiler.render import print_report
 
-    report = make_report(result, target, technology, ignore_instruction_fetch=options.ignore_instruction_fetch)
+    report = make_report(
+        result,
+        target,
+        technology,
+        batch=getattr(options, "batch", None),
+        ignore_instruction_fetch=options.ignore_instruction_fetch,
+    )
     print_report(report)
     if path := getattr(options, "report", None):
         write_whole(path, (json.dumps(report.to_json(), indent=1) + "\n").encode())

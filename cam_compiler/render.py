@@ -54,13 +54,15 @@ def print_report(report: Report) -> None:
     table.add_row(*_row(report.total), style="bold")
     out.print(table)
     turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
+    batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
     out.print(
-        f"{report.samples} samples on up to {report.total.arrays} arrays of {report.target.geometry} "
+        f"{report.samples} samples{batches} on up to {report.total.arrays} arrays of {report.target.geometry} "
         f"(target {report.target.name}{turns})"
     )
+    total, whole = report.total, "all batches" if batches else "the batch"
     out.print(
-        f"a sample: {energy(report.total.total_fj / report.samples)}; the batch: {energy(report.total.total_fj)}, "
-        f"{time(report.total.latency_ns)}"
+        f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
+        f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
     )
     out.print(f"technology {report.technology.name}: {report.technology.description}")
     for name in report.technology.unconfirmed:

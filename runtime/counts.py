@@ -37,6 +37,9 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
 
+    def __mul__(self, times: int) -> Counts:
+        return Counts(*(getattr(self, item.name) * times for item in fields(self)))
+
     @property
     def cycles(self) -> int:
         """Cycles besides shifting."""

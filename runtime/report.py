@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dialects.target import Target
+from runtime.batches import counts_on
 from runtime.counts import Counts, total
 from runtime.host import Result, SegmentRun
 from runtime.technology import Technology
@@ -57,11 +58,17 @@ class Report:
     target: Target
     technology: Technology
     samples: int
+    batch: int
+    """samples that the machine works on at once; batches follow one another"""
     ignore_instruction_fetch: bool
     """the energy of the instruction stream is left out"""
     layers: list[Layer]
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
+
+    @property
+    def batches(self) -> int:
+        return -(-self.samples // self.batch)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -73,6 +80,8 @@ class Report:
                 "parameters": {name: asdict(entry) for name, entry in self.technology.parameters.items()},
             },
             "samples": self.samples,
+            "batch": self.batch,
+            "batches": self.batches,
             "ignore_instruction_fetch": self.ignore_instruction_fetch,
             "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
             "layers": [_layer_json(layer) for layer in self.layers],
@@ -98,11 +107,34 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
 
 
 def make_report(
-    result: Result, target: Target, technology: Technology, *, ignore_instruction_fetch: bool = False
+    result: Result,
+    target: Target,
+    technology: Technology,
+    *,
+    batch: int | None = None,
+    ignore_instruction_fetch: bool = False,
 ) -> Report:
-    """The report of a run on the simulator, one that has counts."""
-    layers = [_layer(run, target, technology, ignore_instruction_fetch) for run in result.segments]
-    return Report(target, technology, result.samples, ignore_instruction_fetch, layers, _sum(layers))
+    """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one."""
+    batch = min(batch or result.samples, result.samples)
+    layers: list[Layer] = []
+    for run in result.segments:
+        groups = [run] if batch == result.samples else _in_batches(run, result.samples, batch, target)
+        parts = [_layer(part, target, technology, ignore_instruction_fetch) for part in groups]
+        layers.append(parts[0] if len(parts) == 1 else _sum(run.layer, parts))
+    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, _sum("total", layers))
+
+
+def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> list[SegmentRun]:
+    """A segment that ran on all samples as it runs on whole batches, together, and on what is left."""
+    groups: list[SegmentRun] = []
+    for count, size in ((samples // batch, batch), (1, samples % batch)):
+        if size:
+            rows = run.rows // samples * size
+            counts = counts_on(run, rows, target) * count
+            # Written cells depend on the data; their sum is known, and is all that a report shows.
+            counts.written_row_cells = 0 if groups else run.counts.written_row_cells
+            groups.append(SegmentRun(run.layer, counts, rows, -(-rows // target.rows)))
+    return groups
 
 
 def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:
@@ -122,12 +154,12 @@ def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instr
     return Layer(run.layer, run.counts, energy, picoseconds * rounds / 1000, run.rows, run.arrays, utilisation, rounds)
 
 
-def _sum(layers: list[Layer]) -> Layer:
+def _sum(name: str, layers: list[Layer]) -> Layer:
     counts = total([layer.counts for layer in layers])
     searched = max(1, sum(layer.counts.searched_row_cells for layer in layers))
     busy = sum(layer.counts.searched_row_cells * layer.row_utilisation for layer in layers)
     return Layer(
-        "total",
+        name,
         counts,
         {name: sum(layer.energy_fj[name] for layer in layers) for name in COMPONENTS},
         sum(layer.latency_ns for layer in layers),

@@ -16,6 +16,7 @@ from dialects.errors import InputError
 from dialects.target import Target
 from runtime.artefact import save
 from runtime.batches import part_size
+from runtime.counts import total
 from runtime.report import make_report
 from runtime.technology import load_technology
 
@@ -99,3 +100,21 @@ def test_memory_of_a_sample(tmp_path: Path) -> None:
     save(to_artefact(module, target), tmp_path / "a.camx")
     assert of_program(tmp_path / "a.camx", "native").sample_bytes == sample_bytes(module)
     assert isinstance(target, Target)
+
+
+@pytest.mark.parametrize("batch", [1, 4, 11, 100])
+def test_a_report_in_batches_is_the_sum_of_theirs(network: Network, batch: int) -> None:
+    technology = load_technology("rtsim")
+    whole = make_report(network.run({"image": IMAGES}), network.target, technology, batch=batch)
+    apart = [
+        make_report(network.run({"image": IMAGES[begin : begin + batch]}), network.target, technology)
+        for begin in range(0, 11, batch)
+    ]
+    assert whole.batches == len(apart)
+    for index, layer in enumerate([*whole.layers, whole.total]):
+        parts = [[*one.layers, one.total][index] for one in apart]
+        assert layer.counts == total([part.counts for part in parts])
+        assert layer.total_fj == pytest.approx(sum(part.total_fj for part in parts), rel=1e-12)
+        assert layer.latency_ns == pytest.approx(sum(part.latency_ns for part in parts), rel=1e-12)
+        assert layer.arrays == max(part.arrays for part in parts)
+        assert layer.row_utilisation > 0
