@@ -2,20 +2,22 @@
 
 A case's data operands stay inputs; weights, scales and all else become initialisers with the test's data. Float data
 goes through QuantizeLinear and DequantizeLinear of scale 1 where that loses nothing. Data without a batch dimension
-get one of size 1 where the operator works element by element; so do those whose constants differ along the first one.
+get one of size 1 where the operator works element by element or along stated axes; so do those whose constants differ
+along the first one. Other float data can be rounded.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from cam_compiler.importer.quantizers import integer_range
 
@@ -23,6 +25,10 @@ Array = NDArray[Any]
 
 PER_AXIS = ("QuantizeLinear", "DequantizeLinear")
 SUMS = ("Add", "Sub")
+ROUNDED = {"Conv": (1,), "Gemm": (1,), "MatMul": (1,), "Pad": (2,)}
+"""Constant operands that are rounded with the data: weights, and what borders hold."""
+LIFTED = ("Transpose", "Concat", "Softmax", "ArgMax", "ReduceMean", "Squeeze", "Unsqueeze", "Reshape")
+"""Operators on axes, which mean the same behind a new first dimension."""
 ELEMENTWISE = (*PER_AXIS, *SUMS, "Mul", "Div", "Relu", "Clip", "Cast", "Identity", "Dropout")
 CLAIMED = (
     *("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
@@ -127,16 +133,51 @@ def _case(test: Any, inputs: list[object], outputs: list[object]) -> Case:
     return Case(test.name, node, test.model, given, _tensors(outputs, graph.output), tuple(data))
 
 
-def build(case: Case) -> Network:
-    """The network of a case; raises NoBatchError where it has no batch dimension."""
+def on_integers(case: Case) -> Case | None:
+    """The case with its float data and weights rounded to quarters, times four; None where it has none to round.
+
+    Results are those of onnx's reference evaluator.
+    """
+    names = [*case.data, *(case.node.input[index] for index in ROUNDED.get(case.node.op_type, ()))]
+    inputs = {name: _copy(tensor) for name, tensor in case.inputs.items()}
+    for name in names:
+        tensor = inputs.get(name)
+        if tensor is None or tensor.data_type not in FLOATS[:3]:
+            return None
+        values = np.nan_to_num(np.clip(np.rint(4 * numpy_helper.to_array(tensor).astype(np.float64)), -100, 100))
+        kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        inputs[name] = numpy_helper.from_array(values.astype(kind), name)
+    if not names:
+        return None
+    feeds = {name: numpy_helper.to_array(tensor) for name, tensor in inputs.items()}
+    found: list[Any] = list(ReferenceEvaluator(case.model).run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
+    outputs = {
+        port.name: numpy_helper.from_array(np.asarray(value), port.name)
+        for port, value in zip(case.model.graph.output, found, strict=True)
+    }
+    return replace(case, inputs=inputs, outputs=outputs)
+
+
+def build(case: Case, lift: bool = False, quantised: bool = False) -> Network:
+    """The network of a case, behind a new first dimension if asked to; raises NoBatchError where it has no batch.
+
+    Its inputs get quantisers, but for a QuantizeLinear that isn't to be `quantised` itself.
+    """
     ranks = [len(case.inputs[name].dims) for name in case.data if name in case.inputs]
-    lifted = _needs_batch(case)
-    if not min(ranks, default=1) or (lifted and case.node.op_type not in ELEMENTWISE):
+    lifted = lift or _needs_batch(case)
+    if (not lift and not min(ranks, default=1)) or (lifted and case.node.op_type not in (*ELEMENTWISE, *LIFTED)):
+        raise NoBatchError("no batch dimension")
+    if lifted and case.node.op_type in LIFTED and not lift:
         raise NoBatchError("no batch dimension")
     inputs, outputs = ({n: _copy(t) for n, t in tensors.items()} for tensors in (case.inputs, case.outputs))
     model = ModelProto()
     model.CopyFrom(case.model)
-    if lifted:
+    if lift and case.node.op_type in LIFTED:
+        for name, tensor in (*inputs.items(), *outputs.items()):
+            if name in case.data or name in outputs:
+                tensor.dims.insert(0, 1)
+        _lift_axes(model.graph.node[0], inputs, ranks[0])
+    elif lifted:
         for tensor in (*inputs.values(), *outputs.values()):
             if len(tensor.dims) == ranks[0] and (ranks[0] > 1 or tensor.name not in inputs or tensor.name in case.data):
                 tensor.dims.insert(0, 1)
@@ -149,7 +190,7 @@ def build(case: Case) -> Network:
     graph.initializer.extend(tensor for name, tensor in inputs.items() if name not in case.data)
     feeds = {name: array_of(inputs[name]) for name in case.data if name in inputs}
     network = Network(model, feeds, {name: array_of(tensor) for name, tensor in outputs.items()})
-    if case.node.op_type != "QuantizeLinear":
+    if case.node.op_type != "QuantizeLinear" or quantised:
         _quantise(network, case, inputs)
     return network
 
@@ -196,6 +237,32 @@ def _shift_axis(node: NodeProto, inputs: Iterable[TensorProto]) -> None:
     kept = [item for item in node.attribute if item.name != "axis"]
     del node.attribute[:]
     node.attribute.extend([*kept, helper.make_attribute("axis", axis)])
+
+
+def _lift_axes(node: NodeProto, inputs: dict[str, TensorProto], rank: int) -> None:
+    """The same dimensions behind a new first one, in whichever form the operator states them."""
+    attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    stated = inputs.get(node.input[1]) if len(node.input) > 1 else None
+    if node.op_type == "Transpose":
+        order = attributes.get("perm", list(range(rank))[::-1])
+        attributes["perm"] = [0, *(axis + 1 for axis in order)]
+    elif node.op_type in ("Concat", "Softmax", "ArgMax"):
+        axis = attributes.get("axis", -1 if node.op_type == "Softmax" else 0)
+        attributes["axis"] = axis if axis < 0 else axis + 1
+    elif stated is not None:
+        entries = numpy_helper.to_array(stated)
+        grown = (
+            [1, *entries]
+            if node.op_type == "Reshape"
+            else [axis if axis < 0 else axis + 1 for axis in entries.tolist()]
+        )
+        if node.op_type == "ReduceMean" and not len(entries):
+            grown = list(range(1, rank + 1))
+        stated.CopyFrom(numpy_helper.from_array(np.array(grown, dtype=np.int64), stated.name))
+    else:
+        raise NoBatchError("no batch dimension")
+    del node.attribute[:]
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
 
 
 def _port(port: ValueInfoProto, tensors: dict[str, TensorProto]) -> ValueInfoProto:

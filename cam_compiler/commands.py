@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.driver import compile_file, read_module, target_for, to_artefact
+from cam_compiler.driver import compile_file, on_the_host, read_module, target_for, to_artefact
 from cam_compiler.execution import Network, named, of_module, of_program
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.pipeline import PIPELINES
@@ -74,6 +74,8 @@ def compile(options: argparse.Namespace) -> None:
         from cam_compiler.render import print_deeds
 
         print_deeds(screen.deeds)
+    if ends := on_the_host(module):
+        print(f"on the host: {', '.join(ends)}", file=sys.stderr)
     if output is None:
         print(str(module))
     elif output.suffix == ".mlir":
@@ -104,6 +106,8 @@ def run(options: argparse.Namespace) -> None:
         write_whole(options.output, npz_bytes(result.outputs))
     for name, value in result.outputs.items():
         print(f"output '{name}': {'x'.join(map(str, value.shape))} {value.dtype}")
+    if result.host:
+        print(f"on the host: {', '.join(result.host)}")
     if labels is not None:
         _print_accuracy(result, labels)
     if expected is not None:
@@ -285,11 +289,19 @@ def _read_labels(path: Path) -> Value:
 
 
 def _print_accuracy(result: Result, labels: Value) -> None:
-    logits = next(iter(result.outputs.values()))
-    if logits.ndim != 2 or len(logits) != len(labels):
-        raise InputError(f"{len(labels)} labels don't fit an output of shape {logits.shape}")
-    right = int((logits.argmax(axis=1) == labels).sum())
+    output = next(iter(result.outputs.values()))
+    classes = _classes(output)
+    if classes is None or len(classes) != len(labels):
+        raise InputError(f"{len(labels)} labels don't fit an output of shape {output.shape}")
+    right = int((classes == labels).sum())
     print(f"accuracy: {right} of {len(labels)} ({right / len(labels):.2%})")
+
+
+def _classes(output: Value) -> Value | None:
+    """A class a sample: the greatest logit's, or, of an integer a sample, that; None where it is neither."""
+    if output.dtype.kind == "i" and output.size == len(output):
+        return output.reshape(-1)
+    return output.argmax(axis=1) if output.ndim == 2 else None
 
 
 def _print_agreement(result: Result, expected: Mapping[str, Value], source: str) -> None:
@@ -305,8 +317,9 @@ def _print_agreement(result: Result, expected: Mapping[str, Value], source: str)
             raise InputError(f"output '{name}' has shape {found.shape}, {source} {value.shape}")
         gap = np.abs(found.astype(np.float64) - value.astype(np.float64))
         line = f"agreement with {source}: largest difference {gap.max():.3g}"
-        if found.ndim == 2:
-            same = int((found.argmax(axis=1) == value.argmax(axis=1)).sum())
+        classes, expected_classes = _classes(found), _classes(value)
+        if classes is not None and expected_classes is not None:
+            same = int((classes == expected_classes).sum())
             line += f", same class for {same} of {len(found)} samples"
         print(line)
 

@@ -20,7 +20,20 @@ from dialects.errors import InputError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
 from dialects.target import Target, load_target
 from dialects.watch import part, progress
-from runtime.artefact import Artefact, Dequantize, Execute, Gather, HostStep, Quantize, Reshape, Scatter
+from runtime.artefact import (
+    Activation,
+    ArgMax,
+    Artefact,
+    Dequantize,
+    Execute,
+    Gather,
+    HostStep,
+    Quantize,
+    Reshape,
+    Scatter,
+    Take,
+    Transpose,
+)
 from runtime.interpreter import float_type, input_specs, main_function, output_names
 
 
@@ -106,6 +119,16 @@ def compile_file(
     return module, replace(target, **asdict(placed[0])) if placed else target
 
 
+def on_the_host(module: ModuleOp) -> list[str]:
+    """Functions that a network ends with and that the host computes, with their ONNX nodes."""
+    found: list[str] = []
+    for op in module.walk():
+        if isinstance(op, ternary.ArgMaxOp | ternary.ActivationOp):
+            what = op.function.data if isinstance(op, ternary.ActivationOp) else "arg_max"
+            found.append(f"{what} '{op.layer.data}'" if op.layer else what)
+    return found
+
+
 def to_artefact(module: ModuleOp, target: Target) -> Artefact:
     """The artefact of a module at the `ap` level; raises PipelineError for one at another level."""
     function = main_function(module)
@@ -134,6 +157,16 @@ def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:
             return Quantize(names[op.input], names[op.result], op.thresholds.data, ternary.range_of(op.result))
         case ternary.ReshapeOp():
             return Reshape(names[op.input], names[op.result], ternary.shape_of(op.result)[1:])
+        case ternary.TransposeOp():
+            return Transpose(names[op.input], names[op.result], op.axes)
+        case ternary.TakeOp():
+            return Take(names[op.input], names[op.result], op.dimension, op.positions)
+        case ternary.ArgMaxOp():
+            scores, layer = op.scores.data.to_text() if op.scores else None, op.layer.data if op.layer else ""
+            return ArgMax(names[op.input], names[op.result], op.winners, op.last is not None, scores, layer)
+        case ternary.ActivationOp():
+            function, layer = op.function.data, op.layer.data if op.layer else ""
+            return Activation(names[op.input], names[op.result], function, float_type(op.result), layer)
         case ternary.DequantizeOp():
             scale, offset = (tuple(part.tolist()) for part in op.factors)
             return Dequantize(names[op.input], names[op.result], scale, offset, float_type(op.result))

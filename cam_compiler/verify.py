@@ -50,14 +50,14 @@ def _draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random
 
 
 def _points(argument: BlockArgument) -> FloatArray:
-    """All finite thresholds of the quantisers that read an input, directly or reshaped."""
+    """All finite thresholds of the quantisers that read an input, directly or in another shape or order."""
     found: list[FloatArray] = []
     readers = [use.operation for use in argument.uses]
     while readers:
         op = readers.pop()
         if isinstance(op, ternary.QuantizeOp):
             found.append(op.thresholds.data.array.ravel())
-        elif isinstance(op, ternary.ReshapeOp):
+        elif isinstance(op, ternary.ReshapeOp | ternary.TransposeOp | ternary.TakeOp):
             readers += [use.operation for use in op.result.uses]
     points: FloatArray = np.unique(np.concatenate(found)) if found else np.zeros(0)
     return points[np.isfinite(points)]

@@ -29,6 +29,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects.ranges import Range
 from dialects.tensors import FloatArray, FloatThresholds, IntMatrix, Thresholds
+from dialects.ternary_host import ActivationOp, ArgMaxOp, ScoresAttr, TakeOp, TransposeOp
 from dialects.ternary_spatial import CombineOp, ConcatOp, ConvOp, MaxPoolOp, SumPoolOp, WindowAttr
 from dialects.ternary_types import (
     FloatTensor,
@@ -241,7 +242,11 @@ Ternary = Dialect(
         ConcatOp,
         ThresholdOp,
         ReshapeOp,
+        TransposeOp,
+        TakeOp,
         DequantizeOp,
+        ArgMaxOp,
+        ActivationOp,
     ],
-    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr],
+    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr, ScoresAttr],
 )

@@ -19,13 +19,26 @@ from typing import Any, cast
 import numpy as np
 
 from dialects.code import BYTES_PER_INSTRUCTION
-from dialects.errors import CamcError, ProgramError
+from dialects.errors import CamcError, ProgramError, TextError
 from dialects.ranges import Range
+from dialects.scores import FUNCTIONS, Scores
 from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
 from dialects.watch import progress
 from dialects.window import Ints, Window, scatter
-from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
+from runtime.host import (
+    InputSpec,
+    Result,
+    Value,
+    activate,
+    arg_max,
+    check_inputs,
+    cut_features,
+    dequantize,
+    narrow,
+    run_program,
+    transpose,
+)
 
 # What zipfile, zlib, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key.
 _DAMAGED = (
@@ -37,6 +50,7 @@ _DAMAGED = (
     LookupError,
     TypeError,
     ValueError,
+    TextError,
     AttributeError,
     OverflowError,
     EOFError,
@@ -63,6 +77,25 @@ class Reshape:
     input: str
     output: str
     shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """`output` = `input` with the dimensions of a sample in another order."""
+
+    input: str
+    output: str
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Take:
+    """`output` = elements of one dimension of the samples of `input`."""
+
+    input: str
+    output: str
+    axis: int
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +138,31 @@ class Dequantize:
     dtype: str
 
 
-HostStep = Quantize | Reshape | Gather | Scatter | Execute | Dequantize
+@dataclass(frozen=True)
+class ArgMax:
+    """`output` = the channels of `input` with the greatest scores; of equal ones the first, or the last."""
+
+    input: str
+    output: str
+    count: int
+    last: bool
+    scores: str | None
+    """the text of the scores; None where the integers themselves are"""
+    layer: str
+
+
+@dataclass(frozen=True)
+class Activation:
+    """`output` = a real function of `input`."""
+
+    input: str
+    output: str
+    function: str
+    dtype: str
+    layer: str
+
+
+HostStep = Quantize | Reshape | Transpose | Take | Gather | Scatter | Execute | Dequantize | ArgMax | Activation
 
 
 @dataclass(frozen=True)
@@ -124,7 +181,7 @@ class Artefact:
         values = check_inputs(self.inputs, given)
         try:
             return self._run(values, engine)
-        except ValueError as error:
+        except (ValueError, IndexError) as error:
             raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error
 
     def _run(self, values: dict[str, Value], engine: str) -> Result:
@@ -137,6 +194,10 @@ class Artefact:
                     values[step.output] = narrow(step.thresholds.apply(real, step.result))
                 case Reshape():
                     values[step.output] = values[step.input].reshape(-1, *step.shape)
+                case Transpose():
+                    values[step.output] = transpose(values[step.input], step.order)
+                case Take():
+                    values[step.output] = values[step.input].take(step.indices, axis=step.axis + 1)
                 case Gather():
                     values[step.output] = step.window.gather(_raw(values[step.input]), step.pad)
                 case Scatter():
@@ -146,6 +207,13 @@ class Artefact:
                 case Dequantize():
                     scale, offset = np.array(step.scale), np.array(step.offset)
                     values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
+                case ArgMax():
+                    scores = None if step.scores is None else Scores.from_text(step.scores)
+                    values[step.output] = arg_max(_ints(values[step.input]), step.count, step.last, scores)
+                    result.on_host("arg_max", step.layer)
+                case Activation():
+                    values[step.output] = activate(values[step.input], step.function, step.dtype)
+                    result.on_host(step.function, step.layer)
         outputs = ((name, values[value]) for name, value in self.outputs)
         result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
@@ -193,12 +261,10 @@ def save(artefact: Artefact, path: Path) -> None:
                 entry |= {"input": step.input, "output": step.output, "low": step.result.lo, "high": step.result.hi}
                 entry["thresholds"] = array(f"{number}-thresholds", step.thresholds.array)
                 entry["down"] = list(step.thresholds.down)
-            case Reshape():
-                entry |= {"input": step.input, "output": step.output, "shape": list(step.shape)}
+            case Reshape() | Transpose() | Take() | Scatter() | ArgMax() | Activation():
+                entry |= asdict(step)
             case Gather():
                 entry |= {"input": step.input, "output": step.output, "window": asdict(step.window), "pad": step.pad}
-            case Scatter():
-                entry |= {"input": step.input, "output": step.output, "positions": list(step.positions)}
             case Execute():
                 entry |= {"inputs": list(step.inputs), "outputs": [list(pair) for pair in step.outputs]}
                 entry["segments"] = [
@@ -261,7 +327,9 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
                 span = Range(entry["low"], entry["high"])
                 steps.append(Quantize(entry["input"], entry["output"], table, span))
             case "Reshape":
-                steps.append(Reshape(entry["input"], entry["output"], tuple(entry["shape"])))
+                steps.append(Reshape(entry["input"], entry["output"], _numbers(entry["shape"])))
+            case "Transpose":
+                steps.append(Transpose(entry["input"], entry["output"], _numbers(entry["order"])))
             case "Gather":
                 steps.append(Gather(entry["input"], entry["output"], _window(entry["window"]), int(entry["pad"])))
             case "Scatter":
@@ -274,6 +342,19 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
             case "Dequantize":
                 scale, offset = (tuple(array(entry[key]).tolist()) for key in ("scale", "offset"))
                 steps.append(Dequantize(entry["input"], entry["output"], scale, offset, entry["dtype"]))
+            case "Take":
+                where = int(entry["axis"]), _numbers(entry["indices"])
+                steps.append(Take(entry["input"], entry["output"], *where))
+            case "ArgMax":
+                names, scores = (entry["input"], entry["output"]), entry["scores"]
+                if scores is not None:
+                    Scores.from_text(scores)
+                steps.append(ArgMax(*names, int(entry["count"]), bool(entry["last"]), scores, str(entry["layer"])))
+            case "Activation":
+                if entry["function"] not in FUNCTIONS:
+                    raise ValueError(f"unknown function {entry['function']!r}")
+                names, words = (entry["input"], entry["output"]), (entry["function"], entry["dtype"])
+                steps.append(Activation(*names, *words, str(entry["layer"])))
             case other:
                 raise ValueError(f"unknown step '{other}'")
     inputs = tuple(
@@ -288,6 +369,10 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
     artefact = Artefact(target, inputs, tuple(steps), outputs, int(manifest["sample_bytes"]))
     _check_names(artefact)
     return artefact
+
+
+def _numbers(stated: list[int]) -> tuple[int, ...]:
+    return tuple(int(number) for number in stated)
 
 
 def _window(stated: Mapping[str, list[int]]) -> Window:
@@ -313,7 +398,7 @@ def _check_names(artefact: Artefact) -> None:
     if unknown := {value for _, value in artefact.outputs} - known:
         raise ValueError(f"there is no value '{min(unknown)}'")
     types = [spec.dtype for spec in artefact.inputs]
-    types += [step.dtype for step in artefact.steps if isinstance(step, Dequantize)]
+    types += [step.dtype for step in artefact.steps if isinstance(step, Dequantize | Activation)]
     if wrong := [name for name in types if name not in ("float32", "float64", "int64")]:
         raise ValueError(f"there is no type {wrong[0]!r}")
 

@@ -31,7 +31,7 @@ def merged(parts: Sequence[Result], target: Target) -> Result:
         return parts[0]
     outputs = {name: np.concatenate([part.outputs[name] for part in parts]) for name in parts[0].outputs}
     segments = [joined(runs, target) for runs in zip(*(part.segments for part in parts), strict=True)]
-    return Result(outputs, segments, sum(part.samples for part in parts))
+    return Result(outputs, segments, sum(part.samples for part in parts), parts[0].host)
 
 
 def joined(runs: Sequence[SegmentRun], target: Target) -> SegmentRun:

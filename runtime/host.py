@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dialects.code import decode
 from dialects.errors import InputError
 from dialects.ranges import Range
+from dialects.scores import Scores
 from dialects.target import Target
 from dialects.tensors import FloatArray, IntArray
 from dialects.window import Ints
@@ -57,6 +58,11 @@ class Result:
     outputs: dict[str, Value] = field(default_factory=dict[str, Value])
     segments: list[SegmentRun] = field(default_factory=list[SegmentRun])
     samples: int = 0
+    host: list[str] = field(default_factory=list[str])
+    """functions of the network that the host computed at its end, beside the output scale"""
+
+    def on_host(self, what: str, layer: str | None) -> None:
+        self.host.append(f"{what} '{layer}'" if layer else what)
 
 
 def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value]) -> dict[str, Value]:
@@ -142,3 +148,31 @@ def dequantize(values: IntArray, scale: FloatArray, offset: FloatArray, dtype: s
     """values * scale + offset along axis 1 in double precision, then rounded to `dtype`."""
     shape = (1, -1, *[1] * (values.ndim - 2)) if values.ndim > 1 else (-1,)
     return (values * scale.reshape(shape) + offset.reshape(shape)).astype(dtype)
+
+
+def transpose(values: Value, order: Sequence[int]) -> Value:
+    """The dimensions of each sample in another order."""
+    return values.transpose(0, *(axis + 1 for axis in order))
+
+
+def arg_max(values: IntArray, count: int, last: bool, scores: Scores | None) -> IntArray:
+    """The channels with the greatest scores, in falling order; of equal ones the first, or the last."""
+    exact = values if scores is None else scores.apply(values)
+    channels = values.shape[1]
+    if count == 1 and not last:
+        return exact.argmax(axis=1, keepdims=True)
+    falling = np.argsort(exact if last else exact[:, ::-1], axis=1, kind="stable")[:, ::-1]
+    return falling[:, :count] if last else channels - 1 - falling[:, :count]
+
+
+def activate(values: Value, function: str, dtype: str) -> Value:
+    """A real function of the channels in double precision, then rounded to `dtype`."""
+    real = values.astype(np.float64)
+    if function == "sigmoid":
+        # Neither branch overflows where it is taken.
+        small = np.exp(-np.abs(real))
+        return np.where(real >= 0, 1 / (1 + small), small / (1 + small)).astype(dtype)
+    below = real - real.max(axis=1, keepdims=True)
+    total = np.exp(below).sum(axis=1, keepdims=True)
+    result = below - np.log(total) if function == "log_softmax" else np.exp(below) / total
+    return result.astype(dtype)

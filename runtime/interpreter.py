@@ -24,7 +24,19 @@ from dialects.target import Target
 from dialects.tensors import IntArray
 from dialects.watch import progress
 from dialects.window import Ints, scatter
-from runtime.host import InputSpec, Result, Value, check_inputs, cut_features, dequantize, narrow, run_program
+from runtime.host import (
+    InputSpec,
+    Result,
+    Value,
+    activate,
+    arg_max,
+    check_inputs,
+    cut_features,
+    dequantize,
+    narrow,
+    run_program,
+    transpose,
+)
 from runtime.placed_machine import PlacedMachine
 
 _ROWS_A_PART = 1 << 16
@@ -131,6 +143,17 @@ class Interpreter:
             case ternary.ReshapeOp():
                 shape = ternary.shape_of(op.result)[1:]
                 self.values[op.result] = self.values[op.input].reshape(-1, *shape)
+            case ternary.TransposeOp():
+                self.values[op.result] = transpose(self.values[op.input], op.axes)
+            case ternary.TakeOp():
+                self.values[op.result] = self.values[op.input].take(op.positions, axis=op.dimension + 1)
+            case ternary.ArgMaxOp():
+                scores = op.scores.data if op.scores else None
+                self.values[op.result] = arg_max(self._ints(op.input), op.winners, op.last is not None, scores)
+                self.result.on_host("arg_max", op.layer.data if op.layer else None)
+            case ternary.ActivationOp():
+                self.values[op.result] = activate(self.values[op.input], op.function.data, float_type(op.result))
+                self.result.on_host(op.function.data, op.layer.data if op.layer else None)
             case ternary.MatmulOp():
                 self.values[op.result] = _product(self._ints(op.input), op.weights.data.array)
             case ternary_spatial.ConvOp():

@@ -63,6 +63,8 @@ class Report:
     ignore_instruction_fetch: bool
     """the energy of the instruction stream is left out"""
     layers: list[Layer]
+    host: list[str]
+    """functions of the network that the host computed at its end; not in any count"""
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
 
@@ -84,6 +86,7 @@ class Report:
             "batches": self.batches,
             "ignore_instruction_fetch": self.ignore_instruction_fetch,
             "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
+            "on_the_host": self.host,
             "layers": [_layer_json(layer) for layer in self.layers],
             "total": _layer_json(self.total),
             "per_sample": {
@@ -121,7 +124,8 @@ def make_report(
         groups = [run] if batch == result.samples else _in_batches(run, result.samples, batch, target)
         parts = [_layer(part, target, technology, ignore_instruction_fetch) for part in groups]
         layers.append(parts[0] if len(parts) == 1 else _sum(run.layer, parts))
-    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, _sum("total", layers))
+    total = _sum("total", layers)
+    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total)
 
 
 def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> list[SegmentRun]:

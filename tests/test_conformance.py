@@ -14,32 +14,43 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 MINIMA = {
-    "Add": 4,
-    "AveragePool": 6,
-    "Cast": 40,
-    "Clip": 9,
-    "Concat": 4,
+    "Add": 6,
+    "ArgMax": 16,
+    "AveragePool": 14,
+    "BatchNormalization": 2,
+    "Cast": 54,
+    "Clip": 12,
+    "Concat": 12,
     "Conv": 6,
     "ConvInteger": 2,
     "DequantizeLinear": 9,
-    "Div": 5,
-    "Dropout": 1,
-    "GlobalAveragePool": 1,
-    "GlobalMaxPool": 1,
+    "Div": 7,
+    "Dropout": 4,
+    "Flatten": 3,
+    "Gemm": 8,
+    "GlobalAveragePool": 2,
+    "GlobalMaxPool": 2,
     "Identity": 3,
+    "MatMul": 2,
     "MatMulInteger": 1,
-    "MaxPool": 7,
-    "Mul": 6,
+    "MaxPool": 13,
+    "Mul": 7,
+    "Pad": 6,
     "QLinearConv": 1,
     "QLinearMatMul": 4,
-    "QuantizeLinear": 9,
-    "Sub": 5,
+    "QuantizeLinear": 10,
+    "ReduceMean": 8,
+    "Relu": 1,
+    "Reshape": 9,
+    "Softmax": 7,
+    "Squeeze": 2,
+    "Sub": 7,
+    "Transpose": 7,
+    "Unsqueeze": 7,
 }
-"""Cases that pass with onnx 1.23, less the slow ones; operators that aren't here have no case without random floats."""
+"""Cases that pass with onnx 1.23."""
 SINCE = (1, 23)
-SLOW = ("test_quantizelinear_blocked_symmetric",)
-"""Takes as long as all others: six rows of 65,535 exact thresholds. The command runs it."""
-ON_THE_AP = 46
+ON_THE_AP = 96
 
 
 def load_conformance() -> ModuleType:
@@ -59,7 +70,7 @@ conformance = load_conformance()
 
 @pytest.fixture(scope="module")
 def cases() -> list:
-    return [case for case in conformance.cases() if case.name not in SLOW]
+    return conformance.cases()
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +99,12 @@ def test_as_many_pass_as_did(outcomes: list) -> None:
 
 def test_networks_mean_what_the_cases_mean(cases: list, outcomes: list) -> None:
     """onnx's reference evaluator gives a case's results for the network that was made of it."""
-    passed = {outcome.name for outcome in outcomes if outcome.status == conformance.PASSED and not outcome.undefined}
-    for case in (case for case in cases if case.name in passed):
-        network = conformance.build(case)
+    for case, outcome in zip(cases, outcomes, strict=True):
+        # Dropout changed its attributes on the way to the opset that the evaluator has quantisers from.
+        if outcome.status != conformance.PASSED or outcome.undefined or outcome.operator == "Dropout":
+            continue
+        form = conformance.on_integers(case) if outcome.on_integers else case
+        network = conformance.build(form, outcome.lifted, outcome.on_integers)
         # The evaluator has no quantisers below opset 19; the other operators compute the same since theirs.
         opset = network.model.opset_import[0]
         opset.version = max(opset.version, 21)
@@ -102,7 +116,8 @@ def test_networks_mean_what_the_cases_mean(cases: list, outcomes: list) -> None:
         results = ReferenceEvaluator(network.model).run(None, feeds)
         for result, expected in zip(results, network.expected.values(), strict=True):
             assert result.shape == expected.shape, case.name
-            np.testing.assert_allclose(result.astype(np.float64), expected.astype(np.float64), 1e-6, err_msg=case.name)
+            real, wanted = result.astype(np.float64), expected.astype(np.float64)
+            np.testing.assert_allclose(real, wanted, 1e-6, 1e-6 * np.abs(wanted).max(), err_msg=case.name)
 
 
 @pytest.mark.parametrize(

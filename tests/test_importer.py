@@ -966,8 +966,9 @@ def test_unsupported_operators():
     net.op("LRN", net.quant("x", 0.25, 0.0, 3), name="norm1", size=1)
     failing(net, "LRN 'norm1'", "LRN is not supported", "MatMul", "Quant")
     net = qonnx_net()
-    net.op("Softmax", net.last, name="soft")
-    failing(net, "Softmax 'soft'")
+    soft = net.op("Softmax", net.last, name="soft")
+    net.op("Relu", soft, name="relu")
+    failing(net, "Relu 'relu'", "Softmax 'soft'", "host")
 
 
 def test_float_weights():

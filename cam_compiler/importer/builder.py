@@ -15,6 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
+from cam_compiler.importer.layouts import by_channel, changed, inverse, order_of
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.sums import MAX_SUM, resolved
 from cam_compiler.importer.thresholds import (
@@ -28,9 +29,12 @@ from cam_compiler.importer.thresholds import (
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from cam_compiler.importer.weights import Weights, weights_of
 from dialects import ternary
+from dialects.errors import ModelError
 from dialects.ranges import Range
 from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 
+WORD = Range.of_width(32, True)
+"""Integers that the arrays add and compare."""
 _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
 
 
@@ -71,6 +75,8 @@ class Builder:
     def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
         """The value with samples of another shape."""
         full = (DYNAMIC_INDEX, *shape)
+        if isinstance(value.owner, ternary.ReshapeOp):
+            value = value.owner.input
         if ternary.shape_of(value) == full:
             return value
         self._check_count(value, full)
@@ -78,6 +84,55 @@ class Builder:
 
     def _check_count(self, value: SSAValue, full: tuple[int, ...]) -> None:
         assert prod(full[1:]) == prod(ternary.shape_of(value)[1:])
+
+    def transpose(self, value: SSAValue, order: tuple[int, ...]) -> SSAValue:
+        """The value with the dimensions of its samples in another order; what undoes another transposition vanishes."""
+        owner = value.owner
+        if isinstance(owner, ternary.TransposeOp):
+            value, order = owner.input, tuple(owner.axes[axis] for axis in order)
+        _, *sample = ternary.shape_of(value)
+        moved = [axis for axis in order if sample[axis] != 1]
+        if moved == sorted(moved):
+            return self.reshape(value, tuple(sample[axis] for axis in order))
+        return self.add((value, order, "transpose"), ternary.TransposeOp(value, order), value.name_hint or "turned")
+
+    def take(self, value: SSAValue, axis: int, indices: tuple[int, ...]) -> SSAValue:
+        """Some elements of one dimension of the samples."""
+        return self.add((value, axis, indices, "take"), ternary.TakeOp(value, axis, indices), value.name_hint or "part")
+
+    def reshaped(self, value: Activation, shape: tuple[int, ...], node: Node) -> Activation:
+        """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
+        if shape == value.shape:
+            return value
+        if value.steps is not None:
+            value = self.materialise(value, node)
+        before = value.shape
+
+        def change(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            if array.size == 1:
+                return array.reshape((1,) * len(shape))
+            return np.broadcast_to(array, before).reshape(shape)
+
+        return changed(value, shape, lambda base: self.reshape(base, shape), change)
+
+    def transposed(self, value: Activation, order: tuple[int, ...]) -> Activation:
+        """The tensor with the dimensions of its samples in another order."""
+        shape = tuple(value.shape[axis] for axis in order)
+        if order == tuple(range(len(order))):
+            return value
+        return changed(value, shape, lambda base: self.transpose(base, order), lambda array: array.transpose(order))
+
+    def taken(self, value: Activation, axis: int, indices: tuple[int, ...], node: Node) -> Activation:
+        """Some elements of one dimension of the samples, counted without the batch; a pending quantiser is made."""
+        if indices == tuple(range(value.shape[axis])):
+            return value
+        ready = self.materialise(value, node) if value.steps is not None else value
+        shape = (*ready.shape[:axis], len(indices), *ready.shape[axis + 1 :])
+
+        def part(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return array if array.shape[axis] == 1 else array.take(indices, axis=axis)
+
+        return changed(ready, shape, lambda base: self.take(base, axis, indices), part)
 
     # ---- thresholds
 
@@ -88,6 +143,11 @@ class Builder:
         return self.ready[id(value)][1]
 
     def _materialised(self, value: Activation, node: Node) -> Activation:
+        order = order_of(value)
+        if order is not None and (value.terms or value.steps is not None or any(p.clamps for p in value.outer.flat)):
+            source = self.transposed(value, inverse(order))
+            if value.terms or by_channel(source) or not by_channel(value):
+                return self.transposed(self.materialise(source, node), order)
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
@@ -144,6 +204,8 @@ class Builder:
 
     def combine(self, bases: list[SSAValue], multipliers: IntMatrix, origin: Origin) -> SSAValue:
         """Sums of the tensors with a multiplier each; one line for all channels or one a channel."""
+        for source in bases:
+            check_word(ternary.range_of(source), origin.layer)
         op = ternary.CombineOp(bases, multipliers, origin.layer)
         return self.add((*bases, multipliers, "combine"), op, origin.hint)
 
@@ -241,8 +303,15 @@ def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, .
     )
 
 
+def check_word(span: Range, place: str) -> None:
+    """Raises ModelError for integers that the arrays can't add."""
+    if not WORD.covers(span):
+        raise ModelError(f"it adds integers that range over {span}", place=place, hint=f"integers of {WORD}")
+
+
 def checked_ranges(node: Node, matrix: IntMatrix, span: Range) -> tuple[IntArray, IntArray]:
     """The ranges of all outputs; raises ModelError where a sum could leave exact arithmetic."""
+    check_word(span, node.place)
     bound = int(np.abs(matrix.array).max()) * max(abs(span.lo), abs(span.hi)) * matrix.columns
     if bound > MAX_SUM:
         raise node.error(f"its sums could reach {bound}", hint="weights and activations of fewer bits")

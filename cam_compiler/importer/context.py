@@ -13,6 +13,8 @@ from cam_compiler.importer.values import Activation, Value
 
 QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 MICROSOFT = "com.microsoft"
+AFTER_THE_HOST = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+"""Operators that may follow what the host computes at the end."""
 
 
 @dataclass
@@ -30,7 +32,11 @@ class Context:
         if name not in self.values:
             hint = "only the first results of operators are supported"
             raise reader.error(f"it reads '{name}', a further result", hint=hint)
-        return self.values[name]
+        value = self.values[name]
+        if isinstance(value, Activation) and value.host and reader.op not in AFTER_THE_HOST:
+            hint = f"only {', '.join(AFTER_THE_HOST)} may follow, or the output"
+            raise reader.error(f"it reads the result of {value.host}, which the host computes at the end", hint=hint)
+        return value
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,13 @@ class Call:
             raise self.node.error(f"its input '{name}' is constant", hint="a tensor that depends on the input")
         return value
 
+    def reshaped(self, value: Activation, shape: tuple[int, ...]) -> Activation:
+        """The tensor with samples of another shape."""
+        return self.builder.reshaped(value, shape, self.node)
 
-Handler: TypeAlias = Callable[[Call], Value]
+
+Handler: TypeAlias = Callable[[Call], Value | None]
+"""Returns the node's first result, or None where it has noted those that there are."""
 _HANDLERS: dict[tuple[str, str], Handler] = {}
 
 

@@ -34,7 +34,8 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from cam_compiler.importer import (
     nodes_conv,
-    nodes_ends,
+    nodes_host,
+    nodes_pad,
     nodes_pool,
     nodes_product,
     nodes_quantizers,
@@ -54,7 +55,8 @@ from dialects.errors import ModelError
 
 HANDLER_MODULES = (
     nodes_conv,
-    nodes_ends,
+    nodes_host,
+    nodes_pad,
     nodes_pool,
     nodes_product,
     nodes_quantizers,
@@ -144,7 +146,9 @@ def _run(context: Context, node: Node) -> None:
             domain = f" of domain '{node.domain}'" if node.domain else ""
             raise node.error(f"the operator {node.op}{domain} is not supported", hint=f"supported are {supported()}")
         else:
-            context.values[node.outputs[0]] = handler(Call(context, node))
+            result = handler(Call(context, node))
+            if result is not None:
+                context.values[node.outputs[0]] = result
     except (ValueError, IndexError, OverflowError) as error:
         # Shapes and numbers that no valid model has surface here, whatever the operator.
         raise node.error(f"its inputs or attributes don't fit: {error}") from error
@@ -157,9 +161,11 @@ def _exactly_handled(node: Node) -> bool:
 
 def _output(context: Context, port: Port, producer: Node | None) -> SSAValue:
     node = producer or Node("output", "", port.name, (), (), {}, NodeProto())
-    value = context.value(port.name, node)
+    value = context.values.get(port.name) or context.value(port.name, node)
     if isinstance(value, Constant):
         raise ModelError("it is constant", place=f"output '{port.name}'", hint="results that depend on the input")
+    if value.host and value.kind is not None:
+        return value.base
     if value.kind is not None and value.steps is None:
         raise ModelError(
             "it is computed from the float input without a quantiser",

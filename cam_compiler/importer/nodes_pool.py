@@ -1,18 +1,18 @@
-"""Pooling, reductions over an image, and padding."""
+"""Pooling, and reductions over dimensions of a sample."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from fractions import Fraction
+from math import prod
 
 from onnx import TensorProto
 
 from cam_compiler.importer.constants import axes_of
 from cam_compiler.importer.context import MICROSOFT, Call, handles
-from cam_compiler.importer.exact import ZERO
 from cam_compiler.importer.images import as_image, as_sequence, rank_of
-from cam_compiler.importer.nodes_product import dequantised, output_quantised, reshaped
-from cam_compiler.importer.pools import affine_only, average, max_pool, padded, without_step
+from cam_compiler.importer.layouts import inverse, order_of
+from cam_compiler.importer.nodes_product import dequantised, output_quantised
+from cam_compiler.importer.nodes_shape import sample_axis
+from cam_compiler.importer.pools import affine_only, average, max_pool, without_step
 from cam_compiler.importer.values import Activation, Value
 from cam_compiler.importer.windows import Placed, kernel_of, placed
 from dialects.window import Window
@@ -66,29 +66,40 @@ def global_pool(call: Call) -> Value:
     return _global(call, call.activation(), call.node.op == "GlobalMaxPool")
 
 
+def _reduced(call: Call, image: Activation, kernel: tuple[int, int]) -> Activation:
+    """Maxima, averages or sums of an image over its height, its width or both."""
+    place = _whole(_size(image), kernel)
+    if call.node.op == "ReduceMax":
+        return max_pool(call, image, place)
+    return average(call, image, place, include_pads=False, mean=call.node.op == "ReduceMean")
+
+
 @handles("ReduceMean", "ReduceSum", "ReduceMax")
 def reduce(call: Call) -> Value:
-    """Over one or both dimensions of an image; the batch and the channels stay."""
+    """Over any dimensions of a sample: those of an image are pooled where they are, others are put behind the rest."""
     node, value = call.node, call.activation()
-    rank = rank_of(call, value)
     given = axes_of(node, call.optional(1, "axes"))
-    axes = sorted(axis % (rank + 2) for axis in given or ())
-    if given is None and node.integer("noop_with_empty_axes", 0):
-        return value
-    if not axes or min(axes) < 2 or any(not -rank - 2 <= axis < rank + 2 for axis in given or ()):
-        raise node.error(f"it reduces axes {given or 'all'}", hint="only the dimensions of an image can be reduced")
-    greatest = node.op == "ReduceMax"
-    image = as_image(call, without_step(call, value) if greatest else affine_only(call, value))
-    kernel = (image.shape[1] if 2 in axes else 1, image.shape[2] if 3 in axes else 1)
-    place = _whole(_size(image), kernel)
-    if greatest:
-        result = max_pool(call, image, place)
+    if not given:
+        if node.integer("noop_with_empty_axes", 0):
+            return value
+        raise node.error("it reduces all axes, the batch too", hint="axes that leave the batch alone")
+    axes = sorted({sample_axis(call, value, axis) for axis in given})
+    kept = tuple(axis for axis in range(len(value.shape)) if axis not in axes)
+    ready = without_step(call, value) if node.op == "ReduceMax" else affine_only(call, value)
+    order = order_of(ready) or tuple(range(len(ready.shape)))
+    source = call.builder.transposed(ready, inverse(order))
+    inside = sorted(order[axis] for axis in axes)
+    if len(value.shape) in (2, 3) and inside[0] > 0:
+        image = as_image(call, source)
+        kernel = (image.shape[1] if 1 in inside else 1, image.shape[2] if 2 in inside else 1)
+        result = _restored(call, _reduced(call, image, kernel), rank_of(call, source))
+        result = call.builder.transposed(result, order)
     else:
-        result = average(call, image, place, include_pads=False, mean=node.op == "ReduceMean")
-    result = _restored(call, result, rank)
-    if node.integer("keepdims", 1):
-        return result
-    return reshaped(call, result, tuple(size for axis, size in enumerate(result.shape, 1) if axis not in axes))
+        turned = call.builder.transposed(ready, (*kept, *axes))
+        sizes = prod(value.shape[axis] for axis in kept), prod(value.shape[axis] for axis in axes)
+        result = _reduced(call, as_image(call, call.reshaped(turned, sizes)), (sizes[1], 1))
+    full = tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
+    return call.reshaped(result, full if node.integer("keepdims", 1) else tuple(value.shape[axis] for axis in kept))
 
 
 def _real(call: Call) -> Activation:
@@ -111,40 +122,3 @@ def qlinear_global_average_pool(call: Call) -> Value:
 def qlinear_average_pool(call: Call) -> Value:
     """Inputs: x, its scale and zero point, the result's scale and zero point."""
     return output_quantised(call, _averaged(call, _real(call)), 3, 4)
-
-
-def _pads(call: Call, rank: int) -> tuple[int, int, int, int]:
-    """Top, left, bottom and right of a Pad node."""
-    node = call.node
-    given = call.optional(1, "pads")
-    pads = given.integers(node) if given is not None else node.integers("pads") or []
-    axes = call.optional(3, "axes")
-    full = [0] * (2 * (rank + 2))
-    chosen = range(rank + 2) if axes is None else [axis % (rank + 2) for axis in axes.integers(node)]
-    if len(pads) != 2 * len(chosen):
-        raise node.error(f"its pads are {pads}", hint=f"two numbers for each of {len(chosen)} dimensions")
-    for index, axis in enumerate(chosen):
-        full[axis], full[axis + rank + 2] = pads[index], pads[index + len(chosen)]
-    begins, ends = full[: rank + 2], full[rank + 2 :]
-    if any(begins[:2] + ends[:2]) or min(full) < 0:
-        raise node.error(f"its pads are {pads}", hint="only images are padded, by numbers of at least 0")
-    return begins[2], begins[3] if rank == 2 else 0, ends[2], ends[3] if rank == 2 else 0
-
-
-@handles("Pad")
-def pad(call: Call) -> Value:
-    """Padding with a constant; a convolution or pooling after it takes it over."""
-    node, value = call.node, call.activation()
-    mode = node.text("mode", "constant")
-    if mode != "constant":
-        raise node.error(f"its mode is '{mode}'", hint="only padding with a constant is supported")
-    rank = rank_of(call, value)
-    pads = _pads(call, rank)
-    if not any(pads):
-        return value
-    constant = call.optional(2, "constant")
-    target = Fraction(node.real("value", 0.0)) if constant is None else constant.scalar(node)
-    image = as_image(call, affine_only(call, value))
-    place = Placed(Window((1, 1), pads=pads), _size(image), pads)
-    result = padded(call, image, place, target if target else ZERO)
-    return replace(_restored(call, result, rank), origin=value.origin)

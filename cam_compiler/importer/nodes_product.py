@@ -5,21 +5,21 @@ Here too the integer sums and products with constants that onnxruntime's quantis
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import MICROSOFT, Call, handles
+from cam_compiler.importer.convolutions import convolve
 from cam_compiler.importer.exact import ONE, ZERO, each
+from cam_compiler.importer.integers import as_int32
 from cam_compiler.importer.nodes_quantizers import apply, operand_shape
 from cam_compiler.importer.nodes_sums import concatenated, summed
 from cam_compiler.importer.quantizers import checked_scale, dequantize_linear, dequantized, quantize_linear
-from cam_compiler.importer.values import Activation, Term, Value, per_sample
+from cam_compiler.importer.values import Activation, Value, per_sample
 from dialects.errors import ModelError
 
 
@@ -28,48 +28,28 @@ def _dynamic(call: Call, name: str) -> ModelError:
 
 
 def product(call: Call, value: Activation, weights: Constant) -> Activation:
-    """value @ weights for samples of one row of features, in whatever shape the row lies."""
+    """value @ weights over the last dimension; rows of features are positions of an image."""
     matrix = weights
     if weights.raw.ndim == 1:
         matrix = weights.restructured(lambda array: array.reshape(-1, 1))
-    result = call.builder.matmul(_row(call, value), matrix, call.node)
-    shape = value.shape[:-1] + (() if weights.raw.ndim == 1 else result.shape)
-    return reshaped(call, result, shape).typed(value.elem_type)
-
-
-def _row(call: Call, value: Activation) -> Activation:
-    """The only row of the samples as a tensor (batch, features)."""
-    leading = int(np.prod(value.shape[:-1], dtype=np.int64))
-    return reshaped(call, value, value.shape[-1:]) if leading == 1 else value
-
-
-def reshaped(call: Call, value: Activation, shape: tuple[int, ...]) -> Activation:
-    """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
-    if shape == value.shape:
-        return value
-    if value.steps is not None:
-        value = call.builder.materialise(value, call.node)
-    builder, before = call.builder, value.shape
-
-    def change(array: NDArray[Any]) -> NDArray[Any]:
-        if array.size == 1:
-            return array.reshape((1,) * len(shape))
-        return np.broadcast_to(array, before).reshape(shape)
-
-    terms = [
-        Term(builder.reshape(term.base, shape), change(term.slopes), change(term.lows), change(term.highs))
-        for term in value.terms
-    ]
-
-    return replace(
-        value,
-        base=builder.reshape(value.base, shape),
-        shape=shape,
-        outer=change(value.outer),
-        lows=None if value.lows is None else change(value.lows),
-        highs=None if value.highs is None else change(value.highs),
-        terms=tuple(terms),
-    )
+    *leading, features = value.shape or (0,)
+    if weights.raw.ndim > 2 or matrix.shape[0] != features:
+        shown = ", ".join(["batch", *map(str, value.shape)])
+        raise call.node.error(
+            f"its weights have shape {weights.shape}, its input ({shown})",
+            hint="a product takes (batch, ..., features) and weights (features, outputs)",
+        )
+    if prod(leading) == 1:
+        result = call.builder.matmul(call.reshaped(value, (features,)), matrix, call.node)
+    else:
+        last = len(leading)
+        channels_first = call.builder.transposed(value, (last, *range(last)))
+        kernels = matrix.restructured(lambda array: array.T[:, :, np.newaxis])
+        result = convolve(call, call.reshaped(channels_first, (features, prod(leading))), kernels)
+        result = call.reshaped(result, (result.shape[0], *leading))
+        result = call.builder.transposed(result, (*range(1, last + 1), 0))
+    shape = tuple(leading) + (() if weights.raw.ndim == 1 else (matrix.shape[1],))
+    return call.reshaped(result, shape).typed(value.elem_type)
 
 
 @handles("MatMul")
@@ -87,8 +67,8 @@ def _left_product(call: Call, weights: Constant, value: Activation) -> Activatio
     if len(value.shape) != 2 or value.shape[1] != 1 or weights.raw.ndim != 2:
         raise call.node.error("its left side is constant", hint="weights on the right, or samples of a single column")
     turned = weights.restructured(np.transpose)
-    result = call.builder.matmul(reshaped(call, value, value.shape[:1]), turned, call.node)
-    return reshaped(call, result, (*result.shape, 1))
+    result = call.builder.matmul(call.reshaped(value, value.shape[:1]), turned, call.node)
+    return call.reshaped(result, (*result.shape, 1))
 
 
 def _bias(call: Call, value: Activation, bias: Constant, factor: Fraction) -> Activation:
@@ -136,7 +116,7 @@ def matmul_integer(call: Call) -> Value:
     if isinstance(call.required(1), Activation):
         raise _dynamic(call, call.node.input(1))
     weights = _less_zero(call, call.constant(1, "weights"), call.optional(3, "zero point"))
-    return _integer_product(call, tensor_zero(call, 2), weights).typed(TensorProto.INT32)
+    return as_int32(call, _integer_product(call, tensor_zero(call, 2), weights))
 
 
 def output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Value:

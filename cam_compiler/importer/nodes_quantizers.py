@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import log2
 
 import numpy as np
 from onnx import TensorProto
@@ -13,13 +14,14 @@ from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each, filled
 from cam_compiler.importer.quantizers import (
     Quantiser,
     bipolar_quant,
+    checked_scale,
     dequantize_linear,
     dequantized,
     quant,
     quantised,
     quantize_linear,
 )
-from cam_compiler.importer.steps import TableStep
+from cam_compiler.importer.steps import ROUNDING_NAMES, Rounding, RoundStep, TableStep, rounding_of
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 
 
@@ -86,3 +88,48 @@ def multi_threshold(call: Call) -> Value:
     gain = filled((), Fraction(node.real("out_scale", 1.0)))
     offset = filled((), Fraction(node.real("out_bias", 0.0)))
     return apply(call, value, Quantiser(one, none, steps, gain, offset, TensorProto.FLOAT))
+
+
+def _rounding(call: Call, default: str) -> Rounding:
+    name = call.node.text("rounding_mode", default)
+    rounding = rounding_of(name)
+    if rounding is None:
+        raise call.node.error(f"unknown rounding mode '{name}'", hint=f"one of {', '.join(ROUNDING_NAMES)}")
+    return rounding
+
+
+def _quotient(call: Call, ratio: Fraction) -> Fraction:
+    """The power of two beside the ratio of two scales, rounded half to even as by np.round(np.log2(ratio))."""
+    return Fraction(2) ** round(log2(ratio))
+
+
+@handles("Trunc", domains=QONNX)
+def trunc(call: Call) -> Value:
+    """Drops low bits (qonnx/custom_op/general/trunc.py): five inputs in version 1, six in version 2.
+
+    y = round(x / scale + zero point), then a division by a power of two and the rounding mode, FLOOR if not stated.
+    Version 1 stands for (y - zero point) * scale; version 2 clamps to the output's bits and has a scale of its own.
+    """
+    node, value = call.node, call.activation()
+    sizes, points = checked_scale(node, call.constant(1, "scale")), call.constant(2, "zero point").exact(node)
+    first = call.constant(3, "input bit width").scalar(node)
+    one, none = filled((), ONE), filled((), ZERO)
+    whole = Quantiser(
+        sizes, points, filled((), RoundStep(None, None, Rounding.HALF_EVEN)), one, none, TensorProto.FLOAT
+    )
+    rounding = _rounding(call, "FLOOR")
+    if len(node.inputs) < 6:
+        last = call.constant(4, "output bit width").scalar(node)
+        divisor, gains, zeros = filled((), Fraction(2) ** int(first - last)), sizes, points
+        step = RoundStep(None, None, rounding)
+    else:
+        gains = checked_scale(node, call.constant(4, "output scale"))
+        divisor = each(lambda gain, size: _quotient(call, gain / size), gains, sizes)
+        zeros = each(Fraction.__truediv__, points, divisor)
+        bits = int(call.constant(5, "output bit width").scalar(node))
+        signed, narrow = node.integer("signed", 1), node.integer("narrow", 0)
+        low = -(1 << (bits - 1)) + narrow if signed else 0
+        step = RoundStep(low, (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow, rounding)
+    offsets = each(lambda gain, zero: -gain * zero, gains, zeros)
+    cut = Quantiser(divisor, none, filled((), step), gains, offsets, TensorProto.FLOAT)
+    return apply(call, apply(call, value, whole), cut)

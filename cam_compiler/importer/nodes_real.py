@@ -10,12 +10,15 @@ from onnx import TensorProto
 from cam_compiler.importer.constants import FLOATS, Constant, clipped, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.integers import extent, wrapped
 from cam_compiler.importer.nodes_sums import summed, two_tensors
 from cam_compiler.importer.quantizers import integer_range, quantised, rounded
 from cam_compiler.importer.steps import Rounding
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 from dialects.errors import ModelError
-from dialects.ranges import Range
+
+WIDE = (TensorProto.INT64, TensorProto.UINT64)
+"""Integer types that hold whatever is computed here, but for negative numbers in the second."""
 
 
 def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
@@ -38,24 +41,24 @@ def _two_tensors(call: Call) -> ModelError:
 def add(call: Call) -> Value:
     both = two_tensors(call)
     if both is not None:
-        return summed(call, *both)
+        return wrapped(call, summed(call, *both))
     value, constant, _ = pair(call)
-    return value.affine(ONE, constant)
+    return wrapped(call, value.affine(ONE, constant))
 
 
 @handles("Sub")
 def subtract(call: Call) -> Value:
     both = two_tensors(call)
     if both is not None:
-        return summed(call, both[0], both[1].affine(-ONE, ZERO))
+        return wrapped(call, summed(call, both[0], both[1].affine(-ONE, ZERO)))
     value, constant, first = pair(call)
-    return value.affine(ONE, each(Fraction.__neg__, constant)) if first else value.affine(-ONE, constant)
+    return wrapped(call, value.affine(ONE, each(Fraction.__neg__, constant)) if first else value.affine(-ONE, constant))
 
 
 @handles("Mul")
 def multiply(call: Call) -> Value:
     value, constant, _ = pair(call)
-    return value.affine(constant, ZERO)
+    return wrapped(call, value.affine(constant, ZERO))
 
 
 @handles("Div")
@@ -66,12 +69,14 @@ def divide(call: Call) -> Value:
     if any(item == 0 for item in constant.flat):
         raise call.node.error("division by zero")
     quotient = value.affine(each(lambda item: 1 / item, constant), ZERO)
-    return _round(call, quotient, Rounding.DOWN, value.elem_type) if value.integral else quotient
+    if not value.integral:
+        return quotient
+    return wrapped(call, _round(call, quotient, Rounding.DOWN, value.elem_type))
 
 
 @handles("Neg")
 def negate(call: Call) -> Value:
-    return call.activation().affine(-ONE, ZERO)
+    return wrapped(call, call.activation().affine(-ONE, ZERO))
 
 
 @handles("Pow")
@@ -177,28 +182,23 @@ def rounding_operator(call: Call) -> Value:
     return _round(call, value, kind[call.node.op], value.elem_type)
 
 
-def _cast_range(elem_type: int) -> Range | None:
-    """The integers of a type; 64 bits hold whatever we compute."""
-    if elem_type in (TensorProto.INT64, TensorProto.UINT64):
-        return Range.of_width(63, elem_type == TensorProto.INT64)
-    return integer_range(elem_type)
-
-
 @handles("Cast")
 def cast(call: Call) -> Value:
     """Between float types nothing happens in exact arithmetic; to an integer type, fractions are cut off."""
     target, value = call.node.integer("to", TensorProto.FLOAT), call.activation()
     if target in FLOATS:
         return value.typed(target)
-    span, source = _cast_range(target), _cast_range(value.elem_type)
-    if span is None:
+    if value.host and value.kind is not None:
+        raise call.node.error(f"it cuts off the fractions of {value.host}, which the host computes at the end")
+    if target not in WIDE and integer_range(target) is None:
         name = TensorProto.DataType.Name(target)
         raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
-    if value.integral and (source is None or not span.covers(source)):
-        raise call.node.error(
-            "a cast to fewer integers would wrap round", hint="an integer type that holds the source's"
-        )
-    return _round(call, value, Rounding.DOWN, target)
+    whole = _round(call, value, Rounding.DOWN, target)
+    if not value.integral:
+        return whole
+    if target == TensorProto.UINT64 and extent(whole)[0] < 0:
+        raise call.node.error("its integers may be negative, and would wrap round in UINT64", hint="a signed type")
+    return wrapped(call, whole)
 
 
 @handles("Sqrt", "Reciprocal", "Abs")

@@ -1,7 +1,8 @@
-"""Operators that change shapes: the batch stays first and the order of values in a sample stays."""
+"""Operators that change the shape of samples or the order of their elements; the batch stays first."""
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 
 import numpy as np
@@ -9,9 +10,11 @@ from onnx import TensorProto
 
 from cam_compiler.importer.constants import BATCH, Constant, axes_of
 from cam_compiler.importer.context import Call, handles
-from cam_compiler.importer.nodes_product import reshaped
 from cam_compiler.importer.values import Activation, Value
 from dialects.errors import ModelError
+
+MAX_BATCH = (1 << 31) - 1
+"""How exporters write the end of a dimension that isn't cut."""
 
 
 @handles("Shape")
@@ -63,7 +66,7 @@ def reshape(call: Call) -> Value:
         sizes[sizes.index(-1)] = prod(value.shape) // known
     if not batch or -1 in sizes or prod(sizes) != prod(value.shape):
         raise _moved_batch(call, value, entries)
-    return reshaped(call, value, tuple(sizes))
+    return call.reshaped(value, tuple(sizes))
 
 
 @handles("Flatten")
@@ -73,7 +76,7 @@ def flatten(call: Call) -> Value:
     axis = axis + rank if axis < 0 else axis
     if not 1 <= axis <= rank or prod(value.shape[: axis - 1]) != 1:
         raise _moved_batch(call, value, f"a matrix at axis {axis}")
-    return reshaped(call, value, (prod(value.shape),))
+    return call.reshaped(value, (prod(value.shape),))
 
 
 def _axes(call: Call, rank: int) -> list[int] | None:
@@ -94,7 +97,7 @@ def squeeze(call: Call) -> Value:
         axes = [index + 1 for index, extent in enumerate(value.shape) if extent == 1]
     if any(axis == 0 or value.shape[axis - 1] != 1 for axis in axes):
         raise _moved_batch(call, value, f"one without axes {axes}")
-    return reshaped(call, value, tuple(size for index, size in enumerate(value.shape) if index + 1 not in axes))
+    return call.reshaped(value, tuple(size for index, size in enumerate(value.shape) if index + 1 not in axes))
 
 
 @handles("Unsqueeze")
@@ -107,18 +110,87 @@ def unsqueeze(call: Call) -> Value:
     full: list[int] = list(value.shape)
     for axis in axes:
         full.insert(axis - 1, 1)
-    return reshaped(call, value, tuple(full))
+    return call.reshaped(value, tuple(full))
 
 
 @handles("Transpose")
 def transpose(call: Call) -> Value:
-    """Only of dimensions of size one: the order of values stays."""
     value = call.activation()
     rank = len(value.shape) + 1
     perm = call.node.integers("perm") or list(range(rank))[::-1]
     if sorted(perm) != list(range(rank)):
         raise call.node.error(f"its permutation {perm} doesn't fit a tensor of {rank} dimensions")
-    moved = [axis for axis in perm[1:] if axis and value.shape[axis - 1] != 1]
-    if perm[0] != 0 or moved != sorted(moved):
+    if perm[0] != 0:
         raise _moved_batch(call, value, f"the order of dimensions {perm}")
-    return reshaped(call, value, tuple(value.shape[axis - 1] for axis in perm[1:]))
+    return call.builder.transposed(value, tuple(axis - 1 for axis in perm[1:]))
+
+
+def sample_axis(call: Call, value: Activation, axis: int) -> int:
+    """An axis of the tensor as one of its samples; raises ModelError for the batch."""
+    rank = len(value.shape) + 1
+    if not -rank <= axis < rank:
+        raise call.node.error(f"axis {axis} is outside a tensor of {rank} dimensions")
+    if axis % rank == 0:
+        raise call.node.error("it works along the batch", hint="samples are independent of each other")
+    return axis % rank - 1
+
+
+def _bounds(call: Call) -> tuple[list[int], list[int], list[int] | None, list[int] | None]:
+    """Starts, ends, axes and steps of a Slice, from its inputs (newer opsets) or its attributes."""
+    node = call.node
+    if len(node.inputs) == 1:
+        return node.integers("starts") or [], node.integers("ends") or [], node.integers("axes"), None
+    given = [call.optional(index, "bounds") for index in range(1, 5)]
+    starts, ends, axes, steps = (None if item is None else item.integers(node) for item in given)
+    return starts or [], ends or [], axes, steps
+
+
+@handles("Slice")
+def cut(call: Call) -> Value:
+    node, value = call.node, call.activation()
+    starts, ends, axes, steps = _bounds(call)
+    axes, steps = axes or list(range(len(starts))), steps or [1] * len(starts)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        rank = len(value.shape) + 1
+        if axis in (0, -rank) and step == 1 and start == 0 and end >= MAX_BATCH:
+            continue
+        dimension = sample_axis(call, value, axis)
+        extent = value.shape[dimension]
+        # An end beyond the start of the tensor, going down, has no other way to be written in Python.
+        chosen = range(extent)[slice(start, None if step < 0 and end < -extent else end, step)]
+        if not chosen:
+            raise node.error("nothing is left of its input")
+        value = call.builder.taken(value, dimension, tuple(chosen), node)
+    return value
+
+
+@handles("Split")
+def split(call: Call) -> Value:
+    """One run of elements a result."""
+    node, value = call.node, call.activation()
+    axis, count = sample_axis(call, value, node.integer("axis", 0)), len(node.outputs)
+    extent, given = value.shape[axis], call.optional(1, "sizes")
+    sizes = given.integers(node) if given is not None else node.integers("split")
+    if sizes is None:
+        size = -(-extent // count)
+        sizes = [size] * (count - 1) + [extent - size * (count - 1)]
+    if len(sizes) != count or sum(sizes) != extent or min(sizes) < 1:
+        raise node.error(f"it cuts {extent} elements into {sizes}")
+    starts = accumulate(sizes, initial=0)
+    runs = [tuple(range(start, start + size)) for start, size in zip(starts, sizes, strict=False)]
+    parts = [call.builder.taken(value, axis, run, node) for run in runs]
+    call.context.values.update(zip(node.outputs, parts, strict=True))
+    return parts[0]
+
+
+@handles("Gather")
+def gather(call: Call) -> Value:
+    """Elements of one dimension by constant indices."""
+    node, value = call.node, call.activation()
+    axis, indices = sample_axis(call, value, node.integer("axis", 0)), call.constant(1, "indices")
+    extent = value.shape[axis]
+    wanted = indices.integers(node)
+    if not wanted or any(not -extent <= index < extent for index in wanted):
+        raise node.error(f"its indices {wanted[:8]} are outside 0..{extent - 1}")
+    part = call.builder.taken(value, axis, tuple(index % extent for index in wanted), node)
+    return call.reshaped(part, (*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, Piece, affine, compact, each
+from cam_compiler.importer.layouts import inverse, order_of
 from cam_compiler.importer.sums import exact_sum
-from cam_compiler.importer.values import Activation, Origin, Term, Value, identity_pieces, per_sample
+from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces, per_sample, term_of
 from dialects import ternary
 
 AT_ONCE = 4
@@ -36,6 +37,10 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
             f"it adds samples of shape {left.shape} and {right.shape}", hint="both tensors of the same shape"
         )
     first, second = call.builder.materialise(left, node), call.builder.materialise(right, node)
+    order = order_of(first) or order_of(second)
+    if order is not None:
+        sources = (call.builder.transposed(part, inverse(order)) for part in (first, second))
+        return call.builder.transposed(summed(call, *sources), order)
     offset = each(lambda a, b: a.offset + b.offset, first.outer, second.outer)
     if first.base is second.base:
         slope = each(lambda a, b: a.slope + b.slope, first.outer, second.outer)
@@ -47,18 +52,13 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
         compact(affine(identity_pieces(len(left.shape)), ONE, offset)),
         origin,
         left.elem_type,
-        terms=(_term(first), _term(second)),
+        terms=(term_of(first), term_of(second)),
     )
     total = exact_sum(pending, node)
     if total is None or int(np.abs(total.multipliers.array).max()) > AT_ONCE:
         return pending
     base = call.builder.combine([first.base, second.base], total.multipliers, origin)
     return replace(total.function, base=base)
-
-
-def _term(value: Activation) -> Term:
-    assert value.lows is not None and value.highs is not None
-    return Term(value.base, each(lambda piece: piece.slope, value.outer), value.lows, value.highs)
 
 
 @handles("Sum")
@@ -77,28 +77,40 @@ def sum_node(call: Call) -> Value:
 
 @handles("Concat")
 def concat(call: Call) -> Value:
-    """Tensors one after another along their channels."""
+    """Tensors one after another along one of their dimensions."""
     return concatenated(call, [call.activation(index) for index in range(len(call.node.inputs))])
 
 
 def concatenated(call: Call, values: list[Activation]) -> Activation:
-    node, shape = call.node, values[0].shape
+    node, rank = call.node, len(values[0].shape)
     axis = node.integer("axis", 1)
-    if axis not in (1, -len(shape)) or not shape:
-        raise node.error(f"it concatenates along axis {axis}", hint="only channels (axis 1) can be concatenated")
-    if any(value.shape[1:] != shape[1:] for value in values):
+    if not -rank <= axis <= rank or axis in (0, -rank - 1):
+        raise node.error(f"it concatenates along axis {axis}", hint="any axis but the batch")
+    axis = axis % (rank + 1) - 1
+    others = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
+    if len(others) > 1 or any(len(value.shape) != rank for value in values):
         raise node.error(f"its inputs have samples of shapes {', '.join(str(value.shape) for value in values)}")
-    ready = [call.builder.materialise(value, node) for value in values]
+    builder, ready = call.builder, [call.builder.materialise(value, node) for value in values]
+    order = next((found for found in map(order_of, ready) if found is not None), tuple(range(rank)))
+    sources = [builder.transposed(value, inverse(order)) for value in ready]
+    front = order[axis]
+    to_front = (front, *(at for at in range(rank) if at != front))
+    whole = _by_channel(call, [builder.transposed(source, to_front) for source in sources])
+    return builder.transposed(builder.transposed(whole, inverse(to_front)), order)
+
+
+def _by_channel(call: Call, ready: list[Activation]) -> Activation:
+    """Tensors one after another along their first dimension."""
     if len(ready) == 1:
         return ready[0]
     bases = [value.base for value in ready]
-    base = call.builder.add((*bases, "concat"), ternary.ConcatOp(bases), node.name)
+    base = call.builder.add((*bases, "concat"), ternary.ConcatOp(bases), call.node.name)
     return replace(
         ready[0],
         base=base,
-        shape=(sum(value.shape[0] for value in ready), *shape[1:]),
+        shape=(sum(value.shape[0] for value in ready), *ready[0].shape[1:]),
         outer=compact(_joined([(value, value.outer) for value in ready])),
-        origin=Origin.of(node),
+        origin=Origin.of(call.node),
         lows=_joined([(value, value.lows) for value in ready]),
         highs=_joined([(value, value.highs) for value in ready]),
     )

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.exact import ObjectArray, Piece, compact, each
 from cam_compiler.importer.images import channel_ranges, per_channel, unpadded, with_integer_for
@@ -56,6 +57,7 @@ def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activati
     source, window, pad = unpadded(image.base, place.window, pad)
     layer, base = call.node.name, source
     if not window.pointwise:
+        check_word(ternary.range_of(source), call.node.place)
         op = ternary.SumPoolOp(source, window, pad=pad, layer=layer)
         base = call.builder.add((source, window, pad, "sum"), op, layer)
     lows, highs = channel_ranges(image)

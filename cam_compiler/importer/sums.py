@@ -16,7 +16,7 @@ from cam_compiler.importer.exact import IDENTITY, ONE, ObjectArray, Piece, compa
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.multipliers import Summand, combination, exact_multipliers
 from cam_compiler.importer.steps import TableStep
-from cam_compiler.importer.thresholds import Channel, Crossing, Reach, TableError, bounds_of, crossing_of
+from cam_compiler.importer.thresholds import Channel, Crossing, Reach, TableError, bounds_of, crossings_of
 from cam_compiler.importer.values import Activation
 from dialects.tensors import IntMatrix
 
@@ -179,7 +179,7 @@ def _edges(summands: tuple[Summand, ...], function: Channel) -> tuple[int, list[
     levels = range(floor(first) + 1, ceil(last) + 1)
     if len(levels) > MAX_SEARCHED:
         return None
-    return floor(first), [crossing_of(inner, function.step.boundary(level)) for level in levels]
+    return floor(first), crossings_of(inner, function.step, levels)
 
 
 def _total(value: Activation, channels: list[_Channel]) -> Total:

@@ -7,7 +7,7 @@ is no multiple of the scale.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_compiler.importer.exact import IDENTITY, Piece
-from cam_compiler.importer.steps import IDENTITY_STEP, Boundary, Step
+from cam_compiler.importer.steps import IDENTITY_STEP, Step
 from dialects.ranges import Range
 from dialects.tensors import FloatThresholds, Thresholds
 
@@ -100,6 +100,20 @@ def bounds_of(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
     return first, last
 
 
+def value_range(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
+    """The lowest and the highest result of the channel's function; raises TableError where it has none."""
+    if channel.outer.slope == 0:
+        return channel.outer(0), channel.outer(0)
+    found = [None if end is None else channel.outer(end) for end in _step_range(channel, reach)]
+    if channel.outer.slope < 0:
+        found.reverse()
+    low = channel.outer.low if found[0] is None else found[0]
+    high = channel.outer.high if found[1] is None else found[1]
+    if low is None or high is None:
+        raise TableError("its values have no bounds")
+    return low, high
+
+
 def _reduced(outer: Piece, refine: int) -> Piece:
     """What a stored integer stands for; the clamp is in the range by now."""
     if outer.slope == 0:
@@ -140,44 +154,47 @@ class Crossing(NamedTuple):
             return -(-self.numerator // self.denominator)
         return self.numerator // self.denominator + 1
 
-    def number(self, kind: type[np.floating[Any]]) -> float:
-        """The smallest number of the float type on the far side."""
-        return first_float(Fraction(self.numerator, self.denominator), self.closed, kind)
 
-
-def crossing_of(piece: Piece, edge: Boundary) -> Crossing:
-    """Where slope * x + offset passes the edge: rising it begins to be reached, falling it ceases to be."""
+def crossings_of(piece: Piece, step: Step, levels: Iterable[int]) -> list[Crossing]:
+    """Where slope * x + offset passes the edge of each level: rising it begins to be reached, falling it ceases."""
     (a, d), (b, e) = piece.slope.as_integer_ratio(), piece.offset.as_integer_ratio()
-    # a/d * x + b/e >= N/M  <=>  a*e*M * x >= (N*e - b*M) * d
-    numerator = (edge.numerator * e - b * edge.denominator) * d
-    denominator = a * e * edge.denominator
-    if denominator < 0:
-        return Crossing(-numerator, -denominator, not edge.inclusive)
-    return Crossing(numerator, denominator, edge.inclusive)
+    found: list[Crossing] = []
+    for level in levels:
+        top, bottom, inclusive = step.boundary(level)
+        # a/d * x + b/e >= N/M  <=>  a*e*M * x >= (N*e - b*M) * d
+        numerator, denominator = (top * e - b * bottom) * d, a * e * bottom
+        if denominator < 0:
+            found.append(Crossing(-numerator, -denominator, not inclusive))
+        else:
+            found.append(Crossing(numerator, denominator, inclusive))
+    return found
 
 
-def first_float(point: Fraction, closed: bool, kind: type[np.floating[Any]]) -> float:
-    """The smallest finite or infinite number of the type that is >= point (closed) or > point."""
-    info = np.finfo(kind)
-    top = Fraction(float(info.max))
-    if point > top or (point == top and not closed):
-        return float("inf")
-    if point < -top:
-        return -float(info.max)
-    guess = kind(float(point))
-    up, down = kind(np.inf), kind(-np.inf)
+def first_floats(crossings: Sequence[Crossing], kind: type[np.floating[Any]]) -> list[float]:
+    """The smallest numbers of a float type, or infinity, on the far side of each crossing."""
+    guesses: NDArray[np.float64] = np.array([_nearest(top, bottom) for top, bottom, _ in crossings], dtype=np.float64)
+    with np.errstate(over="ignore"):
+        rounded = guesses.astype(kind)
+    # A number of the type that differs from the nearest double lies on the same side of the point as of that double.
+    short: NDArray[np.bool_] = rounded.astype(np.float64) < guesses
+    equal: list[int] = np.flatnonzero((rounded == guesses) & np.isfinite(guesses)).tolist()
+    for index in equal:
+        top, bottom, closed = crossings[index]
+        own_top, own_bottom = float(guesses[index]).as_integer_ratio()
+        beyond = top * own_bottom - own_top * bottom
+        short[index] = beyond > 0 or (beyond == 0 and not closed)
+    result = np.where(short, np.nextafter(rounded, kind(np.inf)), rounded)
+    # Every finite number is beyond a point below the least one.
+    result = np.where(np.isneginf(result), np.finfo(kind).min, result)
+    return (result.astype(np.float64) + 0.0).tolist()
 
-    def beyond(number: np.floating[Any]) -> bool:
-        value = Fraction(float(number))
-        return value > point or (closed and value == point)
 
-    while np.isneginf(guess) or (np.isfinite(guess) and not beyond(guess)):
-        guess = np.nextafter(guess, up)
-    while True:
-        below = np.nextafter(guess, down)
-        if np.isneginf(below) or not beyond(below):
-            return float(guess) + 0.0
-        guess = below
+def _nearest(top: int, bottom: int) -> float:
+    try:
+        # Division of integers is rounded correctly.
+        return top / bottom
+    except OverflowError:
+        return float("inf") if top > 0 else float("-inf")
 
 
 class _Ends(NamedTuple):
@@ -193,15 +210,12 @@ def _row(
     """One channel's thresholds and whether it falls."""
     falling = channel.inner.slope < 0 and own.low < own.high
     always, never = (ends.never, ends.always) if falling else ends
-    row: list[float] = []
-    for level in range(result.lo + 1, result.hi + 1):
-        if level <= own.low:
-            row.append(always)
-        elif level > own.high:
-            row.append(never)
-        else:
-            crossing = crossing_of(channel.inner, channel.step.boundary(-(-level // refine)))
-            row.append(crossing.integer() if kind is None else crossing.number(kind))
+    levels = range(-(-(own.low + 1) // refine), -(-own.high // refine) + 1)
+    crossings = crossings_of(channel.inner, channel.step, levels) if levels else []
+    firsts = [c.integer() for c in crossings] if kind is None else first_floats(crossings, kind)
+    # Finer lattices than that of the steps jump over several integers at once.
+    reached = [firsts[-(-level // refine) - levels.start] for level in range(own.low + 1, own.high + 1)]
+    row = [always] * (own.low - result.lo) + reached + [never] * (result.hi - own.high)
     return (row[::-1] if falling else row), falling
 
 

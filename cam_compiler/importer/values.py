@@ -65,6 +65,8 @@ class Activation:
     highs: IntArray | None = None
     kind: type[np.floating[Any]] | None = None
     terms: tuple[Term, ...] = ()
+    host: str = ""
+    """the operator at the network's end that the host computes it with, if any"""
 
     @property
     def integral(self) -> bool:
@@ -97,6 +99,12 @@ class Activation:
         inner = filled((1,) * len(self.shape), IDENTITY) if self.inner is None else self.inner
         steps = filled((1,) * len(self.shape), IDENTITY_STEP) if self.steps is None else self.steps
         return each(Channel, inner, steps, self.outer)
+
+
+def term_of(value: Activation) -> Term:
+    """A tensor of integers as a summand; its offset is left out."""
+    assert value.lows is not None and value.highs is not None
+    return Term(value.base, each(lambda piece: piece.slope, value.outer), value.lows, value.highs)
 
 
 def _whole(piece: Piece) -> bool:
