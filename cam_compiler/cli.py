@@ -107,6 +107,11 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
     _add_engine(command)
+    command.add_argument(
+        "--no-trace",
+        action="store_true",
+        help="run faster, without the counts that depend on the data, and so without energy",
+    )
     command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
     _add_batch(command)
     _add_machine(command)

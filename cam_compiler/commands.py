@@ -93,6 +93,10 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
         )
+    if options.report and options.no_trace:
+        raise InputError(
+            "a report needs the counts that depend on the data", hint="leave --no-trace out", place="--report"
+        )
     labels = _read_labels(options.labels) if options.labels else None
     expected = read_arrays(options.expect) if options.expect else None
     given = read_arrays(options.input)
@@ -112,23 +116,26 @@ def run(options: argparse.Namespace) -> None:
         _print_accuracy(result, labels)
     if expected is not None:
         _print_agreement(result, expected, str(options.expect))
-    if result.segments:
+    if result.segments and options.no_trace:
+        print("no energy: the counts that depend on the data were not traced (--no-trace)")
+    elif result.segments:
         _print_report(result, network.target, technology, options)
 
 
 def load_network(options: argparse.Namespace, *, check: bool = False) -> tuple[Network, Check | None]:
     """The network that a command names, compiled if it isn't, and with `check` what compares it with the golden one."""
     model: Path = options.model
+    trace = not getattr(options, "no_trace", False)
     if model.suffix == ".camx":
         _refuse_compiling(options)
-        return of_program(model, options.engine), None
+        return of_program(model, options.engine, trace=trace), None
     pipeline, level = options.pipeline or "default", getattr(options, "level", None)
     module, target = compile_file(model, options.target, pipeline=pipeline, effort=options.effort, stop_after=level)
-    network = of_module(module, target, options.engine)
+    network = of_module(module, target, options.engine, trace=trace)
     if not check:
         return network, None
     golden, _ = compile_file(model, options.target, pipeline=pipeline, stop_after="ternary")
-    checking = Check(module, golden, target, options.engine)
+    checking = Check(module, golden, target, options.engine, trace)
     return replace(network, execute=checking.run), checking
 
 
@@ -147,14 +154,14 @@ def _refuse_compiling(options: argparse.Namespace) -> None:
 class Check:
     """Compares the tensors between layers, part by part, with those of the network at the ternary level."""
 
-    def __init__(self, module: ModuleOp, golden: ModuleOp, target: Target, engine: str):
+    def __init__(self, module: ModuleOp, golden: ModuleOp, target: Target, engine: str, trace: bool):
         self.module, self.golden = module, golden
-        self.target, self.engine = target, engine
+        self.target, self.engine, self.trace = target, engine, trace
         self.equal: dict[str, int] = {}
 
     def run(self, given: Mapping[str, Value]) -> Result:
         """The module's result; raises MismatchError where it isn't the golden one."""
-        found, golden = Interpreter(self.target, self.engine, keep=True), Interpreter(keep=True)
+        found, golden = Interpreter(self.target, self.engine, trace=self.trace, keep=True), Interpreter(keep=True)
         with part(0, 1, 2):
             result = found.run(self.module, given)
         with part(1, 2, 2, "check"):
@@ -192,12 +199,12 @@ def verify(options: argparse.Namespace) -> None:
 
 def _verify(path: Path, verifier: Verifier) -> None:
     if path.suffix == ".camx":
-        network = of_program(path, "native")
+        network = of_program(path, "native", trace=False)
         if verifier.inputs is None:
             raise InputError("name an .onnx or .mlir file first, or give --input", place=str(path))
     else:
         module = read_module(path)
-        network = of_module(module, target_for(module, None), "native")
+        network = of_module(module, target_for(module, None), "native", trace=False)
         if verifier.inputs is None:
             verifier.inputs = edge_inputs(module)
     verifier.compare(network.run(named(verifier.inputs, network.inputs)), path.name)

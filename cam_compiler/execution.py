@@ -57,18 +57,26 @@ class Network:
         return merged(results, self.target)
 
 
-def of_module(module: ModuleOp, target: Target, engine: str) -> Network:
+def of_module(module: ModuleOp, target: Target, engine: str, *, trace: bool = True) -> Network:
     """A module at whatever level it is."""
     specs = input_specs(main_function(module))
-    return Network(specs, target, sample_bytes(module), lambda given: Interpreter(target, engine).run(module, given))
+
+    def execute(given: Mapping[str, Value]) -> Result:
+        return Interpreter(target, engine, trace=trace).run(module, given)
+
+    return Network(specs, target, sample_bytes(module), execute)
 
 
-def of_program(path: Path, engine: str) -> Network:
+def of_program(path: Path, engine: str, *, trace: bool = True) -> Network:
     """A compiled program."""
     from runtime.artefact import load
 
     artefact = load(path)
-    return Network(artefact.inputs, artefact.target, artefact.sample_bytes, lambda given: artefact.run(given, engine))
+
+    def execute(given: Mapping[str, Value]) -> Result:
+        return artefact.run(given, engine, trace=trace)
+
+    return Network(artefact.inputs, artefact.target, artefact.sample_bytes, execute)
 
 
 def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, Value]:

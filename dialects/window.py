@@ -68,6 +68,31 @@ class Window:
         return stacked.transpose(0, 3, 4, 1, 2).reshape(samples * down * across, channels * self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The rows that a window gathers from images, for an engine that reads them where they are."""
+
+    images: Ints
+    window: Window
+    pad: int
+
+    def __post_init__(self) -> None:
+        limits = np.iinfo(self.images.dtype)
+        if not limits.min <= self.pad <= limits.max:
+            object.__setattr__(self, "images", self.images.astype(np.int64))
+
+    def __len__(self) -> int:
+        down, across = self.window.positions(self.images.shape[2], self.images.shape[3])
+        return len(self.images) * down * across
+
+    def array(self) -> Ints:
+        return self.window.gather(self.images, self.pad)
+
+
+Rows = Ints | Windows
+"""Rows of features, or where to gather them."""
+
+
 def scatter(rows: Ints, height: int, width: int) -> Ints:
     """Images (samples, channels, height, width) from rows (samples * positions, channels)."""
     return rows.reshape(-1, height, width, rows.shape[1]).transpose(0, 3, 1, 2)

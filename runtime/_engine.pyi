@@ -1,25 +1,68 @@
+from collections.abc import Sequence
+from typing import overload
+
 import numpy as np
 from numpy.typing import NDArray
 
-def run(
-    code: NDArray[np.uint64],
-    segments: NDArray[np.int32],
-    table: NDArray[np.uint8],
-    starts: NDArray[np.int32],
-    columns: int,
-    domains: int,
-    inputs: NDArray[np.int64],
-    outputs: NDArray[np.int64],
-    threads: int,
-) -> list[int]:
-    """Run code (instructions, 2 words) on inputs (vectors, rows) into outputs; returns each segment's written cells."""
+def instruction_sets() -> list[str]:
+    """The instruction sets that this machine has kernels for, the widest first."""
 
-def static_counts(
-    code: NDArray[np.uint64],
-    segments: NDArray[np.int32],
-    table: NDArray[np.uint8],
-    starts: NDArray[np.int32],
-    columns: int,
-    domains: int,
-) -> list[list[int]]:
-    """Counts of each segment that don't depend on the data; the order is that of runtime/engine.py."""
+def quantise(
+    values: NDArray[np.floating],
+    thresholds: NDArray[np.float64],
+    down: NDArray[np.bool_],
+    low: int,
+    high: int,
+    codes: NDArray[np.signedinteger],
+    threads: int,
+) -> None:
+    """Steps of values (samples, channels, rest) into codes: low + thresholds reached, or high - those where `down`."""
+
+class Input:
+    """Rows that a program reads: a tensor (rows, features) where it is, or windows of images."""
+
+    @overload
+    def __init__(self, tensor: NDArray[np.signedinteger]) -> None: ...
+    @overload
+    def __init__(
+        self,
+        images: NDArray[np.signedinteger],
+        kernel: tuple[int, int],
+        strides: tuple[int, int],
+        pads: tuple[int, int, int, int],
+        dilations: tuple[int, int],
+        pad: int,
+        threads: int,
+    ) -> None: ...
+    @property
+    def rows(self) -> int: ...
+
+class Engine:
+    """A program in the engine's own form; raises ValueError where the code (instructions, 2 words) is malformed."""
+
+    def __init__(
+        self,
+        code: NDArray[np.uint64],
+        segments: NDArray[np.int32],
+        table: NDArray[np.uint8],
+        starts: NDArray[np.int32],
+        columns: int,
+        domains: int,
+    ) -> None: ...
+    @property
+    def counts(self) -> list[list[int]]:
+        """Counts of each segment that don't depend on the data; the order is that of runtime/engine.py."""
+
+    @property
+    def output_bytes(self) -> int:
+        """The bytes of an integer of the outputs."""
+
+    def run(
+        self,
+        inputs: Sequence[Input],
+        outputs: NDArray[np.signedinteger],
+        threads: int,
+        trace: bool,
+        instruction_set: str,
+    ) -> list[tuple[int, int]]:
+        """Run all segments into outputs (vectors, rows); if traced, each segment's written and toggled cells."""

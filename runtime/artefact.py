@@ -25,7 +25,7 @@ from dialects.scores import FUNCTIONS, Scores
 from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
 from dialects.watch import progress
-from dialects.window import Ints, Window, scatter
+from dialects.window import Ints, Rows, Window, Windows, scatter
 from runtime.host import (
     InputSpec,
     Result,
@@ -36,6 +36,7 @@ from runtime.host import (
     cut_features,
     dequantize,
     narrow,
+    quantise,
     run_program,
     transpose,
 )
@@ -176,34 +177,42 @@ class Artefact:
     sample_bytes: int
     """about how much memory a sample takes while it runs"""
 
-    def run(self, given: Mapping[str, Value], engine: str = "native") -> Result:
-        """The outputs for arrays by input name; raises InputError where they don't fit."""
+    def run(self, given: Mapping[str, Value], engine: str = "native", *, trace: bool = True) -> Result:
+        """The outputs for arrays by input name; raises InputError where they don't fit.
+
+        Without `trace` the native engine leaves out the counts that depend on the data.
+        """
         values = check_inputs(self.inputs, given)
         try:
-            return self._run(values, engine)
+            return self._run(values, engine, trace)
         except (ValueError, IndexError) as error:
             raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error
 
-    def _run(self, values: dict[str, Value], engine: str) -> Result:
-        result = Result(samples=len(next(iter(values.values()))))
+    def _run(self, given: dict[str, Value], engine: str, trace: bool) -> Result:
+        values: dict[str, Value | Windows] = {**given}
+        result = Result(samples=len(next(iter(given.values()))))
         for index, step in enumerate(self.steps):
             progress(index, len(self.steps), _layer_name(step))
             match step:
                 case Quantize():
-                    real = values[step.input].astype(np.float64)
-                    values[step.output] = narrow(step.thresholds.apply(real, step.result))
+                    values[step.output] = quantise(_array(values[step.input]), step.thresholds, step.result)
                 case Reshape():
-                    values[step.output] = values[step.input].reshape(-1, *step.shape)
+                    values[step.output] = _array(values[step.input]).reshape(-1, *step.shape)
                 case Transpose():
-                    values[step.output] = transpose(values[step.input], step.order)
+                    values[step.output] = transpose(_array(values[step.input]), step.order)
                 case Take():
-                    values[step.output] = values[step.input].take(step.indices, axis=step.axis + 1)
+                    values[step.output] = _array(values[step.input]).take(step.indices, axis=step.axis + 1)
                 case Gather():
-                    values[step.output] = step.window.gather(_raw(values[step.input]), step.pad)
+                    values[step.output] = Windows(_raw(values[step.input]), step.window, step.pad)
                 case Scatter():
                     values[step.output] = scatter(_raw(values[step.input]), *step.positions)
                 case Execute():
-                    self._execute(step, values, result, engine)
+                    inputs = [cast(Rows, values[name]) for name in step.inputs]
+                    counts = [count for _, count in step.outputs]
+                    rows, runs = run_program(self.target, step.segments, inputs, sum(counts), engine, trace)
+                    result.segments += runs
+                    for (name, _), part in zip(step.outputs, cut_features(rows, counts), strict=True):
+                        values[name] = narrow(part)
                 case Dequantize():
                     scale, offset = np.array(step.scale), np.array(step.offset)
                     values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
@@ -212,32 +221,29 @@ class Artefact:
                     values[step.output] = arg_max(_ints(values[step.input]), step.count, step.last, scores)
                     result.on_host("arg_max", step.layer)
                 case Activation():
-                    values[step.output] = activate(values[step.input], step.function, step.dtype)
+                    values[step.output] = activate(_array(values[step.input]), step.function, step.dtype)
                     result.on_host(step.function, step.layer)
-        outputs = ((name, values[value]) for name, value in self.outputs)
+        outputs = ((name, _array(values[value])) for name, value in self.outputs)
         result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
 
-    def _execute(self, step: Execute, values: dict[str, Value], result: Result, engine: str) -> None:
-        inputs, counts = [_raw(values[name]) for name in step.inputs], [count for _, count in step.outputs]
-        outputs, runs = run_program(self.target, step.segments, inputs, sum(counts), engine)
-        result.segments += runs
-        for (name, _), part in zip(step.outputs, cut_features(outputs, counts), strict=True):
-            values[name] = narrow(part)
+
+def _array(value: Value | Windows) -> Value:
+    return value.array() if isinstance(value, Windows) else value
+
+
+def _raw(value: Value | Windows) -> Ints:
+    return cast(Ints, _array(value))
+
+
+def _ints(value: Value | Windows) -> IntArray:
+    return _array(value).astype(np.int64, copy=False)
 
 
 def _layer_name(step: HostStep) -> str:
     """What a step is known by: its largest segment."""
     segments = step.segments if isinstance(step, Execute) else ()
     return max(segments, key=lambda segment: len(segment[1]), default=("", b""))[0]
-
-
-def _raw(value: Value) -> Ints:
-    return cast(Ints, value)
-
-
-def _ints(value: Value) -> IntArray:
-    return value.astype(np.int64, copy=False)
 
 
 def save(artefact: Artefact, path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from dialects.target import Target
-from runtime.counts import Counts
+from runtime.counts import Counts, total
 from runtime.host import Result, SegmentRun
 
 PART_BYTES = 1 << 29
@@ -38,18 +38,20 @@ def joined(runs: Sequence[SegmentRun], target: Target) -> SegmentRun:
     """One segment's runs on parts of a batch as its run on all rows."""
     rows = sum(run.rows for run in runs)
     counts = counts_on(runs[0], rows, target)
-    counts.written_row_cells = sum(run.counts.written_row_cells for run in runs)
+    traced = total([run.counts for run in runs])
+    counts.written_row_cells, counts.toggled_row_cells = traced.written_row_cells, traced.toggled_row_cells
     return SegmentRun(runs[0].layer, counts, rows, -(-rows // target.rows))
 
 
 def counts_on(run: SegmentRun, rows: int, target: Target) -> Counts:
-    """The counts of a segment if it had run on `rows` rows; written cells, which depend on the data, are left out."""
+    """The counts of a segment if it had run on `rows` rows; those that depend on the data are left out."""
     counts, before, after = run.counts, run.arrays * target.rows, -(-rows // target.rows) * target.rows
     moves = counts.moved_row_bits // run.rows
     return replace(
         counts,
         searched_row_cells=counts.searched_row_cells // before * after,
         written_row_cells=0,
+        toggled_row_cells=0,
         shifted_row_cells=counts.column_steps * after,
         moved_row_bits=moves * rows,
         move_cycles=moves * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),

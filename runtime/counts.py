@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass
@@ -18,8 +19,10 @@ class Counts:
     write_cycles: int = 0
     searched_row_cells: int = 0
     """keyed cells of each search, over all rows"""
-    written_row_cells: int = 0
-    """written cells of each write, over the rows that were tagged"""
+    written_row_cells: int | None = 0
+    """written cells of each write, over the rows that were tagged; None if it was not traced"""
+    toggled_row_cells: int | None = 0
+    """written cells that changed; None if it was not traced"""
     shift_steps: int = 0
     """steps in time: columns that shift together count once"""
     column_steps: int = 0
@@ -35,10 +38,18 @@ class Counts:
     """bits of the instruction stream, delivered to every array"""
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
+        pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
+        sums: list[Any] = [None if None in pair else sum(pair) for pair in pairs]
+        return Counts(*sums)
+
+    @property
+    def traced(self) -> bool:
+        """The counts that depend on the data are known."""
+        return self.written_row_cells is not None and self.toggled_row_cells is not None
 
     def __mul__(self, times: int) -> Counts:
-        return Counts(*(getattr(self, item.name) * times for item in fields(self)))
+        values: list[Any] = [getattr(self, item.name) for item in fields(self)]
+        return Counts(*(None if value is None else value * times for value in values))
 
     @property
     def cycles(self) -> int:

@@ -1,14 +1,15 @@
-"""The native engine's Python face: runs whole programs and gives the counts of the golden simulator.
+"""The native engine's Python face: runs whole programs, with the outputs and counts of the golden simulator.
 
-The engine (runtime/native) executes the same searches and tagged writes, block by block of 512 rows in cache and on
-several threads. Its passes come from the one instruction table: every variant of every opcode (what is known about a
-bit beforehand) is written out here as bytes.
+The engine (runtime/native) executes every instruction bit by bit on bit planes, block by block of up to 512 rows in
+cache and on several threads. Counts that don't depend on the data follow from the instruction table's passes, once a
+program; those that do (written and toggled cells) are traced where they are asked for.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -18,15 +19,29 @@ from numpy.typing import NDArray
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import ProgramError
 from dialects.isa import OPCODES, Op, Pass, variant_passes
+from dialects.ranges import Range
 from dialects.target import Target
-from dialects.tensors import IntArray
-from dialects.window import Ints
+from dialects.tensors import FloatArray, FloatThresholds
+from dialects.window import Ints, Rows, Windows
 from runtime import _engine
 from runtime.counts import Counts
 
+INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
+"""what this machine has of the instruction sets that the engine is built for, the widest first"""
+
+Float32Array = NDArray[np.float32]
+
+_CODES = {8: np.int8, 16: np.int16, 64: np.int64}
+_CODES = {8: np.int8, 16: np.int16, 64: np.int64}
 _ROLES = {"D": 0, "A": 1, "B": 2, "C": 3, "T": 4}
 _OPCODES = 32
-_ROWS_A_PART = 1 << 16
+_PROGRAMS = 256
+"""programs that are kept decoded; a network has one a layer"""
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Table(NamedTuple):
@@ -64,13 +79,9 @@ def _bytes(item: Pass) -> list[int]:
     return [len(item.key), len(item.write), *bits]
 
 
-def run(
-    target: Target, segments: Sequence[bytes], inputs: Ints, output_count: int, threads: int
-) -> tuple[IntArray, list[Counts]]:
-    """Run the binary code of segments on inputs (rows, features): outputs (rows, features), each segment's counts.
-
-    Raises ProgramError where the code is malformed or leaves the array.
-    """
+@lru_cache(_PROGRAMS)
+def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engine.Engine:
+    """The decoded program; raises ValueError where it is malformed."""
     if torn := [len(segment) for segment in segments if len(segment) % BYTES_PER_INSTRUCTION]:
         raise ProgramError(
             f"a segment is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {torn[0]}",
@@ -79,28 +90,57 @@ def run(
     code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)
-    rows = len(inputs)
-    if rows < 1:
-        raise ProgramError("a program needs at least one sample, found 0")
-    outputs = np.zeros((rows, output_count), dtype=np.int64)
-    written = np.zeros(len(segments), dtype=np.int64)
-    table, starts = _table()
-    program = (code, bounds, table, starts, target.columns, target.domains)
+    return _engine.Engine(code, bounds, *_table(), columns, domains)
+
+
+def _input(rows: Rows, threads: int) -> _engine.Input:
+    """What the engine reads in place of rows: windows are never gathered as a whole."""
+    if not isinstance(rows, Windows):
+        return _engine.Input(rows)
+    images, window = rows.images, rows.window
+    return _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, rows.pad, threads)
+
+
+def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, result: Range) -> Ints:
+    """The steps of a float tensor (samples, channels, ...), in a small type that holds the range of the result."""
+    kinds = (kind for width, kind in _CODES.items() if Range.of_width(width, True).covers(result))
+    channels = thresholds.channels
+    shaped = np.ascontiguousarray(values).reshape((len(values), channels, -1) if channels > 1 else (1, 1, -1))
+    codes = np.empty(shaped.shape, dtype=next(kinds))
+    down = np.array(thresholds.down)
+    _engine.quantise(shaped, thresholds.array, down, result.lo, result.hi, codes, cores())
+    return codes.reshape(values.shape)
+
+
+def run(
+    target: Target,
+    segments: Sequence[bytes],
+    inputs: Sequence[Rows],
+    output_count: int,
+    threads: int,
+    *,
+    trace: bool = True,
+    instruction_set: str = INSTRUCTION_SETS[0],
+) -> tuple[Ints, list[Counts]]:
+    """Run the binary code of segments on rows of inputs: outputs (rows, features), each segment's counts.
+
+    Raises ProgramError where the code is malformed or leaves the array. Without `trace` the counts that depend on the
+    data are None.
+    """
     try:
-        static = _engine.static_counts(*program)
-        # Rows are independent; a part at a time bounds the memory of the copies that the engine works on.
-        for begin in range(0, rows, _ROWS_A_PART):
-            part = np.ascontiguousarray(inputs[begin : begin + _ROWS_A_PART].T, dtype=np.int64)
-            results = np.zeros((output_count, part.shape[1]), dtype=np.int64)
-            written += _engine.run(*program, part, results, threads)
-            outputs[begin : begin + _ROWS_A_PART] = results.T
+        engine = _engine_of(target.columns, target.domains, tuple(segments))
+        sources = [_input(rows, threads) for rows in inputs]
+        rows = sources[0].rows if sources else 0
+        results = np.zeros((output_count, rows), dtype=f"i{engine.output_bytes}")
+        traced = engine.run(sources, results, threads, trace, instruction_set) or [(None, None)] * len(segments)
     except ValueError as error:
         raise ProgramError(str(error)) from error
-    return outputs, [_counts(target, rows, *pair) for pair in zip(static, written.tolist(), strict=True)]
+    pairs = zip(engine.counts, traced, strict=True)
+    return results.T, [_counts(target, rows, static, *found) for static, found in pairs]
 
 
-def _counts(target: Target, rows: int, static: Sequence[int], written: int) -> Counts:
-    instructions, loops, searches, writes, keyed, shift_steps, column_steps, moves = static
+def _counts(target: Target, rows: int, static: Sequence[int], written: int | None, toggled: int | None) -> Counts:
+    instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves = static
     arrays = -(-rows // target.rows)
     bits = instructions * BYTES_PER_INSTRUCTION * 8
     return Counts(
@@ -112,6 +152,7 @@ def _counts(target: Target, rows: int, static: Sequence[int], written: int) -> C
         write_cycles=writes * target.write_cycles,
         searched_row_cells=keyed * arrays * target.rows,
         written_row_cells=written,
+        toggled_row_cells=toggled,
         shift_steps=shift_steps,
         column_steps=column_steps,
         shifted_row_cells=column_steps * arrays * target.rows,

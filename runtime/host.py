@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,8 @@ from dialects.errors import InputError
 from dialects.ranges import Range
 from dialects.scores import Scores
 from dialects.target import Target
-from dialects.tensors import FloatArray, IntArray
-from dialects.window import Ints
+from dialects.tensors import FloatArray, FloatThresholds
+from dialects.window import Ints, Rows, Windows
 from runtime import engine as native
 from runtime.counts import Counts
 from runtime.simulator import Simulator
@@ -94,7 +94,7 @@ def _check(spec: InputSpec, value: Value) -> Value:
         if low < spec.span.lo or high > spec.span.hi:
             raise InputError(f"its values go from {low} to {high}", place=place, hint=hint)
         return value.astype(np.int64)
-    exact = value.astype(spec.dtype)
+    exact = value.astype(spec.dtype, copy=False)
     if not np.isfinite(exact).all():
         raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
     return exact
@@ -103,21 +103,23 @@ def _check(spec: InputSpec, value: Value) -> Value:
 def run_program(
     target: Target,
     segments: Sequence[tuple[str, bytes]],
-    inputs: Sequence[Ints],
+    inputs: Sequence[Rows],
     outputs: int,
     engine: str,
-) -> tuple[IntArray, list[SegmentRun]]:
+    trace: bool,
+) -> tuple[Ints, list[SegmentRun]]:
     """Run a program's segments (layer, binary code): input tensors (rows, features) to one tensor (rows, outputs).
 
-    `engine` is "native", or "golden" for the reference simulator; they agree in results and in counts.
+    `engine` is "native", or "golden" for the reference simulator; they agree in results and in counts. Without `trace`
+    the native engine leaves out the counts that depend on the data.
     """
-    features = np.concatenate(inputs, axis=1)
-    rows = len(features)
+    rows = len(inputs[0])
     arrays = -(-rows // target.rows)
     if engine == "native":
         codes = [code for _, code in segments]
-        results, counts = native.run(target, codes, features, outputs, os.cpu_count() or 1)
+        results, counts = native.run(target, codes, inputs, outputs, native.cores(), trace=trace)
     else:
+        features = np.concatenate([part.array() if isinstance(part, Windows) else part for part in inputs], axis=1)
         vectors, by_vector = features.T.astype(np.int64), np.zeros((outputs, rows), dtype=np.int64)
         simulator, counts = Simulator(target, rows), list[Counts]()
         for layer, code in segments:
@@ -127,9 +129,15 @@ def run_program(
     return results, runs
 
 
+def quantise(values: Value, thresholds: FloatThresholds, result: Range) -> Ints:
+    """The input quantiser's steps of a float tensor; exact, as a float is a double and thresholds are doubles."""
+    real = values if values.dtype.name in ("float32", "float64") else values.astype(np.float64)
+    return native.quantise(cast(FloatArray, real), thresholds, result)
+
+
 def narrow(values: Ints) -> Ints:
     """The same integers in the smallest signed type that holds them; a network's tensors are mostly of few bits."""
-    if not values.size:
+    if not values.size or values.dtype == np.int8:
         return values
     low, high = int(values.min()), int(values.max())
     for kind in (np.int8, np.int16, np.int32):
@@ -144,7 +152,7 @@ def cut_features(values: Ints, counts: Iterable[int]) -> list[Ints]:
     return np.split(values, ends[:-1], axis=1)
 
 
-def dequantize(values: IntArray, scale: FloatArray, offset: FloatArray, dtype: str) -> Value:
+def dequantize(values: Ints, scale: FloatArray, offset: FloatArray, dtype: str) -> Value:
     """values * scale + offset along axis 1 in double precision, then rounded to `dtype`."""
     shape = (1, -1, *[1] * (values.ndim - 2)) if values.ndim > 1 else (-1,)
     return (values * scale.reshape(shape) + offset.reshape(shape)).astype(dtype)

@@ -23,7 +23,7 @@ from dialects.program import ProgramBase, features
 from dialects.target import Target
 from dialects.tensors import IntArray
 from dialects.watch import progress
-from dialects.window import Ints, scatter
+from dialects.window import Ints, Windows, scatter
 from runtime.host import (
     InputSpec,
     Result,
@@ -34,6 +34,7 @@ from runtime.host import (
     cut_features,
     dequantize,
     narrow,
+    quantise,
     run_program,
     transpose,
 )
@@ -90,12 +91,16 @@ def float_type(value: SSAValue) -> str:
 class Interpreter:
     """Runs one function on one set of inputs."""
 
-    def __init__(self, target: Target | None = None, engine: str = "native", *, keep: bool = False):
+    def __init__(self, target: Target | None = None, engine: str = "native", *, trace: bool = True, keep: bool = False):
         self.target = target or Target("default")
         self.engine = engine
+        self.trace = trace
+        """count what depends on the data, see `run_program`"""
         self.keep = keep
         """keep the tensors between layers, for `tensors`"""
         self.values: dict[SSAValue, Value] = {}
+        self._windows: dict[SSAValue, Windows] = {}
+        """what `ap.program` gathers by itself, instead of in `values`"""
         self.result = Result()
 
     def run(self, module: ModuleOp, inputs: Mapping[str, Value]) -> Result:
@@ -113,7 +118,7 @@ class Interpreter:
                 break
             self._apply(op)
             for result in op.results:
-                if self.values[result].dtype.kind == "i":
+                if result in self.values and self.values[result].dtype.kind == "i":
                     self.values[result] = narrow(self._raw(result))
             self._forget(op, waiting)
         return self.result
@@ -124,6 +129,7 @@ class Interpreter:
         for value in set(op.operands):
             if waiting[value] == 0 and (not self.keep or isinstance(value.owner, apv_spatial.GatherOp)):
                 self.values.pop(value, None)
+                self._windows.pop(value, None)
 
     def tensors(self) -> dict[tuple[str, tuple[int, ...]], Value]:
         """All integer tensors of the run that have a name, by name and shape; of several, the last one."""
@@ -136,8 +142,8 @@ class Interpreter:
     def _apply(self, op: Operation) -> None:
         match op:
             case ternary.QuantizeOp():
-                table, span = op.thresholds.data, ternary.range_of(op.result)
-                self.values[op.result] = table.apply(self.values[op.input].astype(np.float64), span)
+                span = ternary.range_of(op.result)
+                self.values[op.result] = quantise(self.values[op.input], op.thresholds.data, span)
             case ternary.DequantizeOp():
                 self.values[op.result] = dequantize(self._ints(op.input), *op.factors, float_type(op.result))
             case ternary.ReshapeOp():
@@ -180,7 +186,11 @@ class Interpreter:
             case apv_spatial.ConcatOp():
                 self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs])
             case apv_spatial.GatherOp():
-                self.values[op.result] = op.window.data.gather(self._raw(op.input), op.pad_value)
+                windows = Windows(self._raw(op.input), op.window.data, op.pad_value)
+                if all(isinstance(use.operation, ap.ProgramOp) for use in op.result.uses):
+                    self._windows[op.result] = windows
+                else:
+                    self.values[op.result] = windows.array()
             case apv_spatial.ScatterOp():
                 self.values[op.result] = scatter(self._raw(op.input), *ternary.shape_of(op.result)[2:])
             case apv.ThresholdOp():
@@ -223,19 +233,20 @@ class Interpreter:
         return total
 
     def _program(self, op: ProgramBase) -> None:
-        inputs, counts = [self._raw(value) for value in op.inputs], [features(value) for value in op.outputs]
+        counts = [features(value) for value in op.outputs]
         geometry = op.geometry.geometry
         if isinstance(op, rtm.ProgramOp):
-            vectors = np.concatenate(inputs, axis=1).T.astype(np.int64)
+            vectors = np.concatenate([self._raw(value) for value in op.inputs], axis=1).T.astype(np.int64)
             outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
             machine = PlacedMachine(geometry, vectors.shape[1])
             for segment in op.segments:
                 machine.run(segment.packed.instructions, vectors, outputs)
-            results = outputs.T
+            results: Ints = outputs.T
         else:
+            inputs = [self._windows.get(value) or self._raw(value) for value in op.inputs]
             target = replace(self.target, **asdict(geometry))
             segments = [(segment.layer.data, segment.packed.binary) for segment in op.segments]
-            results, runs = run_program(target, segments, inputs, sum(counts), self.engine)
+            results, runs = run_program(target, segments, inputs, sum(counts), self.engine, self.trace)
             self.result.segments += runs
         self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
 

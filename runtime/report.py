@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dialects.errors import InputError
 from dialects.target import Target
 from runtime.batches import counts_on
 from runtime.counts import Counts, total
@@ -117,7 +118,12 @@ def make_report(
     batch: int | None = None,
     ignore_instruction_fetch: bool = False,
 ) -> Report:
-    """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one."""
+    """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one.
+
+    Raises InputError where the counts that depend on the data were not traced.
+    """
+    if not all(run.counts.traced for run in result.segments):
+        raise InputError("the counts that depend on the data were not traced", hint="run with tracing for a report")
     batch = min(batch or result.samples, result.samples)
     layers: list[Layer] = []
     for run in result.segments:
@@ -135,8 +141,10 @@ def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> li
         if size:
             rows = run.rows // samples * size
             counts = counts_on(run, rows, target) * count
-            # Written cells depend on the data; their sum is known, and is all that a report shows.
-            counts.written_row_cells = 0 if groups else run.counts.written_row_cells
+            # Written and toggled cells depend on the data; their sums are known, and are all that a report shows.
+            if not groups:
+                counts.written_row_cells = run.counts.written_row_cells
+                counts.toggled_row_cells = run.counts.toggled_row_cells
             groups.append(SegmentRun(run.layer, counts, rows, -(-rows // target.rows)))
     return groups
 

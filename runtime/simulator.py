@@ -125,16 +125,20 @@ class Simulator:
         counts.searched_row_cells += len(key) * self.rows
 
     def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
+        toggled = 0
         tagged = int(np.bitwise_count(self._tags).sum())
         for role, value in pattern:
             plane = self.planes[cells[role]]
+            changing = self._tags & ~plane if value else self._tags & plane
+            toggled += int(np.bitwise_count(changing).sum())
             if value:
                 np.bitwise_or(plane, self._tags, out=plane)
             else:
                 np.bitwise_not(self._tags, out=self._scratch)
                 np.bitwise_and(plane, self._scratch, out=plane)
         counts.writes += 1
-        counts.written_row_cells += tagged * len(pattern)
+        counts.written_row_cells = (counts.written_row_cells or 0) + tagged * len(pattern)
+        counts.toggled_row_cells = (counts.toggled_row_cells or 0) + toggled
 
     def _receive(self, vector: IntArray, bit: int, counts: Counts) -> None:
         """The tags of the next write come from the buffer."""

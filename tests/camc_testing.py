@@ -207,3 +207,42 @@ def whole_memory(geometry: Geometry, first: int) -> list[Instruction]:
         for domain in range(0, geometry.domains, 60)
     ]
     return [Instruction(Op.OUT, NO_CELL, place.width, place, imm=first + n) for n, place in enumerate(places)]
+
+
+def random_bundle(rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int) -> list[Instruction]:
+    """A bit loop of up to 12 members on few values, each in a column of its own at one place.
+
+    So members read what earlier ones wrote, write what earlier ones still read (also beyond its own last bit), chain in
+    place, and share carries and flags: whatever the machine can do, whether or not a compiler should.
+    """
+    widest = min(WIDEST, geometry.domains)
+    places = [
+        Operand(column, int(rng.integers(geometry.domains - widest + 1)), widest) for column in range(geometry.columns)
+    ]
+    simulator = Simulator(Target("bundle", columns=geometry.columns, domains=geometry.domains), 1)
+    vectors, results = np.zeros((inputs, 1), dtype=np.int64), np.zeros((outputs, 1), dtype=np.int64)
+    members: list[Instruction] = []
+    for _ in range(int(rng.integers(2, 13))):
+        item = random_instruction(rng, geometry, inputs, outputs)
+        dst = places[item.dst.column]
+        tried = in_loop(
+            [
+                *members,
+                item._replace(
+                    dst=Cell(dst.column, dst.domain) if item.dst != NO_CELL else NO_CELL,
+                    a=_placed(item.a, places),
+                    b=_placed(item.b, places),
+                    start=int(rng.choice([0, 0, 0, 1, 3])),
+                ),
+            ]
+        )
+        try:
+            simulator.run("", tried, vectors, results)
+        except ProgramError:
+            continue
+        members = tried
+    return members
+
+
+def _placed(operand: Operand, places: Sequence[Operand]) -> Operand:
+    return operand._replace(domain=places[operand.column].domain) if operand.width else operand

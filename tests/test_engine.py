@@ -2,85 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 import pytest
-from camc_testing import random_loop, random_target, whole_memory
+from camc_testing import random_bundle, whole_memory
+from engine_fuzz import (
+    INPUTS,
+    ROWS,
+    Case,
+    check_equal,
+    fuzz_damaged,
+    fuzz_random,
+    random_case,
+    run_golden,
+    run_native,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialects.code import BYTES_PER_INSTRUCTION, check_code, decode, encode
+from dialects.code import encode
 from dialects.errors import ProgramError
 from dialects.grammar import in_loop
 from dialects.isa import Cell, Instruction, Op, Operand
 from dialects.target import Target
-from dialects.tensors import IntArray
+from dialects.window import Window, Windows
 from runtime import _engine, engine
 from runtime.counts import Counts
-from runtime.simulator import Simulator
 
-INPUTS = 3
-ROWS = (1, 63, 64, 65, 511, 512, 513, 1025)
-
-
-class Case(NamedTuple):
-    """A program of several segments, its inputs (vectors, rows) and the number of its outputs."""
-
-    target: Target
-    segments: list[list[Instruction]]
-    inputs: IntArray
-    outputs: int
-
-
-def random_inputs(rng: np.random.Generator, rows: int) -> IntArray:
-    limit = int(rng.choice([4, 1 << 12, 1 << 62]))
-    return rng.integers(-limit, limit, size=(INPUTS, rows))
-
-
-def random_case(rng: np.random.Generator, rows: int, loops: int = 20) -> Case:
-    """Random segments, some of them empty; the last one reads out every bit of the memory."""
-    target = random_target(rng)
-    segments: list[list[Instruction]] = []
-    for _ in range(int(rng.integers(1, 4))):
-        code: list[Instruction] = []
-        for _ in range(int(rng.integers(0, loops))):
-            code += random_loop(rng, target.geometry, INPUTS, 2)
-        segments.append(code)
-    segments.append(whole_memory(target.geometry, 2))
-    return Case(target, segments, random_inputs(rng, rows), 2 + len(segments[-1]))
-
-
-def run_golden(case: Case) -> tuple[IntArray, list[Counts]]:
-    rows = case.inputs.shape[1]
-    outputs = np.zeros((case.outputs, rows), dtype=np.int64)
-    simulator = Simulator(case.target, rows)
-    return outputs, [simulator.run("test", code, case.inputs, outputs) for code in case.segments]
-
-
-def run_native(case: Case, threads: int = 1) -> tuple[IntArray, list[Counts]]:
-    segments = [encode(code) for code in case.segments]
-    outputs, counts = engine.run(case.target, segments, case.inputs.T, case.outputs, threads)
-    return outputs.T, counts
-
-
-def check_equal(case: Case, threads: Sequence[int] = (1, 2)) -> None:
-    outputs, counts = run_golden(case)
-    for number in threads:
-        found, native = run_native(case, number)
-        assert np.array_equal(found, outputs)
-        assert native == counts
+WINDOWS = [
+    Window((1, 1)),
+    Window((1, 1), strides=(2, 3)),
+    Window((3, 3), pads=(1, 1, 1, 1)),
+    Window((3, 2), strides=(2, 2), pads=(0, 1, 2, 0), dilations=(2, 3)),
+    Window((2, 5), strides=(1, 3), dilations=(4, 2)),
+    Window((9, 11)),
+    Window((9, 11), strides=(9, 11)),
+]
 
 
 @pytest.mark.parametrize("rows", ROWS)
 @given(seed=st.integers(0, 1 << 30))
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_random_programs(rows: int, seed: int) -> None:
-    case = random_case(np.random.default_rng(seed), rows)
-    for code in case.segments:
-        check_code(code, case.target.columns, case.target.domains)
-    check_equal(case)
+    check_equal(random_case(np.random.default_rng(seed), rows))
 
 
 def test_random_programs_have_everything() -> None:
@@ -98,6 +61,67 @@ def test_random_programs_have_everything() -> None:
         assert any(source.width == 0 for source in sources), op
     assert any(item.start for item in items)
     assert sum(not item.last for item in items) > 100
+
+
+def test_bit_loops_that_are_not_their_members_one_after_another() -> None:
+    """The programs above hold loops in which the order of the bits matters."""
+    rng, differ = np.random.default_rng(0), 0
+    target = Target("t", rows=64, columns=10, domains=12)
+    fill = [Instruction(Op.IN, Cell(column, 0), 12, imm=column % INPUTS) for column in range(target.columns)]
+    for _ in range(100):
+        loop = random_bundle(rng, target.geometry, INPUTS, 2)
+        read = whole_memory(target.geometry, 2)
+        inputs = rng.integers(-(1 << 12), 1 << 12, size=(INPUTS, 70))
+        together = Case(target, [fill, loop, read], inputs, 2 + len(read))
+        check_equal(together, (1,))
+        apart = together._replace(segments=[[item._replace(last=True) for item in code] for code in together.segments])
+        differ += not np.array_equal(run_golden(together)[0], run_golden(apart)[0])
+    assert 10 < differ < 90
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64])
+@pytest.mark.parametrize("pad", [0, -3, 300])
+def test_windows_of_images(window: Window, kind: type[np.signedinteger], pad: int) -> None:
+    """The engine reads the windows that `gather` would copy out, whatever the images' strides are."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(-128, 128, size=(9, 11, 3, 2)).astype(kind).transpose(3, 2, 0, 1)
+    dense = rng.integers(-128, 128, size=(2 * np.prod(window.positions(9, 11)), 2)).astype(np.int8)
+    windows = Windows(images, window, pad)
+    rows = np.concatenate([dense, windows.array()], axis=1)
+    assert len(windows) == len(rows)
+    count = rows.shape[1]
+    code = [
+        item
+        for n in range(count)
+        for item in (
+            Instruction(Op.IN, Cell(0, 0), 12, imm=n),
+            Instruction(Op.OUT, Cell(0, 0), 12, Operand(0, 0, 12, True), imm=n),
+        )
+    ]
+    for name in engine.INSTRUCTION_SETS:
+        target = Target("t", columns=4, domains=16)
+        outputs, _ = engine.run(target, [encode(code)], [dense, windows], count, 2, instruction_set=name)
+        assert outputs.dtype == np.int16
+        assert np.array_equal(outputs, rows)
+
+
+@pytest.mark.parametrize(
+    ("image", "window"),
+    [
+        ((1, 1, 3, 3), Window((4, 1))),
+        ((1, 1, 3, 3), Window((1, 2), dilations=(1, 3))),
+        ((1, 1, 3, 3), Window((0, 1))),
+        ((1, 1, 3, 3), Window((1, 1), strides=(0, 1))),
+        ((1, 1, 3, 3), Window((1, 1), pads=(0, -1, 0, 0))),
+        ((1, 1, 3, 3), Window((1, 1), pads=(1 << 40, 0, 0, 0))),
+        ((1, 1, 3, 3), Window((1 << 20, 1 << 20), pads=(1 << 19,) * 4)),
+    ],
+)
+def test_windows_that_are_refused(image: tuple[int, ...], window: Window) -> None:
+    images = np.zeros(image, dtype=np.int8)
+    with pytest.raises(ValueError):
+        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 1)
 
 
 @pytest.mark.parametrize("domains", [1, 2, 63, 64, 256])
@@ -145,12 +169,6 @@ def test_any_number_of_threads(threads: int) -> None:
     check_equal(random_case(np.random.default_rng(7), 1600), (threads,))
 
 
-@pytest.mark.parametrize("rows", [1, 99, 100, 101, 300, 613])
-def test_parts_of_the_rows(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    monkeypatch.setattr(engine, "_ROWS_A_PART", 100)
-    check_equal(random_case(np.random.default_rng(rows), rows))
-
-
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64])
 def test_inputs_of_any_type(kind: type[np.signedinteger]) -> None:
     values = np.random.default_rng(0).integers(-128, 128, size=(70, 2)).astype(kind)
@@ -158,7 +176,7 @@ def test_inputs_of_any_type(kind: type[np.signedinteger]) -> None:
     code += [Instruction(Op.OUT, Cell(0, 0), 40, Operand(n, 0, 40, True), imm=n) for n in range(2)]
     target = Target("t", columns=4, domains=40)
     for part in (values, values[::-1], np.asfortranarray(values)):
-        outputs, _ = engine.run(target, [encode(code)], part, 2, 1)
+        outputs, _ = engine.run(target, [encode(code)], [part], 2, 1)
         assert np.array_equal(outputs, part)
 
 
@@ -191,7 +209,7 @@ def test_what_breaks_a_rule_is_refused(item: Instruction, message: str) -> None:
     target = Target("t", rows=8, columns=8, domains=16)
     code = encode([Instruction(Op.SET, Cell(0, 0), 1), item])
     with pytest.raises(ProgramError, match=message):
-        engine.run(target, [code], np.zeros((4, INPUTS), dtype=np.int64), 1, 1)
+        engine.run(target, [code], [np.zeros((4, INPUTS), dtype=np.int64)], 1, 1)
 
 
 def test_bytes_that_are_no_program() -> None:
@@ -209,20 +227,22 @@ def test_bytes_that_are_no_program() -> None:
         [encode([Instruction(Op.SET, Cell(0, 0), 1, last=False)]), good],
     ):
         with pytest.raises(ProgramError):
-            engine.run(target, segments, inputs, 1, 1)
+            engine.run(target, segments, [inputs], 1, 1)
     with pytest.raises(ProgramError):
-        engine.run(target, [good], inputs[:0], 1, 1)
+        engine.run(target, [good], [inputs[:0]], 1, 1)
     with pytest.raises(ProgramError):
-        engine.run(target, [], inputs, 1, 1)
+        engine.run(target, [], [inputs], 1, 1)
 
 
 def test_the_engine_checks_its_own_arguments() -> None:
     """What runtime/engine.py never passes is refused as well."""
     code = np.frombuffer(encode([Instruction(Op.SET, Cell(0, 0), 1)] * 3), dtype="<u8").reshape(-1, 2)
     bounds, table = np.array([0, 1, 3], dtype=np.int32), engine._table()
-    inputs, outputs = np.zeros((1, 5), dtype=np.int64), np.zeros((1, 5), dtype=np.int64)
+    inputs, outputs = np.zeros((5, 1), dtype=np.int64), np.zeros((1, 5), dtype=np.int8)
     good = (code, bounds, table.data, table.starts, 8, 16)
-    assert len(_engine.run(*good, inputs, outputs, 1)) == 2
+    run = (1, True, engine.INSTRUCTION_SETS[0])
+    program = _engine.Engine(*good)
+    assert len(program.run([_engine.Input(inputs)], outputs, *run)) == 2
     unsorted = table.starts.copy()
     unsorted[5], unsorted[6] = 10_000, -5
     changes: list[dict[int, object]] = [
@@ -239,85 +259,43 @@ def test_the_engine_checks_its_own_arguments() -> None:
     for change in changes:
         arguments = [change.get(index, value) for index, value in enumerate(good)]
         with pytest.raises(ValueError):
-            _engine.run(*arguments, inputs, outputs, 1)  # pyright: ignore[reportArgumentType]
+            _engine.Engine(*arguments)  # pyright: ignore[reportArgumentType]
+    given = [_engine.Input(inputs)]
+    for wrong in (
+        (given, outputs[:, :4].copy(), *run),
+        (given, outputs.astype(np.int64), *run),
+        (given, outputs[0], *run),
+        (given, outputs, 0, *run[1:]),
+        (given, outputs, 1, True, "abacus"),
+        ([_engine.Input(inputs[:0])], outputs[:, :0].copy(), *run),
+    ):
         with pytest.raises(ValueError):
-            _engine.static_counts(*arguments)  # pyright: ignore[reportArgumentType]
-    for wrong in ((inputs, outputs[:, :4].copy(), 1), (inputs, outputs, 0), (inputs[:, :0].copy(), outputs, 1)):
+            program.run(*wrong)
+    with pytest.raises(TypeError):
+        program.run(given, outputs.T, *run)
+    for tensor in (inputs[0], inputs.astype(np.uint8), inputs[None]):
         with pytest.raises(ValueError):
-            _engine.run(*good, *wrong)
-    for wrong in ((inputs.astype(np.int32), outputs, 1), (inputs, outputs[:, ::-1], 1), (inputs[0], outputs, 1)):
-        with pytest.raises(TypeError):
-            _engine.run(*good, *wrong)
+            _engine.Input(tensor)  # pyright: ignore[reportArgumentType]
 
 
 # Damaged code.
 
 
-def damaged(rng: np.random.Generator, case: Case) -> list[bytes]:
-    """The case's code with bits flipped, bytes or fields replaced, instructions dropped, ends or bounds moved."""
-    code = bytearray(b"".join(encode(part) for part in case.segments))
-    for _ in range(int(rng.choice([0, 1, 1, 2, 8, 64]))):
-        at = int(rng.integers(len(code)))
-        code[at] = int(rng.integers(256)) if rng.random() < 0.3 else code[at] ^ 1 << int(rng.integers(8))
-    if rng.random() < 0.1:
-        code[:] = rng.bytes(len(code))
-    if rng.random() < 0.3:
-        # A valid opcode and a clear top let random fields through to the bounds checks.
-        for at in range(0, len(code), BYTES_PER_INSTRUCTION):
-            code[at] = code[at] & 0xE0 | int(rng.integers(1, 14)) if rng.random() < 0.2 else code[at]
-            code[at + 7] = 0
-    if rng.random() < 0.1:
-        del code[int(rng.integers(len(code))) :]
-    if rng.random() < 0.2:
-        at = int(rng.integers(len(code) // 16 + 1)) * 16
-        del code[at : at + 16 * int(rng.integers(1, 4))]
-    grain = 1 if rng.random() < 0.1 else BYTES_PER_INSTRUCTION
-    cuts = sorted(int(cut) * grain for cut in rng.integers(0, len(code) // grain + 1, size=int(rng.integers(0, 4))))
-    return [bytes(code[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(code)], strict=True)]
-
-
-def try_damaged(rng: np.random.Generator, case: Case, compare: bool) -> str:
-    """What became of a damaged program; where the golden simulator runs it too, both must agree."""
-    segments = damaged(rng, case)
-    try:
-        outputs, counts = engine.run(case.target, segments, case.inputs.T, case.outputs, int(rng.integers(1, 3)))
-    except ProgramError as error:
-        assert error.message
-        return "refused"
-    assert outputs.shape == (case.inputs.shape[1], case.outputs)
-    if not compare:
-        return "ran"
-    try:
-        golden = run_golden(case._replace(segments=[list(decode(segment)) for segment in segments]))
-    except ProgramError:
-        return "ran"
-    assert np.array_equal(outputs.T, golden[0])
-    assert counts == golden[1]
-    return "equal"
-
-
-def fuzz(seed: int, tries: int) -> dict[str, int]:
-    """How many damaged programs were refused, ran, or ran as in the golden simulator."""
-    rng = np.random.default_rng(seed)
-    found = {"refused": 0, "ran": 0, "equal": 0}
-    for number in range(tries):
-        if number % 25 == 0:
-            case = random_case(rng, int(rng.choice([1, 2, 65, 513], p=[0.5, 0.3, 0.15, 0.05])), loops=4)
-        found[try_damaged(rng, case, compare=number % 10 == 0)] += 1
-    return found
-
-
 def test_damaged_code_is_refused_or_runs_within_bounds() -> None:
-    found = fuzz(0, 4000)
+    found = fuzz_damaged(0, 4000)
     assert found["refused"] > 500
     assert found["ran"] > 500
     assert found["equal"] > 50
+
+
+def test_the_long_fuzzer() -> None:
+    assert fuzz_random(1, 1000)["instructions"] >= 1000
 
 
 @given(st.binary(max_size=96), st.integers(0, 96))
 def test_any_bytes(data: bytes, cut: int) -> None:
     target, inputs = Target("t", columns=2048, domains=16), np.zeros((3, 2), dtype=np.int64)
     try:
-        engine.run(target, [data[:cut], data[cut:]], inputs, 2, 1)
+        engine.run(target, [data[:cut], data[cut:]], [inputs], 2, 1)
     except ProgramError as error:
         assert error.message

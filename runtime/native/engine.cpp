@@ -1,191 +1,301 @@
-// The native simulator: the same searches, tagged writes and counts as runtime/simulator.py, block by block of rows.
+// Runs binary AP programs bit by bit on blocks of rows; see schedule.hpp and kernels.cpp.
 //
-// Rows are independent, so a block of 512 rows runs the whole program with its bit planes in cache, and blocks are
-// shared out to threads. What doesn't depend on the data (passes, shifts) is counted once, by `static_counts`.
+// Rows are independent, so a block of up to 512 rows runs the whole program with its bit planes in cache, and blocks are
+// shared out to threads. What doesn't depend on the data (passes, shifts) is counted once a program.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
-#include <atomic>
+#include <array>
 #include <bit>
 #include <cstdint>
-#include <exception>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
+#include "movement.hpp"
+#include "parallel.hpp"
 #include "program.hpp"
+#include "quantise.hpp"
+#include "schedule.hpp"
 
 namespace nb = nanobind;
 
+namespace camc {
+
+#ifdef CAMC_X86
+namespace avx512 {
+extern const Kernels kernels;
+}
+namespace avx2 {
+extern const Kernels kernels;
+}
+#endif
+namespace plain {
+extern const Kernels kernels;
+}
+
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "programs and vectors are read as little-endian words");
+
 using Words = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-using Vectors = nb::ndarray<const int64_t, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
-using Results = nb::ndarray<int64_t, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
-using Table = nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+using Array = nb::ndarray<nb::ro, nb::device::cpu>;
+using Results = nb::ndarray<nb::device::cpu, nb::c_contig>;
+using Bytes = nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const int32_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
-constexpr int kBlockWords = 8;
-constexpr int kBlockRows = 64 * kBlockWords;
+// The kernels of the instruction sets that this machine has, the widest first.
+std::vector<const Kernels*> available() {
+  std::vector<const Kernels*> sets;
+#ifdef CAMC_X86
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vpopcntdq"))
+    sets.push_back(&avx512::kernels);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) sets.push_back(&avx2::kernels);
+#endif
+  sets.push_back(&plain::kernels);
+  return sets;
+}
 
-struct Block {
-  uint64_t word[kBlockWords];
+template <class Any>
+int bytes_of(const Any& array) {
+  nb::dlpack::dtype type = array.dtype();
+  bool known = type.code == uint8_t(nb::dlpack::dtype_code::Int) && type.lanes == 1 &&
+               (type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64);
+  if (!known) throw std::invalid_argument("expected signed integers of 8, 16, 32 or 64 bits");
+  return type.bits / 8;
+}
+
+template <int Rank>
+Tensor<Rank> tensor_of(const Array& array) {
+  Tensor<Rank> tensor{static_cast<const uint8_t*>(array.data()), bytes_of(array), {}, {}};
+  if (array.ndim() != Rank) throw std::invalid_argument("expected a tensor of " + std::to_string(Rank) + " dimensions");
+  for (int axis = 0; axis < Rank; ++axis) {
+    tensor.shape[axis] = int64_t(array.shape(size_t(axis)));
+    tensor.strides[axis] = array.stride(size_t(axis)) * tensor.bytes;
+  }
+  return tensor;
+}
+
+// A tensor that a program reads; keeps the array alive where its memory is used as it is.
+struct Input {
+  Array array;
+  Movement movement;
+
+  explicit Input(Array given) : array(std::move(given)), movement(tensor_of<2>(array)) {}
+  Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides, std::array<int64_t, 4> pads,
+        std::array<int64_t, 2> dilations, int64_t pad, int threads)
+      : movement(tensor_of<4>(images),
+                 {{kernel[0], kernel[1]}, {strides[0], strides[1]}, {pads[0], pads[1], pads[2], pads[3]}, {dilations[0], dilations[1]}},
+                 pad, threads) {}
 };
 
-// One block of rows: its bit planes, the rows that hold samples, and the tags of the pass at work.
-class Rows {
+struct Free {
+  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(64)); }
+};
+
+// The memory of one thread's block, handed from block to block.
+class Planes {
  public:
-  Rows(const camc::Program& program, int64_t first, int64_t samples)
-      : planes_(size_t(program.columns) * program.domains), first_(first), count_(std::min<int64_t>(samples - first, kBlockRows)) {
-    for (int64_t row = 0; row < count_; ++row) enabled_.word[row / 64] |= uint64_t{1} << (row % 64);
+  Planes(uint32_t planes, int words) : size_(size_t(planes) * size_t(words) * 8), words_(words), memory_(::operator new(size_, std::align_val_t(64))) {}
+
+  void* clear() {
+    std::memset(memory_.get(), 0, size_);
+    return memory_.get();
   }
-
-  Block& plane(const camc::Program& program, camc::Cell cell) {
-    return planes_[size_t(cell.column) * program.domains + cell.domain];
-  }
-
-  void receive(const int64_t* vector, int bit) {
-    tags_ = Block{};
-    for (int64_t row = 0; row < count_; ++row)
-      tags_.word[row / 64] |= uint64_t(vector[first_ + row] >> bit & 1) << (row % 64);
-  }
-
-  void send(int64_t* vector, int bit, bool negative) const {
-    for (int64_t row = 0; row < count_; ++row) {
-      // Unsigned, as several members of a loop may add to one vector until it wraps.
-      uint64_t set = (tags_.word[row / 64] >> (row % 64) & 1) << bit, before = bit ? uint64_t(vector[first_ + row]) : 0;
-      vector[first_ + row] = int64_t(negative ? before - set : before + set);
-    }
-  }
-
-  void tag_all() { tags_ = enabled_; }
-
-  void search(const Block& plane, bool value) {
-    // Rows without a sample are never tagged: the tags start from the enabled rows.
-    uint64_t flip = value ? 0 : ~uint64_t{0};
-    for (int i = 0; i < kBlockWords; ++i) tags_.word[i] &= plane.word[i] ^ flip;
-  }
-
-  void write(Block& plane, bool value) const {
-    if (value)
-      for (int i = 0; i < kBlockWords; ++i) plane.word[i] |= tags_.word[i];
-    else
-      for (int i = 0; i < kBlockWords; ++i) plane.word[i] &= ~tags_.word[i];
-  }
-
-  int64_t tagged() const {
-    int64_t total = 0;
-    for (int i = 0; i < kBlockWords; ++i) total += std::popcount(tags_.word[i]);
-    return total;
+  void* clear(const std::vector<std::pair<uint32_t, uint32_t>>& ranges) {
+    size_t plane = size_t(words_) * 8;
+    for (auto [begin, end] : ranges) std::memset(static_cast<char*>(memory_.get()) + begin * plane, 0, (end - begin) * plane);
+    return memory_.get();
   }
 
  private:
-  std::vector<Block> planes_;
-  int64_t first_, count_;
-  Block enabled_{}, tags_{};
+  size_t size_;
+  int words_;
+  std::unique_ptr<void, Free> memory_;
 };
 
-// Runs one bit of one instruction; returns the cells written in tagged rows.
-int64_t run_bit(const camc::Program& program, const camc::Instruction& item, int bit, Rows& rows, const int64_t* inputs,
-                int64_t* outputs, int64_t samples) {
-  int64_t written = 0;
-  camc::Roles cells = camc::roles_of(program, item, bit);
-  auto [begin, end] = program.passes_of(item, bit);
-  for (const camc::Pass* pass = begin; pass != end; ++pass) {
-    rows.tag_all();
-    for (int k = 0; k < pass->keys; ++k) {
-      if (pass->key[k].role == camc::kLatch)
-        rows.receive(inputs + int64_t(item.imm) * samples, bit);
-      else
-        rows.search(rows.plane(program, cells[pass->key[k].role]), pass->key[k].value);
-    }
-    if (pass->write[0].role == camc::kLatch) {
-      rows.send(outputs + int64_t(item.imm) * samples, bit, item.a.is_signed && bit == item.width - 1);
-      continue;
-    }
-    written += rows.tagged() * pass->writes;
-    for (int k = 0; k < pass->writes; ++k) rows.write(rows.plane(program, cells[pass->write[k].role]), pass->write[k].value);
+class Engine {
+ public:
+  Engine(Words code, Offsets segments, Bytes table, Offsets starts, int columns, int domains)
+      : program_({code.data(), code.shape(0)}, {segments.data(), segments.shape(0)},
+                 {table.data(), table.shape(0), starts.data(), starts.shape(0)}, columns, domains),
+        counts_(program_.static_counts()), schedule_(program_) {}
+
+  std::vector<Counts> counts() const { return counts_; }
+  int output_bytes() const { return schedule_.output_bytes; }
+
+  // Written and toggled cells of each segment, if they are to be traced.
+  std::vector<std::pair<int64_t, int64_t>> run(const std::vector<const Input*>& inputs, Results outputs, int threads, bool trace,
+                                               const std::string& set) const;
+
+ private:
+  Program program_;
+  std::vector<Counts> counts_;
+  Schedule schedule_;
+};
+
+// The block size with the least time for the thread that has most to do. A step costs about as much as the bits of ten
+// words of rows, besides those bits; bit planes should mostly stay in the second cache.
+int block_size(int64_t rows, int threads, uint32_t planes) {
+  constexpr int64_t kStep = 10, kCache = 2 << 20;
+  auto cost = [&](int size) {
+    int64_t words = kSizes[size], blocks = (rows + 64 * words - 1) / (64 * words);
+    return (blocks + threads - 1) / threads * (kStep + words);
+  };
+  int best = 0;
+  for (int size = 1; size < kSizeCount; ++size)
+    if (cost(size) < cost(best) && int64_t(planes) * kSizes[size] * 8 <= kCache) best = size;
+  return best;
+}
+
+const Kernels& kernels_of(const std::string& set) {
+  for (const Kernels* kernels : available())
+    if (set == kernels->name) return *kernels;
+  throw std::invalid_argument("this machine has no instruction set '" + set + "'");
+}
+
+std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Input*>& inputs, Results outputs, int threads,
+                                                     bool trace, const std::string& set) const {
+  const Kernels& kernels = kernels_of(set);
+  std::vector<Source> sources;
+  std::vector<Vector> vectors;
+  if (outputs.ndim() != 2 || bytes_of(outputs) != output_bytes()) throw std::invalid_argument("outputs don't fit the program");
+  int64_t samples = int64_t(outputs.shape(1));
+  for (const Input* input : inputs) {
+    if (input->movement.rows() != samples) throw std::invalid_argument("inputs and outputs need the same rows");
+    for (size_t number = 0; number < input->movement.vectors(); ++number)
+      vectors.push_back({input->movement.vector(number), int32_t(sources.size())});
+    sources.push_back(input->movement.source());
   }
-  return written;
-}
-
-// Runs all segments on one block; adds the written cells of each segment to `written`.
-void run_block(const camc::Program& program, Rows& rows, const int64_t* inputs, int64_t* outputs, int64_t samples,
-               std::vector<std::atomic<int64_t>>& written) {
-  for (size_t segment = 0; segment + 1 < program.segments.size(); ++segment) {
-    int64_t cells = 0;
-    size_t at = program.segments[segment], stop = program.segments[segment + 1];
-    while (at < stop) {
-      size_t end = program.loop_end(at);
-      int steps = program.loop_steps(at, end);
-      for (int step = 0; step < steps; ++step)
-        for (size_t member = at; member < end; ++member) {
-          const camc::Instruction& item = program.code[member];
-          int bit = step - item.start;
-          if (bit >= 0 && bit < item.width) cells += run_bit(program, item, bit, rows, inputs, outputs, samples);
-        }
-      at = end;
-    }
-    written[segment] += cells;
-  }
-}
-
-camc::Program make_program(Words code, Offsets segments, Table table, Offsets starts, int columns, int domains) {
-  return camc::Program({code.data(), code.shape(0)}, {segments.data(), segments.shape(0)}, {table.data(), table.shape(0)},
-                       {starts.data(), starts.shape(0)}, columns, domains);
-}
-
-std::vector<int64_t> run(Words code, Offsets segments, Table table, Offsets starts, int columns, int domains,
-                         Vectors inputs, Results outputs, int threads) {
-  camc::Program program = make_program(code, segments, table, starts, columns, domains);
-  int64_t samples = int64_t(inputs.shape(1));
-  if (samples < 1 || int64_t(outputs.shape(1)) != samples) throw std::invalid_argument("inputs and outputs need the same rows");
+  if (samples < 1) throw std::invalid_argument("expected at least one row");
   if (threads < 1) throw std::invalid_argument("expected at least one thread");
-  program.check_vectors(inputs.shape(0), outputs.shape(0));
-  std::vector<std::atomic<int64_t>> written(segments.shape(0) - 1);
+  program_.check_vectors(vectors.size(), outputs.shape(0));
+  size_t count = schedule_.segments.size() - 1;
+  std::vector<Traced> total(trace ? count : 0);
+  int size = block_size(samples, threads, schedule_.planes), words = kSizes[size];
+  RunBlock run_block = trace ? kernels.traced[size] : kernels.plain[size];
   {
     nb::gil_scoped_release release;
-    std::atomic<int64_t> next{0};
-    std::exception_ptr failure;
     std::mutex guard;
-    auto work = [&] {
-      try {
-        for (int64_t first; (first = next.fetch_add(kBlockRows)) < samples;) {
-          Rows rows(program, first, samples);
-          run_block(program, rows, inputs.data(), outputs.data(), samples, written);
-        }
-      } catch (...) {
+    std::vector<std::unique_ptr<Planes>> idle;
+    int64_t step = 64 * words;
+    parallel((samples + step - 1) / step, threads, [&](int64_t number) {
+      std::unique_ptr<Planes> planes;
+      {
         std::lock_guard<std::mutex> lock(guard);
-        failure = std::current_exception();
+        if (!idle.empty()) planes = std::move(idle.back()), idle.pop_back();
       }
-    };
-    int64_t blocks = (samples + kBlockRows - 1) / kBlockRows;
-    std::vector<std::jthread> pool;
-    for (int64_t extra = 1; extra < std::min<int64_t>(threads, blocks); ++extra) pool.emplace_back(work);
-    work();
-    pool.clear();
-    if (failure) std::rethrow_exception(failure);
+      if (!planes) planes = std::make_unique<Planes>(schedule_.planes, words);
+      std::vector<Traced> traced(total.size());
+      Block block{};
+      block.steps = schedule_.steps.data();
+      block.segments = schedule_.segments.data();
+      block.segment_count = count;
+      block.planes = trace ? planes->clear() : planes->clear(schedule_.cleared);
+      block.sources = sources.data();
+      block.source_count = sources.size();
+      block.inputs = vectors.data();
+      block.first = number * step;
+      block.rows = std::min(step, samples - block.first);
+      block.outputs = outputs.data();
+      block.output_bytes = schedule_.output_bytes;
+      block.samples = samples;
+      block.traced = traced.data();
+      run_block(block);
+      std::lock_guard<std::mutex> lock(guard);
+      idle.push_back(std::move(planes));
+      for (size_t segment = 0; segment < traced.size(); ++segment) {
+        total[segment].written += traced[segment].written;
+        total[segment].toggled += traced[segment].toggled;
+      }
+    });
   }
-  return {written.begin(), written.end()};
+  std::vector<std::pair<int64_t, int64_t>> result;
+  for (size_t segment = 0; segment < total.size(); ++segment)
+    result.emplace_back(total[segment].written + counts_[segment][kUnkeyed] * samples, total[segment].toggled);
+  return result;
 }
 
-std::vector<std::vector<int64_t>> static_counts(Words code, Offsets segments, Table table, Offsets starts, int columns,
-                                                int domains) {
-  return make_program(code, segments, table, starts, columns, domains).static_counts();
+using Table = nb::ndarray<const double, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const bool, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+template <class Item>
+using Tensor3 = nb::ndarray<Item, nb::shape<-1, -1, -1>, nb::c_contig, nb::device::cpu>;
+
+// Steps of real numbers (samples, channels, rest): low + count of thresholds reached, or high - count where `down`.
+template <class Real, class Code>
+void quantise(Tensor3<const Real> values, Table thresholds, Flags down, int64_t low, int64_t high, Tensor3<Code> codes, int threads) {
+  int64_t samples = int64_t(values.shape(0)), channels = int64_t(values.shape(1)), rest = int64_t(values.shape(2));
+  bool fits = int64_t(codes.shape(0)) == samples && int64_t(codes.shape(1)) == channels && int64_t(codes.shape(2)) == rest &&
+              (thresholds.shape(0) == 1 || int64_t(thresholds.shape(0)) == channels) && down.shape(0) == thresholds.shape(0);
+  if (!fits) throw std::invalid_argument("thresholds don't fit the values");
+  int64_t levels = int64_t(thresholds.shape(1)), size = samples * channels * rest;
+  nb::gil_scoped_release release;
+  std::vector<Steps> steps;
+  for (size_t row = 0; row < thresholds.shape(0); ++row) steps.emplace_back(thresholds.data() + int64_t(row) * levels, levels);
+  constexpr int64_t kPiece = 1 << 14;
+  parallel((size + kPiece - 1) / kPiece, threads, [&](int64_t number) {
+    int64_t begin = number * kPiece, end = std::min(begin + kPiece, size);
+    for (int64_t i = begin; i < end;) {
+      size_t row = steps.size() == 1 ? 0 : size_t(i / rest % channels);
+      int64_t stop = std::min(end, (i / rest + 1) * rest);
+      bool falls = down.data()[row];
+      for (; i < stop; ++i) {
+        int64_t count = steps[row].count(double(values.data()[i]));
+        codes.data()[i] = Code(falls ? high - count : low + count);
+      }
+    }
+  });
+}
+
+template <class Real, class Code>
+void define_quantise(nb::module_& m) {
+  m.def("quantise", &quantise<Real, Code>, nb::arg("values").noconvert(), nb::arg("thresholds").noconvert(),
+        nb::arg("down").noconvert(), nb::arg("low"), nb::arg("high"), nb::arg("codes").noconvert(), nb::arg("threads"));
+}
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : available()) names.emplace_back(kernels->name);
+  return names;
 }
 
 }  // namespace
 
+}  // namespace camc
+
 NB_MODULE(_engine, m) {
-  m.doc() = "Executes binary AP programs: searches, tagged writes and counts, as the golden simulator does.";
-  m.def("run", &run, nb::arg("code").noconvert(), nb::arg("segments").noconvert(), nb::arg("table").noconvert(),
-        nb::arg("starts").noconvert(), nb::arg("columns"), nb::arg("domains"), nb::arg("inputs").noconvert(),
-        nb::arg("outputs").noconvert(), nb::arg("threads"));
-  m.def("static_counts", &static_counts, nb::arg("code").noconvert(), nb::arg("segments").noconvert(),
-        nb::arg("table").noconvert(), nb::arg("starts").noconvert(), nb::arg("columns"), nb::arg("domains"));
+  using camc::Engine, camc::Input;
+  m.doc() = "Executes binary AP programs bit by bit, with the outputs and counts of the golden simulator.";
+  m.def("instruction_sets", &camc::instruction_sets);
+  camc::define_quantise<float, int8_t>(m);
+  camc::define_quantise<float, int16_t>(m);
+  camc::define_quantise<float, int64_t>(m);
+  camc::define_quantise<double, int8_t>(m);
+  camc::define_quantise<double, int16_t>(m);
+  camc::define_quantise<double, int64_t>(m);
+  nb::class_<Input>(m, "Input")
+      .def(nb::init<camc::Array>(), nb::arg("tensor"))
+      .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
+                    std::array<int64_t, 2>, int64_t, int>(),
+           nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"), nb::arg("pad"),
+           nb::arg("threads"))
+      .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
+  nb::class_<Engine>(m, "Engine")
+      .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),
+           nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(), nb::arg("columns"),
+           nb::arg("domains"))
+      .def_prop_ro("counts", &Engine::counts)
+      .def_prop_ro("output_bytes", &Engine::output_bytes)
+      .def("run", &Engine::run, nb::arg("inputs"), nb::arg("outputs").noconvert(), nb::arg("threads"), nb::arg("trace"),
+           nb::arg("instruction_set"));
 }

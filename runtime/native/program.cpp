@@ -1,8 +1,12 @@
 #include "program.hpp"
 
+#include <cstdlib>
+
 namespace camc {
 
 namespace {
+
+constexpr int kMaxColumns = 2048, kMaxDomains = 256;
 
 int64_t field(uint64_t word, int at, int bits) { return int64_t(word >> at & ((uint64_t{1} << bits) - 1)); }
 
@@ -11,7 +15,70 @@ Operand operand(uint64_t half) {
           int(field(half, 26, 6))};
 }
 
+// Bits over which two values are compared, as in dialects/isa.py.
+int compared_width(const Operand& a, const Operand& b) {
+  bool mixed = a.is_signed != b.is_signed;
+  return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
+}
+
+// The bounds of one segment: where each column's port stands, and what a step of a loop needs.
+class Ports {
+ public:
+  explicit Ports(int columns) : at_(size_t(columns), 0), needed_(size_t(columns), -1) {}
+
+  void need(size_t number, Cell cell) {
+    int& domain = needed_[cell.column];
+    if (domain < 0) touched_.push_back(cell.column);
+    if (domain >= 0 && domain != cell.domain)
+      Program::fail(number, "two bits that are needed together meet in column c" + std::to_string(cell.column));
+    domain = cell.domain;
+  }
+
+  // Moves one column at once; returns its distance. A step of a single instruction needs each column once.
+  int move(Cell cell) {
+    int distance = std::abs(at_[cell.column] - cell.domain);
+    at_[cell.column] = cell.domain;
+    return distance;
+  }
+
+  void align(Counts& counts) {
+    int longest = 0;
+    for (int column : touched_) {
+      int distance = move({column, needed_[column]});
+      needed_[column] = -1;
+      counts[kColumnSteps] += distance;
+      longest = std::max(longest, distance);
+    }
+    touched_.clear();
+    counts[kShiftSteps] += longest;
+  }
+
+ private:
+  std::vector<int> at_, needed_, touched_;
+};
+
+void add_passes(Counts& counts, const Variant& variant) {
+  counts[kSearches] += variant.searches;
+  counts[kWrites] += variant.writes;
+  counts[kKeyed] += variant.keyed;
+  counts[kUnkeyed] += variant.unkeyed;
+  counts[kMoved] += variant.moves;
+}
+
 }  // namespace
+
+Program::Program(std::pair<const uint64_t*, size_t> words, std::pair<const int32_t*, size_t> segment_starts,
+                 const Table& table, int columns, int domains)
+    : columns(columns), domains(domains) {
+  if (columns < 1 || domains < 1 || columns > kMaxColumns || domains > kMaxDomains)
+    throw std::invalid_argument("impossible geometry");
+  read_table(table);
+  decode(words);
+  for (size_t i = 0; i < segment_starts.second; ++i) segments.push_back(size_t(segment_starts.first[i]));
+  check_segments();
+  for (size_t i = 0; i < code.size(); ++i) check(code[i], i);
+  find_vectors();
+}
 
 // The bit layout is that of dialects/code.py.
 void Program::decode(std::pair<const uint64_t*, size_t> words) {
@@ -35,32 +102,56 @@ void Program::decode(std::pair<const uint64_t*, size_t> words) {
 }
 
 // Nine flags an opcode, then for each pass: keys, writes, and (role, value) pairs of both.
-void Program::read_table(std::pair<const uint8_t*, size_t> table, std::pair<const int32_t*, size_t> starts) {
+void Program::read_table(const Table& table) {
   size_t at = 0;
   auto next = [&] {
-    if (at >= table.second) throw std::invalid_argument("the instruction table is truncated");
-    return table.first[at++];
+    if (at >= table.size) throw std::invalid_argument("the instruction table is truncated");
+    return table.data[at++];
   };
   for (Opcode& row : opcodes_)
     for (bool* flag : {&row.valid, &row.dst_swept, &row.dst_cell, &row.a_swept, &row.a_flag, &row.b_swept, &row.carry,
                        &row.immediate, &row.vector})
       *flag = next() != 0;
-  while (at < table.second) {
-    Pass pass;
-    pass.keys = next();
-    pass.writes = next();
-    if (pass.keys > 4 || pass.writes > 4 || pass.writes < 1) throw std::invalid_argument("a pass has too many columns");
-    for (int k = 0; k < pass.keys; ++k) pass.key[k] = {next(), next()};
-    for (int k = 0; k < pass.writes; ++k) pass.write[k] = {next(), next()};
-    for (const auto& bits : {pass.key, pass.write})
-      for (const Bit& bit : bits)
-        if (bit.role >= kRoles) throw std::invalid_argument("a pass names an unknown role");
-    passes_.push_back(pass);
+  for (size_t op = kOps; op < kOpcodes; ++op)
+    if (opcodes_[op].valid) throw std::invalid_argument("the instruction table has an unknown opcode");
+  std::vector<Variant> passes;
+  while (at < table.size) {
+    Variant pass;
+    int keys = next(), writes = next();
+    if (keys > 4 || writes > 4 || writes < 1) throw std::invalid_argument("a pass has too many columns");
+    for (int k = 0; k < keys + writes; ++k) {
+      uint8_t role = next();
+      next();
+      if (role >= kRoles) throw std::invalid_argument("a pass names an unknown role");
+      (k < keys ? pass.read : pass.written) |= uint8_t(1 << role);
+    }
+    bool latched = (pass.read | pass.written) >> kLatch & 1;
+    pass.moves = latched;
+    pass.searches = keys && !(pass.read >> kLatch & 1);
+    pass.keyed = pass.searches ? keys : 0;
+    pass.writes = !(pass.written >> kLatch & 1);
+    pass.unkeyed = keys ? 0 : writes;
+    pass.read &= uint8_t(~(1 << kLatch));
+    pass.written &= uint8_t(~(1 << kLatch));
+    passes.push_back(pass);
   }
-  starts_.assign(starts.first, starts.first + starts.second);
-  bool ordered = starts_.size() == size_t(kOpcodes) * kVariants + 1 && starts_.front() == 0 &&
-                 starts_.back() == int64_t(passes_.size()) && std::is_sorted(starts_.begin(), starts_.end());
+  bool ordered = table.count == size_t(kOpcodes) * kVariants + 1 && table.starts[0] == 0 &&
+                 table.starts[table.count - 1] == int64_t(passes.size()) &&
+                 std::is_sorted(table.starts, table.starts + table.count);
   if (!ordered) throw std::invalid_argument("the instruction table is malformed");
+  for (size_t index = 0; index < variants_.size(); ++index) {
+    Variant& sum = variants_[index];
+    for (int pass = table.starts[index]; pass < table.starts[index + 1]; ++pass) {
+      const Variant& item = passes[size_t(pass)];
+      sum.read |= item.read;
+      sum.written |= item.written;
+      sum.searches += item.searches;
+      sum.writes += item.writes;
+      sum.keyed += item.keyed;
+      sum.unkeyed += item.unkeyed;
+      sum.moves += item.moves;
+    }
+  }
 }
 
 void Program::check_segments() const {
@@ -71,72 +162,107 @@ void Program::check_segments() const {
     if (segments[i] > 0 && !code[segments[i] - 1].last) fail(segments[i] - 1, "the last bit loop of a segment is never ended");
 }
 
-void Program::check_place(size_t number, int column, int domain, int width) const {
-  if (column >= columns || domain + width > domains)
-    fail(number, "c" + std::to_string(column) + "[" + std::to_string(domain) + ":" + std::to_string(domain + width) +
-                     "] lies outside the array");
-}
-
-// The bounds that memory safety needs; dialects/isa.py has the rules of the machine, which the assembler checks too.
-void Program::check(const Instruction& item, size_t number) const {
+std::pair<Cell, int> Program::place_of(const Instruction& item, Role role) const {
   const Opcode& row = opcodes_[item.op];
-  if (item.width < 1) fail(number, "its width is zero");
-  if (row.dst_swept || row.dst_cell) check_place(number, item.dst.column, item.dst.domain, row.dst_swept ? item.width : 1);
-  if (row.carry) check_place(number, item.carry.column, item.carry.domain, 1);
-  if (row.a_flag) check_place(number, item.a.column, item.a.domain, 1);
-  if (row.a_swept) check_place(number, item.a.column, item.a.domain, std::max(item.a.width, 1));
-  if (row.b_swept) check_place(number, item.b.column, item.b.domain, std::max(item.b.width, 1));
+  switch (role) {
+    case kDst:
+      return {item.dst, row.dst_swept ? item.width : row.dst_cell};
+    case kA:
+      return {{item.a.column, item.a.domain}, row.a_flag ? 1 : row.a_swept ? item.a.width : 0};
+    case kB:
+      return {{item.b.column, item.b.domain}, row.b_swept ? item.b.width : 0};
+    case kCarry:
+      return {item.carry, row.carry};
+    default:
+      return {{}, 0};
+  }
 }
 
-std::vector<std::vector<int64_t>> Program::static_counts() const {
-  enum { kInstructions, kLoops, kSearches, kWrites, kKeyed, kShiftSteps, kColumnSteps, kMoved, kCounts };
-  std::vector<std::vector<int64_t>> result;
-  std::vector<int> ports(size_t(columns), 0), needed(size_t(columns), -1);
-  std::vector<int> touched;
-  auto need = [&](size_t number, Cell cell) {
-    if (needed[cell.column] < 0) touched.push_back(cell.column);
-    if (needed[cell.column] >= 0 && needed[cell.column] != cell.domain)
-      fail(number, "two bits that are needed together meet in column c" + std::to_string(cell.column));
-    needed[cell.column] = cell.domain;
+// The rules of `check` in dialects/isa.py.
+void Program::check(const Instruction& item, size_t number) const {
+  if (item.width < 1) fail(number, "its width is zero");
+  std::array<int, kLatch> column;
+  for (Role role : {kDst, kA, kB, kCarry}) {
+    auto [cell, width] = place_of(item, role);
+    column[role] = width ? cell.column : -1 - role;
+    if (width && (cell.column >= columns || cell.domain + width > domains))
+      fail(number, "c" + std::to_string(cell.column) + "[" + std::to_string(cell.domain) + ":" +
+                       std::to_string(cell.domain + width) + "] lies outside the array");
+  }
+  auto meet = [&](Role role, Role other) {
+    if (column[role] == column[other])
+      fail(number, "two bits that are needed together meet in column c" + std::to_string(column[role]));
   };
+  for (Role other : {kA, kB, kCarry}) meet(kDst, other);
+  for (Role other : {kA, kB}) meet(kCarry, other);
+  // Both sources may be the same value, as in D = A + A.
+  if (item.a != item.b) meet(kA, kB);
+  int width = item.op == kCmpGev ? compared_width(item.a, item.b) : item.a.width;
+  bool compares = item.op == kCmpGe || item.op == kCmpGev;
+  if (compares || item.op == kOut) {
+    if (item.width != width) fail(number, "its width is not that of its sources");
+    if (item.a.shift || item.b.shift) fail(number, "a source of it can't be shifted");
+  }
+  if (item.op == kSetIf && (item.a.width != 1 || item.a.is_signed || item.a.shift)) fail(number, "its flag is no single cell");
+  if (item.op == kCmpGe) {
+    int bits = std::min(width - item.a.is_signed, 32);
+    int64_t limit = int64_t{1} << bits, low = item.a.is_signed ? -limit : 0;
+    if (item.imm < low || item.imm >= limit) fail(number, "its immediate is no value of its source");
+  }
+  if (opcodes_[item.op].vector && item.imm < 0) fail(number, "a vector's number can't be negative");
+}
+
+void Program::find_vectors() {
+  for (size_t i = 0; i < code.size(); ++i) {
+    if (!opcodes_[code[i].op].vector) continue;
+    bool input = opcodes_[code[i].op].dst_swept;
+    size_t& last = input ? last_input_ : last_output_;
+    bool& any = input ? has_input_ : has_output_;
+    if (!any || code[i].imm > code[last].imm) last = i;
+    any = true;
+  }
+}
+
+void Program::check_vectors(size_t inputs, size_t outputs) const {
+  auto refuse = [&](size_t number) { fail(number, "there is no vector " + std::to_string(code[number].imm)); };
+  if (has_input_ && size_t(code[last_input_].imm) >= inputs) refuse(last_input_);
+  if (has_output_ && size_t(code[last_output_].imm) >= outputs) refuse(last_output_);
+}
+
+std::vector<Counts> Program::static_counts() const {
+  std::vector<Counts> result;
+  Ports ports(columns);
   for (size_t segment = 0; segment + 1 < segments.size(); ++segment) {
-    std::vector<int64_t> counts(kCounts, 0);
+    Counts counts{};
     counts[kInstructions] = int64_t(segments[segment + 1] - segments[segment]);
-    for (size_t at = segments[segment]; at < segments[segment + 1];) {
-      size_t end = loop_end(at);
+    for (size_t at = segments[segment], end; at < segments[segment + 1]; at = end) {
+      end = loop_end(at);
       ++counts[kLoops];
       for (int step = 0, steps = loop_steps(at, end); step < steps; ++step) {
+        int longest = 0;
         for (size_t member = at; member < end; ++member) {
           const Instruction& item = code[member];
           int bit = step - item.start;
           if (bit < 0 || bit >= item.width) continue;
-          Roles cells = roles_of(*this, item, bit);
-          auto [begin, stop] = passes_of(item, bit);
-          for (const Pass* pass = begin; pass != stop; ++pass) {
-            for (int k = 0; k < pass->keys; ++k)
-              if (pass->key[k].role != kLatch) need(member, cells[pass->key[k].role]);
-            for (int k = 0; k < pass->writes; ++k)
-              if (pass->write[k].role != kLatch) need(member, cells[pass->write[k].role]);
-            bool latched = pass->keys && pass->key[0].role == kLatch, sent = pass->write[0].role == kLatch;
-            if (pass->keys && !latched) ++counts[kSearches], counts[kKeyed] += pass->keys;
-            counts[kWrites] += !sent;
-            counts[kMoved] += latched || sent;
+          const Variant& variant = variant_of(item, bit);
+          add_passes(counts, variant);
+          auto cells = cells_of(item, bit);
+          for (Role role : {kDst, kA, kB, kCarry}) {
+            if (!(variant.used() >> role & 1)) continue;
+            if (end - at > 1) {
+              ports.need(member, cells[role]);
+            } else {
+              int distance = ports.move(cells[role]);
+              counts[kColumnSteps] += distance;
+              longest = std::max(longest, distance);
+            }
           }
         }
-        int longest = 0;
-        for (int column : touched) {
-          int distance = std::abs(ports[column] - needed[column]);
-          ports[column] = needed[column];
-          needed[column] = -1;
-          counts[kColumnSteps] += distance;
-          longest = std::max(longest, distance);
-        }
-        touched.clear();
         counts[kShiftSteps] += longest;
+        ports.align(counts);
       }
-      at = end;
     }
-    result.push_back(std::move(counts));
+    result.push_back(counts);
   }
   return result;
 }

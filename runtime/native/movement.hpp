@@ -1,0 +1,47 @@
+// The vectors that a program receives, read from where they are: a matrix of any strides, or windows of images.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "step.hpp"
+
+namespace camc {
+
+// A tensor of signed integers of 8, 16, 32 or 64 bits; strides in bytes.
+template <int Rank>
+struct Tensor {
+  const uint8_t* data;
+  int bytes;
+  int64_t shape[Rank], strides[Rank];
+};
+
+// Kernel, strides and dilations are (height, width), pads top, left, bottom, right, as in dialects/window.py.
+struct Window {
+  int64_t kernel[2], strides[2], pads[4], dilations[2];
+};
+
+// A tensor as rows and vectors.
+class Movement {
+ public:
+  // Rows and features as they are; the tensor's memory must outlive this.
+  explicit Movement(const Tensor<2>& tensor);
+
+  // Rows are positions of the window, by sample and row-major; vectors its elements, by channel. Copies the images.
+  Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads);
+
+  int64_t rows() const { return rows_; }
+  size_t vectors() const { return offsets_.size(); }
+  const Source& source() const { return source_; }
+  const uint8_t* vector(size_t number) const { return data_ + offsets_[number]; }
+
+ private:
+  Source source_{};
+  const uint8_t* data_ = nullptr;
+  int64_t rows_ = 0;
+  std::vector<int64_t> offsets_;
+  std::unique_ptr<uint8_t[]> copy_;
+};
+
+}  // namespace camc

@@ -1,0 +1,22 @@
+// Turns a program into the engine's steps: planes for the places in use, bit loops in an order that can be run fast.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "program.hpp"
+
+namespace camc {
+
+struct Schedule {
+  std::vector<Step> steps;
+  std::vector<size_t> segments;  // the steps where they start, and the end
+  uint32_t planes = 1;           // plane 0 is zero and never written
+  std::vector<std::pair<uint32_t, uint32_t>> cleared;  // planes [begin, end) that are read before they are written
+  int output_bytes = 1;          // of an item of the outputs, so that every value fits
+
+  explicit Schedule(const Program& program);
+};
+
+}  // namespace camc

@@ -1,0 +1,189 @@
+"""Random and damaged AP programs for the native engine, compared with the golden simulator.
+
+The tests run a short version. A long one, also with a sanitized build of the engine (CMake option CAMC_SANITIZE):
+
+    python tests/engine_fuzz.py --instructions 1000000 --damaged 100000
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from time import monotonic
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from camc_testing import random_bundle, random_loop, random_target, whole_memory
+
+from dialects.code import BYTES_PER_INSTRUCTION, decode, encode
+from dialects.errors import ProgramError
+from dialects.isa import Cell, Instruction, Op
+from dialects.target import Target
+from dialects.tensors import IntArray
+from dialects.window import Ints
+from runtime import engine
+from runtime.counts import Counts
+from runtime.simulator import Simulator
+
+INPUTS = 3
+ROWS = (1, 63, 64, 65, 128, 200, 256, 257, 511, 512, 513, 1025)
+
+
+class Case(NamedTuple):
+    """A program of several segments, its inputs (vectors, rows) and the number of its outputs."""
+
+    target: Target
+    segments: list[list[Instruction]]
+    inputs: IntArray
+    outputs: int
+
+
+def random_inputs(rng: np.random.Generator, rows: int) -> IntArray:
+    limit = int(rng.choice([4, 1 << 12, 1 << 62]))
+    return rng.integers(-limit, limit, size=(INPUTS, rows))
+
+
+def random_case(rng: np.random.Generator, rows: int, loops: int = 20) -> Case:
+    """Random segments, some of them empty; the last one reads out every bit of the memory."""
+    target = random_target(rng)
+    fill = [
+        Instruction(Op.IN, Cell(column, 0), min(target.domains, 20), imm=int(rng.integers(INPUTS)))
+        for column in range(target.columns)
+    ]
+    segments = [fill] if rng.random() < 0.5 else []
+    for _ in range(int(rng.integers(1, 4))):
+        code: list[Instruction] = []
+        for _ in range(int(rng.integers(0, loops))):
+            make = random_bundle if rng.random() < 0.3 else random_loop
+            code += make(rng, target.geometry, INPUTS, 2)
+        segments.append(code)
+    segments.append(whole_memory(target.geometry, 2))
+    return Case(target, segments, random_inputs(rng, rows), 2 + len(segments[-1]))
+
+
+def run_golden(case: Case) -> tuple[IntArray, list[Counts]]:
+    rows = case.inputs.shape[1]
+    outputs = np.zeros((case.outputs, rows), dtype=np.int64)
+    simulator = Simulator(case.target, rows)
+    return outputs, [simulator.run("test", code, case.inputs, outputs) for code in case.segments]
+
+
+def run_native(
+    case: Case, threads: int = 1, *, trace: bool = True, instruction_set: str = engine.INSTRUCTION_SETS[0]
+) -> tuple[Ints, list[Counts]]:
+    segments = [encode(code) for code in case.segments]
+    outputs, counts = engine.run(
+        case.target, segments, [case.inputs.T], case.outputs, threads, trace=trace, instruction_set=instruction_set
+    )
+    return outputs.T, counts
+
+
+def untraced(counts: Sequence[Counts]) -> list[Counts]:
+    return [replace(each, written_row_cells=None, toggled_row_cells=None) for each in counts]
+
+
+def check_equal(case: Case, threads: Sequence[int] = (1, 2)) -> None:
+    """All instruction sets, traced or not, on any number of threads."""
+    outputs, counts = run_golden(case)
+    for number, name, trace in product(threads, engine.INSTRUCTION_SETS, (False, True)):
+        found, native = run_native(case, number, trace=trace, instruction_set=name)
+        assert np.array_equal(found, outputs)
+        assert native == (counts if trace else untraced(counts))
+
+
+# Damaged code.
+
+
+def damaged(rng: np.random.Generator, case: Case) -> list[bytes]:
+    """The case's code with bits flipped, bytes or fields replaced, instructions dropped, ends or bounds moved."""
+    code = bytearray(b"".join(encode(part) for part in case.segments))
+    for _ in range(int(rng.choice([0, 1, 1, 2, 8, 64]))):
+        at = int(rng.integers(len(code)))
+        code[at] = int(rng.integers(256)) if rng.random() < 0.3 else code[at] ^ 1 << int(rng.integers(8))
+    if rng.random() < 0.1:
+        code[:] = rng.bytes(len(code))
+    if rng.random() < 0.3:
+        # A valid opcode and a clear top let random fields through to the bounds checks.
+        for at in range(0, len(code), BYTES_PER_INSTRUCTION):
+            code[at] = code[at] & 0xE0 | int(rng.integers(1, 14)) if rng.random() < 0.2 else code[at]
+            code[at + 7] = 0
+    if rng.random() < 0.1:
+        del code[int(rng.integers(len(code))) :]
+    if rng.random() < 0.2:
+        at = int(rng.integers(len(code) // 16 + 1)) * 16
+        del code[at : at + 16 * int(rng.integers(1, 4))]
+    grain = 1 if rng.random() < 0.1 else BYTES_PER_INSTRUCTION
+    cuts = sorted(int(cut) * grain for cut in rng.integers(0, len(code) // grain + 1, size=int(rng.integers(0, 4))))
+    return [bytes(code[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(code)], strict=True)]
+
+
+def try_damaged(rng: np.random.Generator, case: Case, compare: bool) -> str:
+    """What became of a damaged program; the golden simulator must refuse the same ones and agree on the others."""
+    segments, threads, trace = damaged(rng, case), int(rng.integers(1, 3)), bool(rng.integers(2))
+    name = str(rng.choice(engine.INSTRUCTION_SETS))
+    try:
+        outputs, counts = engine.run(
+            case.target, segments, [case.inputs.T], case.outputs, threads, trace=trace, instruction_set=name
+        )
+    except ProgramError as error:
+        assert error.message
+        if compare:
+            with pytest.raises(ProgramError):
+                run_golden(case._replace(segments=[list(decode(segment)) for segment in segments]))
+        return "refused"
+    assert outputs.shape == (case.inputs.shape[1], case.outputs)
+    if not compare:
+        return "ran"
+    golden, expected = run_golden(case._replace(segments=[list(decode(segment)) for segment in segments]))
+    assert np.array_equal(outputs.T, golden)
+    assert counts == (expected if trace else untraced(expected))
+    return "equal"
+
+
+def fuzz_damaged(seed: int, tries: int) -> Counter[str]:
+    """How many damaged programs were refused, ran, or ran as in the golden simulator."""
+    rng = np.random.default_rng(seed)
+    found = Counter[str]()
+    for number in range(tries):
+        if number % 25 == 0:
+            case = random_case(rng, int(rng.choice([1, 2, 65, 513], p=[0.5, 0.3, 0.15, 0.05])), loops=4)
+        found[try_damaged(rng, case, compare=number % 10 == 0)] += 1
+    return found
+
+
+def fuzz_random(seed: int, instructions: int) -> Counter[str]:
+    """Runs random programs of at least that many instructions; raises AssertionError at the first difference."""
+    rng = np.random.default_rng(seed)
+    found = Counter[str]()
+    while found["instructions"] < instructions:
+        case = random_case(rng, int(rng.choice(ROWS)), loops=40)
+        check_equal(case, (int(rng.integers(1, 4)),))
+        for item in (item for code in case.segments for item in code):
+            found[item.op.name.lower()] += 1
+            found["instructions"] += 1
+            found["members of longer loops"] += not item.last
+        found["programs"] += 1
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--instructions", type=int, default=1_000_000, help="instructions of random programs")
+    parser.add_argument("--damaged", type=int, default=100_000, help="damaged programs")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    print("instruction sets:", ", ".join(engine.INSTRUCTION_SETS))
+    begin = monotonic()
+    found = fuzz_random(options.seed, options.instructions)
+    print(f"no difference in {monotonic() - begin:.0f} s:", ", ".join(f"{n:,} {name}" for name, n in found.items()))
+    begin = monotonic()
+    found = fuzz_damaged(options.seed, options.damaged)
+    print(f"damaged, {monotonic() - begin:.0f} s:", ", ".join(f"{n:,} {name}" for name, n in sorted(found.items())))
+
+
+if __name__ == "__main__":
+    main()
