@@ -32,7 +32,6 @@ INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
 Float32Array = NDArray[np.float32]
 
 _CODES = {8: np.int8, 16: np.int16, 64: np.int64}
-_CODES = {8: np.int8, 16: np.int16, 64: np.int64}
 _ROLES = {"D": 0, "A": 1, "B": 2, "C": 3, "T": 4}
 _OPCODES = 32
 _PROGRAMS = 256

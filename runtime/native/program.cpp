@@ -209,7 +209,7 @@ void Program::check(const Instruction& item, size_t number) const {
     int64_t limit = int64_t{1} << bits, low = item.a.is_signed ? -limit : 0;
     if (item.imm < low || item.imm >= limit) fail(number, "its immediate is no value of its source");
   }
-  if (opcodes_[item.op].vector && item.imm < 0) fail(number, "a vector's number can't be negative");
+  if (opcodes_[item.op].vector && item.imm < 0) fail(number, "there is no vector " + std::to_string(item.imm));
 }
 
 void Program::find_vectors() {
