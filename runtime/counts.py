@@ -48,8 +48,9 @@ class Counts:
         return self.written_row_cells is not None and self.toggled_row_cells is not None
 
     def __mul__(self, times: int) -> Counts:
-        values: list[Any] = [getattr(self, item.name) for item in fields(self)]
-        return Counts(*(None if value is None else value * times for value in values))
+        values = (getattr(self, item.name) for item in fields(self))
+        products: list[Any] = [None if value is None else value * times for value in values]
+        return Counts(*products)
 
     @property
     def cycles(self) -> int:

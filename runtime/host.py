@@ -14,7 +14,7 @@ from dialects.errors import InputError
 from dialects.ranges import Range
 from dialects.scores import Scores
 from dialects.target import Target
-from dialects.tensors import FloatArray, FloatThresholds
+from dialects.tensors import FloatArray, FloatThresholds, IntArray
 from dialects.window import Ints, Rows, Windows
 from runtime import engine as native
 from runtime.counts import Counts
