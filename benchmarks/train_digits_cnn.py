@@ -8,7 +8,7 @@ Every convolution is followed by batch norm and a 4-bit quantiser, unsigned behi
 block adds, the end of its branch and a downsampled shortcut, is quantised without ReLU, signed, and
 with the scale of the other side, so that the addition is one of integers.
 
-Training, split, forms and files are those of train_digits_mlp.py; zoo.py writes the graphs.
+Training, split, forms and files are those of train_digits_mlp.py; onnx_writer.py writes the graphs.
 
     python benchmarks/train_digits_cnn.py [--out DIR] [--seed N] [--validate]
 
@@ -23,27 +23,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from digits_mlp_forms import BITS, CLASSES, INPUT_SCALE, Doubles, Floats, qdq_logits, qonnx_logits
+from onnx_writer import Levels, Network, Norm, Value, Weights, report
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor, nn
 from train_digits_mlp import (
-    BITS,
-    CLASSES,
-    INPUT_SCALE,
     LEARNING_RATE,
     OUT,
-    Doubles,
-    Floats,
     Quantiser,
     Samples,
     TernaryLinear,
     check_agreement,
     digits,
-    qdq_logits,
-    qonnx_logits,
     straight_through,
     to_numpy,
 )
-from zoo import Levels, Network, Norm, Value, Weights, report
 
 NAME = "digits_cnn"
 

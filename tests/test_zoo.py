@@ -29,6 +29,7 @@ def load_zoo() -> ModuleType:
 
 
 zoo = load_zoo()
+QONNX_DOMAIN = "qonnx.custom_op.general"
 
 # Eight channels and 16x16 images (32x32 where five halvings need them), four of them.
 SMALL = zoo.Options(width=0.125, side=16, images=4)
@@ -43,7 +44,7 @@ SMALL_NETWORKS = {
 class Quant(OpRun):
     """QONNX's quantiser, rounding half to even."""
 
-    op_domain = zoo.QONNX_DOMAIN
+    op_domain = QONNX_DOMAIN
 
     def _run(self, x, scale, zero_point, bits, narrow=None, signed=None, rounding_mode=None):
         lowest = -(2 ** (int(bits) - 1)) + narrow if signed else 0
