@@ -1,11 +1,13 @@
 """ResNet-18's layers, random ternary with 80% zeros: additions, AP cycles and live bits of their adder graphs.
 
-    python benchmarks/resnet18_layers.py [--effort N] [--threads N] [--curve] [--additions]
+    python benchmarks/resnet18_layers.py [--effort N] [--threads N] [--budget PERCENT]
+                                         [--curve] [--budgets] [--additions]
 
-Under 256 columns of 64 domains, less two reserved columns and 10% for fragmentation. `date24` is the flow of the DATE
-2024 paper on the same cost model: one kernel per input channel, greedy sharing inside, accumulation in place at the
-width of the final accumulator. Seconds include everything, the proofs too. --curve repeats with every effort;
---additions shows what is reached where memory is unlimited and additions are counted.
+Under 256 columns of 64 domains, less two reserved columns and 10% for fragmentation. Layers are split into parts of
+their outputs, which read the inputs again: the bits that are moved are shown. `date24` is the flow of the DATE 2024
+paper on the same cost model: one kernel per input channel, greedy sharing inside, accumulation in place at the width
+of the final accumulator. Seconds include everything, the proofs too. --curve repeats with every effort, --budgets with
+other shares of a row; --additions shows what is reached where memory is unlimited and additions are counted.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,8 +29,11 @@ from dialects.ranges import Range
 from passes.adder_graph_search import Kernel, prove, share_many
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
+from passes.layer_split import SplitOptions, output_parts
 
-BUDGET_BITS = (256 - 2) * 64 * 9 // 10
+BITS = (256 - 2) * 64
+BITS_SHARE, SPLIT_SHARE = 90, 80
+"""Percent of a row's bits that graphs may take, and that parts are planned for: the search takes a little more."""
 UNSIGNED, SIGNED = Range(0, 15), Range(-128, 127)
 
 
@@ -87,7 +93,7 @@ def date24(matrix: Matrix, shape: Shape) -> tuple[int, int]:
     started = np.zeros(len(matrix), dtype=bool)
     for graph in share_many(kernels, effort=0, threads=2):
         additions += len(graph.node_table)
-        cycles += evaluate(graph, area).cycles
+        cycles += evaluate(graph).cycles
         for output, (ref, _, _) in enumerate(graph.outputs):
             if ref >= 0:
                 cycles += accumulation(graph.ranges[ref], widths[output], not started[output])
@@ -108,62 +114,110 @@ def bound(matrix: Matrix) -> int:
     return len({max(row, tuple(-entry for entry in row)) for row in rows})
 
 
-class Result(NamedTuple):
-    """A layer's numbers."""
+class Solved(NamedTuple):
+    """A layer in parts: sums over them, and what it took."""
 
-    unshared: Candidate
-    date_additions: int
-    date_cycles: int
-    best: Candidate
+    parts: int
+    additions: int
+    cycles: int
+    live_bits: int
+    moved_bits: int
+    """of a row, into the array and out of it"""
     seconds: float
     prove_seconds: float
 
 
-def solve(matrix: Matrix, shape: Shape, effort: int, threads: int) -> tuple[Candidate, float, float]:
-    """The chosen graph, seconds in all, and seconds of its proof."""
-    inputs = [shape.span] * matrix.shape[1]
-    begin = time.perf_counter()
-    best = choose(matrix, inputs, Options(BUDGET_BITS, effort, threads=threads))
-    seconds = time.perf_counter() - begin
-    if best is None:
-        raise SystemExit(f"{shape.name} doesn't fit {BUDGET_BITS} bits")
-    begin = time.perf_counter()
-    prove(best.graph, matrix)
-    return best, seconds, time.perf_counter() - begin
+class Optimizer:
+    """What apv-split and apv-share do, layer by layer, on numpy matrices."""
+
+    def __init__(self, effort: int, threads: int, budget: int):
+        self.budget, self.effort, self.threads = budget, effort, threads
+        self.parts_by_shape: dict[tuple[int, ...], int] = {}
+
+    def solve(self, matrix: Matrix, shape: Shape) -> Solved:
+        """The layer's graphs, proved."""
+        inputs = [shape.span] * matrix.shape[1]
+        begin = time.perf_counter()
+        if matrix.shape not in self.parts_by_shape:
+            split = SplitOptions(self.budget * SPLIT_SHARE // BITS_SHARE)
+            self.parts_by_shape[matrix.shape] = output_parts(matrix, inputs, split)
+        parts = np.array_split(matrix, self.parts_by_shape[matrix.shape])
+        options = Options(self.budget, self.effort)
+        with ThreadPoolExecutor(self.threads) as pool:
+            first = self._fitting(choose(parts[0], inputs, options), shape)
+            rest = pool.map(lambda part: choose(part, inputs, options, first.grouping), parts[1:])
+            found = [first, *(self._fitting(one, shape) for one in rest)]
+        seconds = time.perf_counter() - begin
+        begin = time.perf_counter()
+        for part, candidate in zip(parts, found, strict=True):
+            prove(candidate.graph, part)
+        proof = time.perf_counter() - begin
+        read = sum(int(part.any(axis=0).sum()) for part in parts) * shape.span.width
+        return Solved(
+            len(parts),
+            sum(one.additions for one in found),
+            sum(one.cycles for one in found),
+            max(one.live_bits for one in found),
+            read + len(matrix) * UNSIGNED.width,
+            seconds,
+            proof,
+        )
+
+    def _fitting(self, found: Candidate | None, shape: Shape) -> Candidate:
+        if found is None:
+            raise SystemExit(f"{shape.name} doesn't fit {self.budget} bits")
+        return found
 
 
-def table(effort: int, threads: int) -> None:
-    print(f"effort {effort}, {threads} threads, {BUDGET_BITS} bits a row; additions and cycles in thousands")
-    print(f"{'layer':<14} {'outputs x inputs':>16}  unshared  date24   ours  bound   ", end="")
-    print("cycles: date24    ours  ratio  live  group     s")
-    total = np.zeros(7)
+def table(effort: int, threads: int, budget: int) -> None:
+    print(f"effort {effort}, {threads} threads, {budget} bits a row; additions, cycles and moved bits in thousands")
+    print(f"{'layer':<12} {'outputs x inputs':>16} unshared  date24   ours  bound   ", end="")
+    print("cycles: date24   ours  ratio  live parts moved     s")
+    optimizer, total = Optimizer(effort, threads, budget), np.zeros(8)
     for name, shape, matrix in layers():
-        before = evaluate(unshared(matrix, [shape.span] * matrix.shape[1]), 0)
+        before = evaluate(unshared(matrix, [shape.span] * matrix.shape[1]))
         date_additions, date_cycles = date24(matrix, shape)
-        best, seconds, proof = solve(matrix, shape, effort, threads)
-        lower = bound(matrix)
-        row = (before.additions, date_additions, best.additions, date_cycles, best.cycles, seconds, proof)
-        total += row
-        size = f"{matrix.shape[0]} x {matrix.shape[1]}"
+        ours = optimizer.solve(matrix, shape)
+        total += (
+            before.additions,
+            date_additions,
+            ours.additions,
+            date_cycles,
+            ours.cycles,
+            ours.moved_bits,
+            ours.seconds,
+            ours.prove_seconds,
+        )
         print(
-            f"{name:<14} {size:>16}  {row[0] / 1e3:8.1f} {row[1] / 1e3:7.1f} {row[2] / 1e3:6.1f} {lower / 1e3:6.2f} "
-            f"{row[3] / 1e3:16.0f} {row[4] / 1e3:7.0f} {row[4] / row[3]:6.3f} {best.live_bits:5} {best.group:6} "
-            f"{seconds:5.2f}",
+            f"{name:<12} {matrix.shape[0]:>7} x {matrix.shape[1]:<6} {before.additions / 1e3:8.1f} "
+            f"{date_additions / 1e3:7.1f} {ours.additions / 1e3:6.1f} {bound(matrix) / 1e3:6.2f} "
+            f"{date_cycles / 1e3:16.0f} {ours.cycles / 1e3:6.0f} {ours.cycles / date_cycles:6.3f} {ours.live_bits:5} "
+            f"{ours.parts:5} {ours.moved_bits / 1e3:5.0f} {ours.seconds:5.2f}",
             flush=True,
         )
     print(
-        f"{'total':<31}  {total[0] / 1e3:8.1f} {total[1] / 1e3:7.1f} {total[2] / 1e3:6.1f} {'':6} "
-        f"{total[3] / 1e3:16.0f} {total[4] / 1e3:7.0f} {total[4] / total[3]:6.3f} {'':12} {total[5]:5.2f}"
+        f"{'total':<29} {total[0] / 1e3:8.1f} {total[1] / 1e3:7.1f} {total[2] / 1e3:6.1f} {total[3] / 1e3:23.0f} "
+        f"{total[4] / 1e3:6.0f} {total[4] / total[3]:6.3f} {'':11} {total[5] / 1e3:5.0f} {total[6]:5.2f}"
     )
-    print(f"proofs: {total[6]:.2f} s, {100 * total[6] / total[5]:.1f}% of the optimiser's time")
+    print(f"with a cycle for each moved bit, date24's inputs for nothing: {(total[4] + total[5]) / total[3]:.3f}")
+    print(f"proofs: {total[7]:.2f} s, {100 * total[7] / total[6]:.1f}% of the optimiser's time")
 
 
-def curve(threads: int) -> None:
+def curve(threads: int, budget: int) -> None:
     print("effort: seconds, cycles in thousands")
     for effort in range(len(EFFORTS)):
-        found = [solve(matrix, shape, effort, threads)[:2] for _, shape, matrix in layers()]
-        cycles = sum(best.cycles for best, _ in found)
-        print(f"{effort}: {sum(seconds for _, seconds in found):.1f} s, {cycles / 1e3:.0f}", flush=True)
+        optimizer = Optimizer(effort, threads, budget)
+        found = [optimizer.solve(matrix, shape) for _, shape, matrix in layers()]
+        cycles, seconds = sum(one.cycles for one in found), sum(one.seconds for one in found)
+        print(f"{effort}: {seconds:.1f} s, {cycles / 1e3:.0f}", flush=True)
+
+
+def budgets(effort: int, threads: int) -> None:
+    print("share of a row's bits: cycles in thousands")
+    for share in (70, 80, 90, 95, 99):
+        optimizer = Optimizer(effort, threads, BITS * share // 100)
+        cycles = sum(optimizer.solve(matrix, shape).cycles for _, shape, matrix in layers())
+        print(f"{share}%: {cycles / 1e3:.0f}", flush=True)
 
 
 def unlimited(effort: int, threads: int) -> None:
@@ -187,14 +241,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--effort", type=int, default=1, help="0 to 3")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--budget", type=int, default=BITS_SHARE, help="share of a row's bits, in percent")
     parser.add_argument("--curve", action="store_true", help="seconds and cycles of every effort")
+    parser.add_argument("--budgets", action="store_true", help="cycles for several shares of a row's bits")
     parser.add_argument("--additions", action="store_true", help="additions where memory is unlimited")
     arguments = parser.parse_args()
-    table(arguments.effort, arguments.threads)
+    budget = BITS * arguments.budget // 100
+    table(arguments.effort, arguments.threads, budget)
     if arguments.additions:
         unlimited(arguments.effort, arguments.threads)
     if arguments.curve:
-        curve(arguments.threads)
+        curve(arguments.threads, budget)
+    if arguments.budgets:
+        budgets(arguments.effort, arguments.threads)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from runtime.artefact import (
     Activation,
     ArgMax,
     Artefact,
+    Concat,
     Dequantize,
     Execute,
     Gather,
@@ -175,6 +176,8 @@ def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:
         case ScatterOp():
             down, across = ternary.shape_of(op.result)[2:]
             return Scatter(names[op.input], names[op.result], (down, across))
+        case ternary.ConcatOp():
+            return Concat(tuple(names[value] for value in op.inputs), names[op.result])
         case ap.ProgramOp():
             return Execute(
                 tuple(names[value] for value in op.inputs),

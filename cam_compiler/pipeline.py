@@ -27,6 +27,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         # ternary: integer tensors, weights and thresholds
         "convert-ternary-to-apv",
         # apv: adder graphs over column vectors
+        "apv-split",
         "apv-share",
         "convert-apv-to-rtm",
         # rtm: a place for every value

@@ -39,6 +39,12 @@ def _ternary_to_apv() -> type[ModulePass]:
     return ConvertTernaryToApv
 
 
+def _apv_split() -> type[ModulePass]:
+    from passes.apv_split import ApvSplit
+
+    return ApvSplit
+
+
 def _apv_share() -> type[ModulePass]:
     from passes.apv_share import ApvShare
 
@@ -61,6 +67,7 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {"ternary": _ternary, "apv": _apv, 
 
 PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "convert-ternary-to-apv": _ternary_to_apv,
+    "apv-split": _apv_split,
     "apv-share": _apv_share,
     "convert-apv-to-rtm": _apv_to_rtm,
     "convert-rtm-to-ap": _rtm_to_ap,

@@ -24,6 +24,9 @@ def share_layer(
     *,
     groups: int,
     by_sign: bool,
+    by_value: bool,
+    budget_bits: int,
+    resident: bool,
     steps: int,
     seed: int,
     threads: int,
@@ -31,7 +34,8 @@ def share_layer(
     """Tables for a layer whose inputs share in that many groups, which are accumulated one after the other.
 
     `costs` is passes.adder_graph_cost.cost_table(); `steps` of search are spent in all. With `by_sign`, positive and
-    negative terms are summed apart.
+    negative terms are summed apart; with `by_value`, shared values are added to all sums at once. Of several widths of
+    partial sums, the cheapest that fits the budget is taken.
     """
 
 def evaluate(

@@ -19,6 +19,8 @@ prints a line a layer to stderr.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,13 +29,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import apv
-from dialects.adder_graph import AdderGraph
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
 from passes.adder_graph_search import coefficients
-from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
+from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped
 from passes.placement import RESERVED_COLUMNS
 
 
@@ -55,16 +56,40 @@ class ApvShare(ModulePass):
         self._check()
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
-        for index, layer in enumerate(layers):
-            name = layer.layer.data if layer.layer else "linear"
-            progress(index, len(layers), name)
-            before, options = evaluate(layer.graph.data, 0, _resident(layer)), self._options(geometry, _resident(layer))
+        before = [evaluate(layer.graph.data, resident=_resident(layer)) for layer in layers]
+        with ThreadPoolExecutor(self.threads) as pool:
+            for index, after in enumerate(self._shared(layers, before, geometry, pool)):
+                layer = layers[index]
+                name = layer.layer.data if layer.layer else "linear"
+                progress(index, len(layers), name)
+                layer.graph = apv.GraphAttr(after.graph)
+                did(self.name, name, *figures(before[index], after), show=self.stats)
+
+    def _shared(
+        self,
+        layers: Sequence[apv.LinearOp],
+        before: Sequence[Candidate],
+        geometry: Geometry,
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[Candidate]:
+        """The graph of each layer, several at a time; parts of one layer are grouped like its first part."""
+        keys = [(layer.layer, layer.graph.data.inputs) for layer in layers]
+        firsts = {key: index for index, key in reversed(list(enumerate(keys)))}
+
+        def share(index: int, first: Future[Candidate] | None = None) -> Candidate:
+            like = first.result().grouping if first else None
+            layer, options = layers[index], self._options(geometry, _resident(layers[index]))
             if self.group_by == "channel":
-                after = grouped(coefficients(layer.graph.data), before.graph.inputs, layer.inputs_per_channel, options)
-            else:
-                after = share_layer(layer.graph.data, before, self.group, options)
-            layer.graph = apv.GraphAttr(after.graph)
-            did(self.name, name, *figures(before, after), show=self.stats)
+                graph = before[index].graph
+                return grouped(coefficients(graph), graph.inputs, layer.inputs_per_channel, options)
+            return share_layer(before[index], self.group, options, like)
+
+        # First parts are submitted before those that wait for them, so that not all threads can be waiting.
+        found = {index: pool.submit(share, index) for index in sorted(firsts.values())}
+        for index, key in enumerate(keys):
+            if index not in found:
+                found[index] = pool.submit(share, index, found[firsts[key]])
+        return (found[index].result() for index in range(len(layers)))
 
     def _check(self) -> None:
         if self.group and self.group_by != "cost":
@@ -78,16 +103,17 @@ class ApvShare(ModulePass):
 
     def _options(self, geometry: Geometry, resident: bool) -> Options:
         bits = (geometry.columns - RESERVED_COLUMNS) * geometry.domains
-        return Options(bits * self.budget // 100, self.effort, self.seed, self.threads, resident)
+        return Options(bits * self.budget // 100, self.effort, self.seed, 1, resident)
 
 
-def share_layer(graph: AdderGraph, before: Candidate, group: int, options: Options) -> Candidate:
-    """A cheaper graph for the matrix of `graph`, of a fixed group size if that isn't 0, or else `before`."""
+def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:
+    """A cheaper graph for the same matrix, of a fixed group size if that isn't 0, or else `before` itself."""
+    graph = before.graph
     matrix = coefficients(graph)
     if group:
         found = [grouped(matrix, graph.inputs, group, options, by_sign) for by_sign in (False, True)]
         return min(found, key=lambda candidate: candidate.cycles)
-    best = choose(matrix, graph.inputs, options)
+    best = choose(matrix, graph.inputs, options, like)
     return best if best and best.cycles < before.cycles else before
 
 

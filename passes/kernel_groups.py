@@ -1,14 +1,15 @@
 """One optimisation per layer: which inputs share, what is summed apart, in which order, in how many live bits.
 
-A layer's matrix is cut into groups of neighbouring inputs. Within a group common subexpressions are shared, each row is
-one sum, and the sums of the groups are accumulated one group after the other:
+A layer's matrix is cut into groups of neighbouring inputs. Within a group common subexpressions are shared, and the
+sums of the groups are accumulated one group after the other:
 
     group 0: x0 .. x143      shared pairs, 512 sums of 7 to 8 bits   ->   512 accumulators of 8 to 14 bits
     group 1: x144 .. x287    ...                                     ->   the same accumulators, in place
 
-Large groups share more and accumulate less often, small ones need fewer live bits. The fewest groups whose
-accumulators, inputs and temporaries fit the budget of bits a row are found by bisection on a sample, with positive and
-negative terms together or apart, and the cheapest graph by AP cycles wins.
+A group is computed by row (a sum at a time, while shared values wait) or by value (a shared value is added to all sums
+at once, while unfinished sums wait), with positive and negative terms together or apart. Large groups share more and
+accumulate less often, small ones need fewer live bits: the fewest groups that fit the budget of bits a row are found by
+bisection on a sample, and the cheapest graph by AP cycles wins.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ EFFORTS = (0.0, 0.25, 0.75, 2.0)
 _LEAST_GROUP = 4
 _DENSE = 1 << 16
 """Entries of a dense matrix up to which differences between its rows are tried as well."""
+_SMALL = 1 << 17
+"""Non-zero weights up to which all inputs are first tried as one group: about a second."""
 _RETRIES = 8
 
 
@@ -47,12 +50,20 @@ class Options(NamedTuple):
     """Inputs are all in the array from the start, rather than loaded when they are first needed."""
 
 
+class Grouping(NamedTuple):
+    """How a layer is cut and computed: the number of groups, positive terms apart from negative ones, by value."""
+
+    groups: int
+    by_sign: bool
+    by_value: bool
+
+
 class Candidate(NamedTuple):
     """An adder graph for a layer with its cost: AP cycles besides shifting, and the most live bits of a row."""
 
     graph: AdderGraph
-    group: int
-    """Inputs in the largest group; 0 where the graph wasn't grouped."""
+    grouping: Grouping | None
+    """None where the graph wasn't grouped."""
     cycles: int
     live_bits: int
 
@@ -60,10 +71,15 @@ class Candidate(NamedTuple):
     def additions(self) -> int:
         return len(self.graph.node_table)
 
+    @property
+    def group(self) -> int:
+        """Inputs in the largest group, 0 where there are no groups."""
+        return -(-len(self.graph.inputs) // self.grouping.groups) if self.grouping else 0
 
-def evaluate(graph: AdderGraph, group: int, resident: bool = False) -> Candidate:
+
+def evaluate(graph: AdderGraph, grouping: Grouping | None = None, resident: bool = False) -> Candidate:
     """A graph with its cost."""
-    return Candidate(graph, group, *graph_cost(graph, resident))
+    return Candidate(graph, grouping, *graph_cost(graph, resident))
 
 
 class _Problem(NamedTuple):
@@ -73,20 +89,23 @@ class _Problem(NamedTuple):
     inputs: Sequence[Range]
     options: Options
 
-    def solve(self, groups: int, by_sign: bool, steps: int) -> Candidate:
+    def solve(self, grouping: Grouping, steps: int, budget_bits: int) -> Candidate:
         options = self.options
         nodes, outputs = _adder_graph.share_layer(
             self.weights,
             range_table(self.inputs),
             cost_table(),
-            groups=groups,
-            by_sign=by_sign,
+            groups=grouping.groups,
+            by_sign=grouping.by_sign,
+            by_value=grouping.by_value,
+            budget_bits=budget_bits,
+            resident=options.resident,
             steps=steps,
             seed=options.seed % (1 << 64),
             threads=options.threads,
         )
         graph = AdderGraph.of(self.inputs, nodes, outputs)
-        return evaluate(graph, -(-len(self.inputs) // groups), options.resident)
+        return evaluate(graph, grouping, options.resident)
 
     def part(self, begin: int, end: int) -> _Problem:
         columns = np.ascontiguousarray(self.weights[:, begin:end])
@@ -94,31 +113,56 @@ class _Problem(NamedTuple):
 
 
 def grouped(
-    matrix: NDArray[Any], inputs: Sequence[Range], group: int, options: Options, by_sign: bool = False
+    matrix: NDArray[Any],
+    inputs: Sequence[Range],
+    group: int,
+    options: Options,
+    by_sign: bool = False,
+    by_value: bool = False,
 ) -> Candidate:
     """The matrix (outputs, inputs) in groups of at most `group` inputs, whatever their live bits; proved."""
     problem = _Problem(checked_weights(matrix, inputs), inputs, options)
     groups = max(1, -(-len(problem.inputs) // group))
-    found = problem.solve(groups, by_sign, _steps(problem))
+    found = problem.solve(Grouping(groups, by_sign, by_value), _steps(problem), options.budget_bits)
     prove(found.graph, problem.weights)
     return found
 
 
-def choose(matrix: NDArray[Any], inputs: Sequence[Range], options: Options) -> Candidate | None:
-    """The cheapest graph that fits the budget, proved; None if there is none. Threads don't change it."""
+def choose(
+    matrix: NDArray[Any], inputs: Sequence[Range], options: Options, like: Grouping | None = None
+) -> Candidate | None:
+    """The cheapest graph that fits the budget, proved; None if there is none. Threads don't change it.
+
+    `like` is how a layer of the same kind was grouped: taken without further choice if it fits here, too.
+    """
     problem = _Problem(checked_weights(matrix, inputs), inputs, options)
     if not problem.weights.any():
         return None
-    kinds = (True, False) if options.effort else (True,)
-    found = [_fitting(problem, by_sign) for by_sign in kinds]
-    if 2 * np.count_nonzero(problem.weights) > problem.weights.size <= _DENSE:
-        found.append(evaluate(share(problem.weights, inputs, effort=0), 0, options.resident))
-    best = _cheapest(problem, found)
-    if best and best.group and options.effort:
-        searched = _fitting(problem, best is found[0], -(-len(problem.inputs) // best.group), _steps(problem))
-        best = _cheapest(problem, [best, searched])
+    best = None
+    if like:
+        best = _cheapest(problem, [problem.solve(like, _steps(problem), options.budget_bits)])
+    best = best or _best(problem)
     if best:
         prove(best.graph, problem.weights)
+    return best
+
+
+def _best(problem: _Problem) -> Candidate | None:
+    options, steps = problem.options, _steps(problem)
+    found: list[Candidate | None] = []
+    for by_sign in (True, False) if options.effort > 1 or any(span.lo < 0 for span in problem.inputs) else (True,):
+        by_value = _fitting(problem, Grouping(0, by_sign, True), 0)
+        by_row = Grouping(0, by_sign, False)
+        if by_value and by_value.grouping:
+            # By row takes more memory, and doesn't pay with more groups.
+            found += [by_value, problem.solve(by_value.grouping._replace(by_value=False), 0, options.budget_bits)]
+        else:
+            found.append(_fitting(problem, by_row, 0))
+    if 2 * np.count_nonzero(problem.weights) > problem.weights.size <= _DENSE:
+        found.append(evaluate(share(problem.weights, problem.inputs, effort=0), None, options.resident))
+    best = _cheapest(problem, found)
+    if best and best.grouping and steps:
+        best = _cheapest(problem, [best, _fitting(problem, best.grouping, steps)])
     return best
 
 
@@ -131,12 +175,17 @@ def _steps(problem: _Problem) -> int:
     return int(EFFORTS[problem.options.effort] * np.count_nonzero(problem.weights))
 
 
-def _fitting(problem: _Problem, by_sign: bool, groups: int = 0, steps: int = 0) -> Candidate | None:
-    """The graph of the fewest groups that fit, from the given or from a guessed number on."""
+def _fitting(problem: _Problem, kind: Grouping, steps: int) -> Candidate | None:
+    """The graph of the fewest groups that fit, from the given number on, or from a guessed one if that is 0."""
     most = max(1, len(problem.inputs) // _LEAST_GROUP)
-    groups = groups or _guess(problem, by_sign)
+    groups = kind.groups
+    if not groups and np.count_nonzero(problem.weights) <= _SMALL:
+        whole = problem.solve(kind._replace(groups=1), steps, problem.options.budget_bits)
+        if whole.live_bits <= problem.options.budget_bits:
+            return whole
+    groups = groups or _guess(problem, kind)
     for _ in range(_RETRIES):
-        candidate = problem.solve(groups, by_sign, steps)
+        candidate = problem.solve(kind._replace(groups=groups), steps, problem.options.budget_bits)
         if candidate.live_bits <= problem.options.budget_bits:
             return candidate
         if groups == most:
@@ -145,13 +194,13 @@ def _fitting(problem: _Problem, by_sign: bool, groups: int = 0, steps: int = 0) 
     return None
 
 
-def _guess(problem: _Problem, by_sign: bool) -> int:
+def _guess(problem: _Problem, kind: Grouping) -> int:
     """The fewest groups that seem to fit, by bisection: live bits fall with the number of groups."""
     accumulators = _accumulator_bits(problem)
     low, high = 1, max(1, len(problem.inputs) // _LEAST_GROUP)
     while low < high:
         middle = (low + high) // 2
-        if _sampled_bits(problem, middle, by_sign, accumulators) <= problem.options.budget_bits:
+        if _seems_to_fit(problem, kind._replace(groups=middle), accumulators):
             high = middle
         else:
             low = middle + 1
@@ -166,10 +215,11 @@ def _accumulator_bits(problem: _Problem) -> int:
     return sum(Range(*pair).width for pair in zip(low.tolist(), high.tolist(), strict=True))
 
 
-def _sampled_bits(problem: _Problem, groups: int, by_sign: bool, accumulators: int) -> int:
-    """Live bits of a layer, estimated from one group, at whose peak part of its own accumulators isn't there yet."""
-    size = -(-len(problem.inputs) // groups)
+def _seems_to_fit(problem: _Problem, grouping: Grouping, accumulators: int) -> bool:
+    """Whether one group does, at whose peak part of its own accumulators isn't there yet, beside all accumulators."""
+    size = -(-len(problem.inputs) // grouping.groups)
     begin = (len(problem.inputs) - size) // 2
     sample = problem.part(begin, begin + size)
-    live = sample.solve(1, by_sign, 0).live_bits
-    return live if groups == 1 else live + accumulators - _accumulator_bits(sample) * 3 // 4
+    others = 0 if grouping.groups == 1 else accumulators - _accumulator_bits(sample) * 3 // 4
+    room = problem.options.budget_bits - others
+    return sample.solve(grouping._replace(groups=1), 0, room).live_bits <= room

@@ -119,6 +119,14 @@ class Scatter:
 
 
 @dataclass(frozen=True)
+class Concat:
+    """Tensors side by side along the channels: parts of a layer lie in the buffer as one tensor."""
+
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True)
 class Execute:
     """Runs the segments on the array: features of all inputs in, features of all outputs (name, count) out."""
 
@@ -163,7 +171,9 @@ class Activation:
     layer: str
 
 
-HostStep = Quantize | Reshape | Transpose | Take | Gather | Scatter | Execute | Dequantize | ArgMax | Activation
+HostStep = (
+    Quantize | Reshape | Transpose | Take | Gather | Scatter | Concat | Execute | Dequantize | ArgMax | Activation
+)
 
 
 @dataclass(frozen=True)
@@ -206,6 +216,9 @@ class Artefact:
                     values[step.output] = Windows(_raw(values[step.input]), step.window, step.pad)
                 case Scatter():
                     values[step.output] = scatter(_raw(values[step.input]), *step.positions)
+                case Concat():
+                    parts = [_raw(values[name]) for name in step.inputs]
+                    values[step.output] = np.concatenate(parts, axis=1)
                 case Execute():
                     inputs = [cast(Rows, values[name]) for name in step.inputs]
                     counts = [count for _, count in step.outputs]
@@ -267,7 +280,7 @@ def save(artefact: Artefact, path: Path) -> None:
                 entry |= {"input": step.input, "output": step.output, "low": step.result.lo, "high": step.result.hi}
                 entry["thresholds"] = array(f"{number}-thresholds", step.thresholds.array)
                 entry["down"] = list(step.thresholds.down)
-            case Reshape() | Transpose() | Take() | Scatter() | ArgMax() | Activation():
+            case Reshape() | Transpose() | Take() | Scatter() | Concat() | ArgMax() | Activation():
                 entry |= asdict(step)
             case Gather():
                 entry |= {"input": step.input, "output": step.output, "window": asdict(step.window), "pad": step.pad}
@@ -341,6 +354,8 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
             case "Scatter":
                 down, across = entry["positions"]
                 steps.append(Scatter(entry["input"], entry["output"], (int(down), int(across))))
+            case "Concat":
+                steps.append(Concat(tuple(entry["inputs"]), entry["output"]))
             case "Execute":
                 segments = tuple((part["layer"], archive.read(part["code"])) for part in entry["segments"])
                 outputs = tuple((name, count) for name, count in entry["outputs"])
@@ -396,7 +411,7 @@ def _check_names(artefact: Artefact) -> None:
     """Every value is computed before it is used, every type is one that we know; raises ValueError."""
     known = {spec.name for spec in artefact.inputs}
     for step in artefact.steps:
-        inputs = step.inputs if isinstance(step, Execute) else (step.input,)
+        inputs = step.inputs if isinstance(step, Execute | Concat) else (step.input,)
         outputs = [name for name, _ in step.outputs] if isinstance(step, Execute) else [step.output]
         if unknown := set(inputs) - known:
             raise ValueError(f"there is no value '{min(unknown)}'")

@@ -71,12 +71,12 @@ def problems(draw: st.DrawFn) -> tuple[NDArray[np.int64], list[Range]]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(problems(), st.integers(1, 12), st.booleans(), st.integers(0, 2))
+@given(problems(), st.integers(1, 12), st.booleans(), st.booleans(), st.integers(0, 2))
 def test_groups_compute_the_matrix_at_the_cost_of_placement(
-    problem: tuple[NDArray[np.int64], list[Range]], group: int, by_sign: bool, effort: int
+    problem: tuple[NDArray[np.int64], list[Range]], group: int, by_sign: bool, by_value: bool, effort: int
 ) -> None:
     matrix, spans = problem
-    found = grouped(matrix, spans, group, Options(0, effort), by_sign)
+    found = grouped(matrix, spans, group, Options(0, effort), by_sign, by_value)
     assert found.graph.problem() is None
     assert np.array_equal(found.graph.coefficients(), matrix)
     assert np.array_equal(coefficients(found.graph), matrix)
@@ -97,10 +97,12 @@ def test_resident_inputs_live_from_the_start() -> None:
 
 
 @pytest.mark.parametrize("by_sign", [False, True])
-def test_result_does_not_depend_on_threads(by_sign: bool) -> None:
+@pytest.mark.parametrize("by_value", [False, True])
+def test_result_does_not_depend_on_threads(by_sign: bool, by_value: bool) -> None:
     matrix = random_ternary(32, 90)
     first, *others = (
-        grouped(matrix, [NIBBLE] * 90, 18, Options(0, 1, seed=3, threads=threads), by_sign) for threads in (1, 2, 7)
+        grouped(matrix, [NIBBLE] * 90, 18, Options(0, 1, seed=3, threads=threads), by_sign, by_value)
+        for threads in (1, 2, 7)
     )
     assert all(other == first for other in others)
     assert choose(matrix, [NIBBLE] * 90, Options(900)) == choose(matrix, [NIBBLE] * 90, Options(900, threads=2))
@@ -113,10 +115,10 @@ def test_budget_is_kept_and_more_memory_costs_less() -> None:
         best = choose(matrix, spans, Options(budget))
         assert best is not None
         assert best.live_bits <= budget
-        assert best[2:] == evaluate(best.graph, 0)[2:]
+        assert best[2:] == evaluate(best.graph)[2:]
         found.append(best)
     assert found[0].cycles > found[1].cycles > found[2].cycles
-    assert found[0].cycles < 0.75 * evaluate(unshared(matrix, spans), 0).cycles
+    assert found[0].cycles < 0.75 * evaluate(unshared(matrix, spans)).cycles
     assert choose(matrix, spans, Options(500)) is None
 
 
@@ -133,7 +135,7 @@ def test_dense_rows_share_their_differences() -> None:
     matrix = np.random.default_rng(0).choice([-1, 1], size=(64, 64))
     best = choose(matrix, [Range(0, 1)] * 64, Options(1 << 14))
     assert best is not None
-    assert best.cycles <= evaluate(share(matrix, [Range(0, 1)] * 64, effort=0), 0).cycles
+    assert best.cycles <= evaluate(share(matrix, [Range(0, 1)] * 64, effort=0)).cycles
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0), (3, 2)])
@@ -165,7 +167,17 @@ def test_native_arguments_are_checked() -> None:
     for groups, threads, table in ((0, 1, costs), (4, 1, costs), (1, 0, costs), (1, 1, costs[1:])):
         with pytest.raises(ValueError, match="expected"):
             _adder_graph.share_layer(
-                matrix, ranges, table, groups=groups, by_sign=True, steps=0, seed=0, threads=threads
+                matrix,
+                ranges,
+                table,
+                groups=groups,
+                by_sign=True,
+                by_value=True,
+                budget_bits=1000,
+                resident=False,
+                steps=0,
+                seed=0,
+                threads=threads,
             )
     graph = share(matrix, [NIBBLE] * 3)
     with pytest.raises(ValueError, match="expected"):

@@ -81,8 +81,8 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
 }
 
 std::pair<Table, Table> share_layer(const Weights& matrix, const Weights& ranges, const Column& costs,
-                                    std::size_t groups, bool by_sign, std::int64_t steps, std::uint64_t seed,
-                                    int threads) {
+                                    std::size_t groups, bool by_sign, bool by_value, std::int64_t budget_bits,
+                                    bool resident, std::int64_t steps, std::uint64_t seed, int threads) {
     const Kernel kernel = checked_kernel(0, matrix, ranges, steps);
     if (groups < 1 || groups > std::max<std::size_t>(1, kernel.inputs))
         throw nb::value_error("expected at least one group and at most one an input");
@@ -91,7 +91,8 @@ std::pair<Table, Table> share_layer(const Weights& matrix, const Weights& ranges
     Tables solved;
     {
         nb::gil_scoped_release release;
-        solved = solve_layer(kernel, table, {groups, by_sign}, seed, threads);
+        solved = solve_layer(kernel, table, {groups, by_sign, by_value ? Order::by_value : Order::by_row},
+                             {budget_bits, resident}, seed, threads);
     }
     return to_tables(solved);
 }
@@ -130,8 +131,9 @@ NB_MODULE(_adder_graph, module) {
                "After greedy sharing, each kernel's number of steps of search follows. Neither threads nor repetition\n"
                "change the result.");
     module.def("share_layer", &share_layer, nb::arg("matrix").noconvert(), nb::arg("ranges").noconvert(),
-               nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("groups"), nb::arg("by_sign"), nb::arg("steps"),
-               nb::arg("seed"), nb::arg("threads"),
+               nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("groups"), nb::arg("by_sign"),
+               nb::arg("by_value"), nb::arg("budget_bits"), nb::arg("resident"), nb::arg("steps"), nb::arg("seed"),
+               nb::arg("threads"),
                "Tables for a layer whose inputs share in groups, which are accumulated one after the other.");
     module.def("evaluate", &evaluate, nb::arg("ranges").noconvert(), nb::arg("nodes").noconvert(),
                nb::arg("outputs").noconvert(), nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("resident"),

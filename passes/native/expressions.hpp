@@ -126,4 +126,22 @@ private:
     bool searching_ = false;
 };
 
+// Calls `compute(var)` for every variable at or below `start` that isn't known, deepest first; on a stack of its own, as
+// chains of definitions can be long.
+template <typename Known, typename Compute>
+void each_unknown_below(const Expressions& system, Var start, Known known, Compute compute) {
+    if (known(start)) return;
+    std::vector<Var> pending(1, start);
+    while (!pending.empty()) {
+        const Var next = pending.back();
+        const std::size_t before = pending.size();
+        if (!known(next))
+            for (const Term& term : system.row(system.row_of(next)))
+                if (!known(term.var)) pending.push_back(term.var);
+        if (pending.size() > before) continue;
+        pending.pop_back();
+        if (!known(next)) compute(next);
+    }
+}
+
 }  // namespace adder_graph

@@ -39,6 +39,21 @@ public:
         return {number, common, first.negative};
     }
 
+    // Adds a term to a running sum, which keeps one reader.
+    void accumulate(Alias& total, const Alias& term) {
+        if (total.ref < 0) {
+            total = term;
+            return;
+        }
+        total = sum(total, term);
+        expect(total, 1);
+    }
+
+    // Bits of the sum of two values of the same sign.
+    int sum_width(const Alias& a, const Alias& b) const {
+        return combined(interval(a), a.shift, interval(b), b.shift, false).width();
+    }
+
     // Cycles of adding a term to a running sum, which is overwritten from its second term on.
     std::int64_t added(Interval& total, const Interval& term, bool in_place) const {
         const Interval before = total;

@@ -59,19 +59,10 @@ private:
 
     bool known(Var var) const { return values_[var].ref >= 0; }
 
-    // Computes the subexpressions below `var`, deepest first; on a stack of its own, as chains can be long.
     void define(Var var) {
-        pending_.assign(1, var);
-        while (!pending_.empty()) {
-            const Var next = pending_.back();
-            const std::size_t before = pending_.size();
-            if (!known(next))
-                for (const Term& term : system_.row(system_.row_of(next)))
-                    if (!known(term.var)) pending_.push_back(term.var);
-            if (pending_.size() > before) continue;
-            pending_.pop_back();
-            if (!known(next)) values_[next] = sum(system_.row(system_.row_of(next)));
-        }
+        each_unknown_below(
+            system_, var, [&](Var one) { return known(one); },
+            [&](Var next) { values_[next] = sum(system_.row(system_.row_of(next))); });
     }
 
     Alias sum(const Row& terms) {
@@ -115,7 +106,6 @@ private:
     std::vector<Alias> values_;   // of variables
     std::vector<Alias> outputs_;  // of output rows
     std::vector<NodeRow> nodes_;
-    std::vector<Var> pending_;
 };
 
 }  // namespace adder_graph

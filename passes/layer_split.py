@@ -1,0 +1,82 @@
+"""How many parts a layer is split into, each of some of its outputs: by the cost model, on samples of its rows.
+
+    512 outputs x 4608 inputs     ->     12 parts of 43 outputs, each over all 4608 inputs
+
+The accumulators of a part take less of a row, so that more inputs share subexpressions at a time; but each part reads
+the inputs again. A part costs its adder graph's AP cycles and the bits that are moved for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dialects.ranges import Range
+from dialects.tensors import IntArray
+from passes.kernel_groups import Options, choose
+
+_FIRST_SIZE = 32
+"""Outputs of the first part that is tried."""
+
+
+class SplitOptions(NamedTuple):
+    """What a part may cost: bits of a row, and what counts as much as a bit that is moved between buffer and array."""
+
+    budget_bits: int
+    moved_bit_cycles: int = 1
+    threads: int = 1
+
+
+def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptions) -> int:
+    """The number of parts, of nearly equal sizes, that cost least in all; 0 if not even a single output fits."""
+    trials = _Trials(weights, inputs, options)
+    size = min(_FIRST_SIZE, len(weights))
+    while trials.cost(size) is None:
+        if size == 1:
+            return 0
+        size //= 2
+    while size < len(weights) and trials.is_better(min(2 * size, len(weights)), size):
+        size = min(2 * size, len(weights))
+    for larger in (size * 5 // 4, size * 3 // 2):
+        if larger < len(weights) and trials.is_better(larger, trials.best_size):
+            continue
+        break
+    return -(-len(weights) // trials.best_size)
+
+
+class _Trials:
+    """Costs of a layer by the size of its parts, each estimated from a first part."""
+
+    def __init__(self, weights: IntArray, inputs: Sequence[Range], options: SplitOptions):
+        self.weights, self.inputs, self.options = weights, inputs, options
+        self.terms = int(np.count_nonzero(weights))
+        self.costs: dict[int, float | None] = {}
+
+    @property
+    def best_size(self) -> int:
+        known = {size: cost for size, cost in self.costs.items() if cost is not None}
+        return min(known, key=lambda size: (known[size], -size))
+
+    def is_better(self, size: int, than: int) -> bool:
+        one, other = self.cost(size), self.cost(than)
+        return one is not None and (other is None or one <= other)
+
+    def cost(self, size: int) -> float | None:
+        """AP cycles and moved bits of the whole layer in parts of `size` outputs; None if those don't fit."""
+        parts = -(-len(self.weights) // size)
+        size = -(-len(self.weights) // parts)
+        if size not in self.costs:
+            self.costs[size] = self._estimate(self.weights[:size], parts)
+        return self.costs[size]
+
+    def _estimate(self, sample: IntArray, parts: int) -> float | None:
+        columns: list[int] = np.flatnonzero(sample.any(axis=0)).tolist()
+        read = sum(self.inputs[column].width for column in columns)
+        moved = parts * read * self.options.moved_bit_cycles
+        terms = int(np.count_nonzero(sample))
+        if terms == 0:
+            return float(moved)
+        best = choose(sample, self.inputs, Options(self.options.budget_bits, 0, threads=self.options.threads))
+        return best and best.cycles * self.terms / terms + moved
