@@ -35,7 +35,7 @@ from runtime.host import Result, SegmentRun, Value
 from runtime.report import Report, make_report
 from runtime.technology import load_technology
 
-_MOST = 4096
+_MOST = 1024
 """Images of a part, so that little is lost when an evaluation is killed."""
 _TOP = 5
 

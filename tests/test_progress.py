@@ -143,6 +143,18 @@ def test_date24_computes_the_same_at_more_cost() -> None:
     assert cycles["default"] < 0.9 * cycles["date24"]
 
 
+def test_the_benchmark_of_pipelines() -> None:
+    root = Path(__file__).parents[1]
+    script, model = root / "benchmarks" / "pipelines.py", BUNDLED / "digits_mlp_qdq.onnx"
+    arguments = [sys.executable, str(script), str(model), "date24", "default", "--samples", "2"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
+    assert rows["date24"].count("(1.000)") == 5
+    assert int(rows["default"][3].replace(",", "")) < int(rows["date24"][3].replace(",", ""))
+    assert "the same to the bit" in done.stdout
+
+
 # Ctrl-C.
 
 NATIVE = """
