@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
-from importlib.metadata import version
 from pathlib import Path
 
-from cam_compiler.interrupt import EXIT_CODE, MESSAGE, interruptible
+from cam_compiler.interrupt import EXIT_CODE, interruptible, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        print(MESSAGE, file=sys.stderr)
+        say()
         return EXIT_CODE
     except Exception as error:
         if os.environ.get("CAMC_TRACEBACK"):
@@ -56,8 +55,19 @@ def explain(error: Exception) -> str:
         return f"error: {error}"
     if isinstance(error, MemoryError):
         return "error: out of memory"
+    if isinstance(error, OSError):
+        return f"error: {error.filename or 'a file'}: {error.strerror or error}"
     name = type(error).__name__
     return f"internal error: {name}: {error}\n  hint: please report it; CAMC_TRACEBACK=1 shows where it happened"
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # It takes a third of the start-up time to import.
+        from importlib.metadata import version
+
+        print(f"camc {version('cam-compiler')}")
+        parser.exit()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -67,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
         description="Compile quantised ONNX networks with ternary weights for associative processors of racetrack "
         "memory, run them bit by bit, and report energy and latency.",
     )
-    parser.add_argument("--version", action="version", version=f"camc {version('cam-compiler')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser("demo", help="the bundled network on the bundled images, with its report")

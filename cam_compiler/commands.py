@@ -62,7 +62,7 @@ def compile(options: argparse.Namespace) -> None:
         module, target = compile_file(
             options.model,
             options.target,
-            pipeline=options.pipeline or "default",
+            pipeline="default" if options.pipeline is None else options.pipeline,
             effort=options.effort,
             stop_after=options.stop_after,
             dump_to=options.dump_ir,
@@ -129,7 +129,8 @@ def load_network(options: argparse.Namespace, *, check: bool = False) -> tuple[N
     if model.suffix == ".camx":
         _refuse_compiling(options)
         return of_program(model, options.engine, trace=trace), None
-    pipeline, level = options.pipeline or "default", getattr(options, "level", None)
+    pipeline = "default" if options.pipeline is None else options.pipeline
+    level = getattr(options, "level", None)
     module, target = compile_file(model, options.target, pipeline=pipeline, effort=options.effort, stop_after=level)
     network = of_module(module, target, options.engine, trace=trace)
     if not check:
@@ -232,7 +233,7 @@ def opt(arguments: Sequence[str]) -> int:
 
 def asm(options: argparse.Namespace) -> None:
     """Assemble text to a binary program."""
-    target = load_target(options.target or "default")
+    target = load_target("default" if options.target is None else options.target)
     name = options.source
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
@@ -244,6 +245,8 @@ def asm(options: argparse.Namespace) -> None:
         before = text[: error.offset]
         line, column = before.count("\n") + 1, error.offset - before.rfind("\n")
         raise ProgramError(error.message, place=f"{name}:{line}:{column}") from error
+    if not code.binary:
+        raise ProgramError("it holds no instruction", place=name)
     check_code(code.instructions, target.columns, target.domains)
     write_whole(options.output, code.binary)
 
@@ -256,9 +259,12 @@ def disasm(options: argparse.Namespace) -> None:
         text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
     else:
         try:
-            text = AssemblyCode(path.read_bytes()).to_text()
+            binary = path.read_bytes()
         except OSError as error:
             raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+        if not binary:
+            raise ProgramError("it holds no instruction", place=str(path))
+        text = AssemblyCode(binary).to_text()
     if options.output:
         write_whole(options.output, f"{text}\n".encode())
     else:

@@ -140,6 +140,8 @@ class State:
         """What an earlier, unfinished run has left; raises InputError where that is of another evaluation."""
         if self.path is None or not self.path.exists():
             return Tally()
+        if not self.path.is_file():
+            raise InputError("it is no file that a state can be kept in", place=str(self.path))
         hint = "delete it to begin anew, or name another with --resume"
         try:
             stated = json.loads(self.path.read_text(encoding="utf-8"))
@@ -170,7 +172,7 @@ def evaluate(options: argparse.Namespace) -> None:
     output: Path | None = options.output
     check_output(output, (".json",))
     state_path: Path | None = options.resume or (output.with_name(f"{output.name}.state") if output else None)
-    check_output(state_path, (state_path.suffix,) if state_path else ())
+    check_output(state_path)
     with watching(options.quiet):
         network, _ = load_network(options)
     if len(network.inputs) != 1:

@@ -31,11 +31,11 @@ _DAMAGED = (
 """What zipfile, zlib and numpy raise for damaged bytes."""
 
 
-def check_output(path: Path | None, suffixes: Sequence[str]) -> None:
+def check_output(path: Path | None, suffixes: Sequence[str] = ()) -> None:
     """Refuse an output that can't be written before anything long is done."""
     if path is None:
         return
-    if path.suffix not in suffixes:
+    if suffixes and path.suffix not in suffixes:
         raise InputError(f"its name must end in {' or '.join(suffixes)}", place=str(path))
     if path.is_dir():
         raise InputError("it is a folder", place=str(path), hint="give the name of a file")
@@ -67,6 +67,8 @@ def read_arrays(path: Path) -> dict[str, Value]:
         arrays: dict[str, Any] = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except FileNotFoundError as error:
         raise InputError("there is no such file", place=str(path)) from error
+    except MemoryError as error:
+        raise InputError("it claims more than memory holds", place=str(path)) from error
     except _DAMAGED as error:
         raise InputError(f"no .npy or .npz file: {error}", place=str(path)) from error
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:

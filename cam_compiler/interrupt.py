@@ -14,7 +14,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 _MOMENT_S = 0.5
-MESSAGE = "camc: interrupted"
 EXIT_CODE = 130
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -41,9 +40,14 @@ def interruptible() -> Generator[None]:
         os.close(read)
 
 
+def say() -> None:
+    """Tell the user, below whatever the terminal shows."""
+    before = _SHOW_CURSOR + "\n" if sys.stderr.isatty() else ""
+    os.write(2, f"{before}camc: interrupted\n".encode())
+
+
 def _wait(read: int, over: threading.Event) -> None:
     while number := os.read(read, 1):
         if number[0] == signal.SIGINT and not over.wait(_MOMENT_S):
-            cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""
-            os.write(2, f"{cursor}\n{MESSAGE}\n".lstrip("\n").encode())
+            say()
             os._exit(EXIT_CODE)

@@ -49,7 +49,10 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
     words = np.zeros((len(instructions), 2), dtype="<u8")
     if not instructions:
         return b""
-    table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
+    try:
+        table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
+    except OverflowError as error:
+        raise ProgramError("a number is far too large to be encoded") from error
     limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
     far = np.array([not -(1 << 31) <= item.imm < 1 << 31 for item in instructions])
     wrong = np.flatnonzero(((table < 0) | (table > limits)).any(axis=1) | far)

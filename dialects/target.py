@@ -15,6 +15,8 @@ from typing import Any
 from dialects.errors import TargetError
 from dialects.isa import MAX_COLUMNS, MAX_DOMAINS
 
+_MOST = 10**9
+"""of anything that a target counts, so that counts and products of them stay numbers that can be read"""
 _FOLDER = Path(__file__).parent / "targets"
 
 
@@ -86,8 +88,8 @@ def make_target(name: str, data: Mapping[str, Any], place: str) -> Target:
         if key == "description":
             if not isinstance(value, str):
                 raise TargetError(f"'{key}' must be a text, found {value!r}", place=place)
-        elif type(value) is not int or value < 1:
-            raise TargetError(f"'{key}' must be a whole number of at least 1, found {value!r}", place=place)
+        elif type(value) is not int or not 1 <= value <= _MOST:
+            raise TargetError(f"'{key}' must be a whole number from 1 to {_MOST}, found {value!r}", place=place)
     target = Target(name=name, **data)
     if problem := target.geometry.problem():
         raise TargetError(f"impossible geometry: {problem}", place=place)

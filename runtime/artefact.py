@@ -426,16 +426,25 @@ def _check_names(artefact: Artefact) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that appears whole or not at all; raises ProgramError where that can't be done."""
-    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir()):
+            # A device or a pipe, such as /dev/stdout, stays what it is.
+            path.write_bytes(data)
+        else:
+            _replace(path.resolve(), data)
+    except OSError as error:
+        raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    partial = path.parent / f".{path.name}.partial"
     try:
         with partial.open("wb") as file:
             # In pieces, so that the user can interrupt it.
             for begin in range(0, len(data), _PIECE):
                 file.write(data[begin : begin + _PIECE])
         partial.replace(path)
-    except BaseException as error:
+    except BaseException:
         with suppress(OSError):
             partial.unlink()
-        if not isinstance(error, OSError):
-            raise
-        raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error
+        raise

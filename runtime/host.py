@@ -94,7 +94,8 @@ def _check(spec: InputSpec, value: Value) -> Value:
         if low < spec.span.lo or high > spec.span.hi:
             raise InputError(f"its values go from {low} to {high}", place=place, hint=hint)
         return value.astype(np.int64)
-    exact = value.astype(spec.dtype, copy=False)
+    with np.errstate(over="ignore"):
+        exact = value.astype(spec.dtype, copy=False)
     if not np.isfinite(exact).all():
         raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
     return exact

@@ -28,6 +28,7 @@ _NAMES = (
     "shift_ps",
     "move_ps",
 )
+_MOST = 1e15
 _STATUS = ("published", "recalled", "assumed")
 
 
@@ -89,8 +90,8 @@ def _parameter(name: str, table: Any, path: Path) -> Parameter:
     if unknown := sorted(entry.keys() - {"value", "source", "status", "nanowires"}):
         raise TargetError(f"unknown key '{unknown[0]}'", place=place)
     value = entry["value"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise TargetError(f"expected a number of at least 0, found {value!r}", place=place)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
+        raise TargetError(f"expected a number from 0 to {_MOST:g}, found {value!r}", place=place)
     if not isinstance(entry["source"], str) or not entry["source"].strip():
         raise TargetError("the source is empty", place=place)
     if entry.get("status", "published") not in _STATUS:

@@ -145,6 +145,33 @@ def test_opt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "apv.linear" in run(capsys, "opt", "net.mlir", "-p", "convert-ternary-to-apv")
 
 
+def test_outputs_through_links_and_pipes(program: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A link stays a link, a device a device."""
+    Path("link.npz").symlink_to("behind.npz")
+    assert main(["run", "net.camx", "--input", "x.npy", "-o", "link.npz"]) == 0
+    assert Path("link.npz").is_symlink()
+    assert np.array_equal(np.load("behind.npz")["y"], expected())
+    capfd.readouterr()
+    assert main(["disasm", "net.camx", "-o", "/dev/stdout"]) == 0
+    assert "; fc\n" in capfd.readouterr().out
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_equal_outputs_are_equal_files(program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files: list[bytes] = []
+    for _ in range(2):
+        run(capsys, "run", "net.camx", "--input", "x.npy", "-o", "y.npz", "--report", "r.json")
+        files.append(Path("y.npz").read_bytes() + Path("r.json").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_a_pass_may_set_the_geometry(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = "convert-ternary-to-apv,convert-apv-to-rtm{rows=2 columns=64},convert-rtm-to-ap"
+    run(capsys, "run", "net.mlir", "--input", "x.npy", "--pipeline", pipeline, "--report", "r.json")
+    report = json.loads(Path("r.json").read_text())
+    assert (report["target"]["rows"], report["target"]["columns"], report["total"]["arrays"]) == (2, 64, 2)
+
+
 def test_a_target_and_a_technology_from_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("t.toml").write_text("rows = 2\ncolumns = 32\ndomains = 16\narrays = 1\n")
     out = run(capsys, "run", "net.mlir", "--input", "x.npy", "--target", "t.toml", "--report", "r.json", *PIPELINE)
@@ -211,6 +238,25 @@ BAD = [
     (["disasm", "cut.bin"], ["multiple of 16 bytes", "hint: the file is truncated"]),
     (["disasm", "code.bin", "-o", "no/a.s"], ["no/a.s"]),
     (["opt", "no.mlir"], ["no.mlir"]),
+    (["compile", "net.mlir", "-o", "dir.camx"], ["dir.camx: it is a folder"]),
+    (["compile", "dir.mlir", "-o", "a.camx"], ["dir.mlir: can't be read"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", ""], ["no operation of a compiled program"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--pipeline", "apv-share{effort=9}"], ["apv-share", "hint: group is"]),
+    (["compile", "net.mlir", "-o", "a.camx", "--target", "many.toml"], ["'arrays' must be a whole number from 1 to"]),
+    (["run", "net.camx", "--input", "x.npy", "--pipeline", "date24"], ["--pipeline: the program is compiled already"]),
+    (["run", "net.camx", "--input", "x.npy", "-O2"], ["-O: the program is compiled already", "hint: compile"]),
+    (["run", "net.camx", "--input", "x.npy", "--target", "small"], ["--target: the program is compiled already"]),
+    (["run", "net.camx", "--input", "x.npy", "--check"], ["--check: a compiled program has no golden integers"]),
+    (["run", "net.camx", "--input", "member.npz"], ["member.npz"]),
+    (["run", "net.camx", "--input", "nothing.npz"], ["nothing.npz: it holds no array"]),
+    (["run", "net.camx", "--input", "vast.npy"], ["vast.npy: it claims more than memory holds"]),
+    (["run", "net.camx", "--input", "code.npy"], ["code.npy: no .npy or .npz file"]),
+    (["run", "net.camx", "--input", "over.npy"], ["input 'x': it holds values that are not finite numbers"]),
+    (["asm", "empty.mlir", "-o", "a.bin"], ["empty.mlir: it holds no instruction"]),
+    (["asm", "vast.s", "-o", "a.bin"], ["a number is far too large"]),
+    (["asm", "code.s", "-o", "."], [".: can't be written: Is a directory"]),
+    (["asm", "code.s", "-o", "a.bin", "--target", ""], ["can't read the target"]),
+    (["disasm", "empty.mlir"], ["empty.mlir: it holds no instruction"]),
     (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),
     (["opt", "net.mlir", "-p", "convert-apv-to-rtm{rows="], ["camc: error: "]),
     (["opt", "broken.mlir"], ["broken.mlir:3"]),
@@ -233,6 +279,8 @@ def bad_files(program: Path, folder: Path) -> Path:
         "other.mlir": SMALL_NETWORK.replace("0++", "0+-").replace("int<-2, 4>", "int<-9, 9>"),
         "bad.s": "set c0.0:4, #3\nmul c0.0:4, c1.0:4\n",
         "far.s": "set c300.0:4, #3\n",
+        "vast.s": "set c99999999999999999999.0:4, #3\n",
+        "many.toml": "arrays = 99999999999999999999",
         "text.camx": "no program",
     }
     for name, text in texts.items():
@@ -246,6 +294,15 @@ def bad_files(program: Path, folder: Path) -> Path:
     np.save("complex.npy", INPUT.astype(complex))
     np.save("nan.npy", np.where(INPUT > 0.9, np.nan, INPUT))
     np.save("pickle.npy", np.array([{}], dtype=object), allow_pickle=True)
+    Path("dir.camx").mkdir()
+    Path("dir.mlir").mkdir()
+    with zipfile.ZipFile("member.npz", "w") as archive:
+        archive.writestr("x.npy", b"nonsense")
+    np.savez("nothing.npz")
+    np.save("over.npy", INPUT.astype(np.float64) * 1e308)
+    for name, shape in (("vast", "(99999999999, 1, 3)"), ("code", "(__import__('os'), 1, 3)")):
+        header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+        Path(f"{name}.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     np.savez("name.npz", z=INPUT)
     np.savez("more.npz", x=INPUT, z=INPUT)
     return folder

@@ -110,11 +110,11 @@ def test_bundled_targets_load(name: str) -> None:
 
 GOOD = (Path(load_technology.__code__.co_filename).parent / "tech" / "rtsim.toml").read_text()
 BAD = [
-    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = -1", "expected a number of at least 0, found -1"),
-    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = nan", "expected a number of at least 0, found nan"),
-    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = inf", "expected a number of at least 0, found inf"),
-    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = true", "expected a number of at least 0, found True"),
-    ("[search_ps]\nvalue = 263", '[search_ps]\nvalue = "263"', "expected a number of at least 0, found '263'"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = -1", r"expected a number from 0 to 1e\+15, found -1"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = nan", r"expected a number from 0 to 1e\+15, found nan"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = inf", r"expected a number from 0 to 1e\+15, found inf"),
+    ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = true", r"expected a number from 0 to 1e\+15, found True"),
+    ("[search_ps]\nvalue = 263", '[search_ps]\nvalue = "263"', r"expected a number from 0 to 1e\+15, found '263'"),
     ("[search_ps]\nvalue = 263", "[search_ps]", "a number needs a value and its source"),
     ("[search_ps]\n", "[search_ns]\n", "unknown key 'search_ns'"),
     ("[search_ps]\n", "[search_ps]\nunit = 1\n", "unknown key 'unit'"),

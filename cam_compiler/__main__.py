@@ -1,0 +1,24 @@
+"""Where the `camc` command begins: Ctrl-C ends it quietly also while it is loading or leaving."""
+
+from __future__ import annotations
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        from cam_compiler.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        from cam_compiler.interrupt import EXIT_CODE, say
+
+        say()
+        return EXIT_CODE
+    finally:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
