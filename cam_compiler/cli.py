@@ -117,11 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
     _add_engine(command)
-    command.add_argument(
-        "--no-trace",
-        action="store_true",
-        help="run faster, without the counts that depend on the data, and so without energy",
-    )
+    _add_trace(command)
     command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
     _add_batch(command)
     _add_machine(command)
@@ -141,6 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--reference-model", type=Path, metavar="M.onnx", help="what it runs, if not the model itself")
     _add_batch(command)
     _add_engine(command)
+    _add_trace(command)
     _add_machine(command)
     _add_pipeline(command)
     _add_energy(command)
@@ -180,6 +177,14 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         choices=("native", "golden"),
         default="native",
         help="the native engine, or the reference simulator; both execute look-up-table passes on bits",
+    )
+
+
+def _add_trace(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--no-trace",
+        action="store_true",
+        help="run faster, without the counts that depend on the data, and so without energy",
     )
 
 

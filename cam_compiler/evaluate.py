@@ -82,52 +82,71 @@ class Evaluation:
         labels = self.data.labels[begin:end]
         with part(0, 1, 2 if self.reference else 1):
             result = self.network.run({spec.name: images})
-        name, logits = self._logits(result)
-        if labels.max() >= logits.shape[1]:
-            wrong = int(np.argmax(labels >= logits.shape[1]))
-            raise InputError(
-                f"its class is {labels[wrong]}, the network has {logits.shape[1]} classes",
-                place=f"image {begin + wrong}",
-                hint="classes are numbered from 0",
-            )
-        ranks = _ranks(logits, labels)
+        name, scores = self._scores(result)
+        ranks = _ranks(scores, labels, begin)
         tally = replace(tally, samples=end, top1=tally.top1 + int((ranks == 0).sum()))
-        if logits.shape[1] > 2 * _TOP:
+        if scores.ndim == 2 and scores.shape[1] > 2 * _TOP:
             tally.top5 = (tally.top5 or 0) + int((ranks < _TOP).sum())
         pairs = zip(tally.segments, result.segments, strict=True) if tally.segments else ()
         tally.segments = [joined(pair, self.network.target) for pair in pairs] or result.segments
         if self.reference:
             with part(1, 2, 2):
                 progress(0, 1, "reference")
-                self._compare(tally, name, logits, self.reference({spec.name: images}))
+                self._compare(tally, name, scores, self.reference({spec.name: images}))
         return tally
 
-    def _logits(self, result: Result) -> tuple[str, Value]:
+    def _scores(self, result: Result) -> tuple[str, Value]:
+        """The output that says the classes: a score a class, or class numbers where the network ends in ArgMax."""
         name = self.output or next(iter(result.outputs))
         if name not in result.outputs:
             raise InputError(f"there is no output '{name}'", hint=f"outputs are {', '.join(result.outputs)}")
-        logits = result.outputs[name]
-        if logits.ndim != 2:
+        scores = _flat(result.outputs[name])
+        if scores.ndim != 2 and not _is_classes(scores):
             hint = f"name one with --output-name: {', '.join(result.outputs)}" if len(result.outputs) > 1 else None
-            raise InputError(f"output '{name}' has shape {shape_text(logits.shape)}, no score a class", hint=hint)
-        return name, logits
+            raise InputError(
+                f"output '{name}' has shape {shape_text(scores.shape)}, neither a score a class nor a class", hint=hint
+            )
+        return name, scores
 
-    def _compare(self, tally: Tally, name: str, logits: Value, found: Mapping[str, Value]) -> None:
+    def _compare(self, tally: Tally, name: str, scores: Value, found: Mapping[str, Value]) -> None:
         other = found.get(name, next(iter(found.values())) if len(found) == 1 else None)
-        if other is None or other.shape != logits.shape:
+        if other is None or _flat(other).shape != scores.shape:
             shapes = ", ".join(f"'{key}' {shape_text(value.shape)}" for key, value in found.items())
-            raise InputError(f"the reference gives {shapes}, expected '{name}' {shape_text(logits.shape)}")
-        difference = np.abs(logits.astype(np.float64) - other.astype(np.float64)).max()
+            raise InputError(f"the reference gives {shapes}, expected '{name}' {shape_text(scores.shape)}")
+        other = _flat(other)
+        difference = np.abs(scores.astype(np.float64) - other.astype(np.float64)).max()
         tally.largest_difference = max(tally.largest_difference, float(difference))
-        tally.same_class += int((logits.argmax(axis=1) == other.argmax(axis=1)).sum())
+        tally.same_class += int((_classes(scores) == _classes(other)).sum())
 
 
-def _ranks(logits: Value, labels: IntArray) -> IntArray:
+def _flat(values: Value) -> Value:
+    """Class numbers without the axis of length one that ArgMax may keep."""
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iu" else values
+
+
+def _is_classes(values: Value) -> bool:
+    return values.ndim == 1 and values.dtype.kind in "iu"
+
+
+def _classes(scores: Value) -> Value:
+    return scores if _is_classes(scores) else scores.argmax(axis=1)
+
+
+def _ranks(scores: Value, labels: IntArray, begin: int = 0) -> IntArray:
     """How many classes come before that of the label; of equal scores the first class comes first."""
-    scores: FloatArray = logits.astype(np.float64)
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    earlier = np.arange(logits.shape[1], dtype=np.int64)[None] < labels[:, None]
-    return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    if _is_classes(scores):
+        return (scores != labels).astype(np.int64)
+    if labels.max() >= scores.shape[1]:
+        wrong = int(np.argmax(labels >= scores.shape[1]))
+        raise InputError(
+            f"its class is {labels[wrong]}, the network has {scores.shape[1]} classes",
+            place=f"image {begin + wrong}",
+            hint="classes are numbered from 0",
+        )
+    given: FloatArray = scores.astype(np.float64)
+    own = np.take_along_axis(given, labels[:, None], axis=1)
+    earlier = np.arange(given.shape[1], dtype=np.int64)[None] < labels[:, None]
+    return ((given > own) | ((given == own) & earlier)).sum(axis=1)
 
 
 class State:
@@ -202,7 +221,7 @@ def evaluate(options: argparse.Namespace) -> None:
                 tally = job.add(tally, end)
             state.write(tally)
     report = None
-    if tally.segments:
+    if tally.segments and not options.no_trace:
         result = Result(segments=tally.segments, samples=samples)
         fetch = options.ignore_instruction_fetch
         report = make_report(result, network.target, technology, batch=options.batch, ignore_instruction_fetch=fetch)
@@ -254,6 +273,7 @@ def _key(options: argparse.Namespace, job: Evaluation, facts: Mapping[str, Any],
         "digests": [file_digest(*models), job.data.digest],
         "target": asdict(job.network.target),
         "compiled": [options.pipeline, options.effort],
+        "traced": not options.no_trace,
         "data options": [str(option) for option in (options.resize, options.crop, options.output_name)],
     }
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -13,6 +13,8 @@ from dialects.watch import Figure
 from runtime.report import COMPONENTS, Layer, Report
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
+_WIDE = 140
+"""characters that the table of a report needs"""
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -42,17 +44,21 @@ def console(*, stderr: bool = False) -> Console:
 def print_report(report: Report) -> None:
     """Counts and energy by layer and in total, then the figures for one sample and where the numbers are from."""
     out = console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("layer", overflow="fold", min_width=18)
-    table.add_column("rows\nin use", justify="right", no_wrap=True, vertical="bottom")
-    counted = ("instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
-    for name in (*counted, *(f"{name}\nenergy" for name in (*COMPONENTS, "total")), "latency"):
-        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
-    for layer in report.layers:
-        table.add_row(*_row(layer))
-    table.add_section()
-    table.add_row(*_row(report.total), style="bold")
-    out.print(table)
+    counted = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
+    priced = (*(f"{name}\nenergy" for name in (*COMPONENTS, "total")), "latency")
+    # A narrow terminal shows counts and energies one below the other.
+    split = len(counted) if out.width < _WIDE else len(counted) + len(priced)
+    for part in (slice(0, split), slice(split, None)):
+        if heads := (*counted, *priced)[part]:
+            table = Table(box=SIMPLE_HEAD, pad_edge=False)
+            table.add_column("layer", overflow="fold", min_width=12)
+            for head in heads:
+                table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+            for layer in report.layers:
+                table.add_row(layer.name, *_cells(layer)[part])
+            table.add_section()
+            table.add_row(report.total.name, *_cells(report.total)[part], style="bold")
+            out.print(table)
     turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
     batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
     out.print(
@@ -70,12 +76,11 @@ def print_report(report: Report) -> None:
         out.print(f"  {parameter.status}: {name} = {parameter.value:g} ({parameter.source})")
 
 
-def _row(layer: Layer) -> list[str]:
+def _cells(layer: Layer) -> list[str]:
     counts = layer.counts
     numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
     energies = [energy(layer.energy_fj[name]) for name in COMPONENTS]
     return [
-        layer.name,
         f"{layer.row_utilisation:.1%}",
         *(f"{n:,}" for n in numbers),
         *energies,
@@ -87,7 +92,7 @@ def _row(layer: Layer) -> list[str]:
 def print_deeds(deeds: Deeds) -> None:
     """What the passes did to each layer and what that saved, a table a pass; on stderr, beside the program's text."""
     out = console(stderr=True)
-    for stage, layers in deeds.items():
+    for (stage, _), layers in _tables(deeds).items():
         columns = [(figure.name, _saves(figure)) for figure in layers[0][1]]
         table = Table(box=SIMPLE_HEAD, pad_edge=False, title=stage, title_justify="left")
         table.add_column("layer", overflow="fold", min_width=18)
@@ -101,6 +106,16 @@ def print_deeds(deeds: Deeds) -> None:
         table.add_section()
         table.add_row("total", *(cell for figure in totals for cell in _figure_cells(figure)), style="bold")
         out.print(table)
+
+
+def _tables(deeds: Deeds) -> dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[Figure, ...]]]]:
+    """A table for each pass and each kind of figures that it tells."""
+    tables: dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[Figure, ...]]]] = {}
+    for stage, layers in deeds.items():
+        for layer, figures in layers:
+            kinds = tuple(f"{figure.name} {figure.before is None}" for figure in figures)
+            tables.setdefault((stage, kinds), []).append((layer, figures))
+    return tables
 
 
 def _total(figures: Sequence[Figure]) -> Figure:

@@ -98,6 +98,11 @@ def test_a_folder_of_images(program: str, capsys: pytest.CaptureFixture[str]) ->
     assert result(capsys, program, "images", "--scale", "1/240", "--resize", "8x9", "--crop", "8")["images"] == 40
 
 
+def test_without_counts(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = result(capsys, program, "d.npz", "--no-trace")
+    assert (found["top1"], found["report"]) == (RIGHT, None)
+
+
 def test_agreement_and_batches(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
     found = result(capsys, str(MODEL), "d.npz", "--batch", "16", "--limit", "37")
@@ -111,6 +116,7 @@ def test_ranks_and_the_first_five() -> None:
     logits = np.array([[3, 1, 3, 2], [0, 0, 0, 0], [-1, 5, 4, 5]])
     ranks = [evaluate._ranks(logits, np.full(3, label)).tolist() for label in range(4)]  # pyright: ignore
     assert ranks == [[0, 0, 3], [3, 1, 0], [1, 2, 2], [2, 3, 1]]
+    assert evaluate._ranks(np.array([3, 1]), np.array([3, 2])).tolist() == [0, 1]  # pyright: ignore
 
 
 def test_it_goes_on_where_it_was_killed(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from cam_compiler.cli import main
 from cam_compiler.driver import compile_file
@@ -190,3 +191,14 @@ def test_interrupt(script: str, tmp_path: Path) -> None:
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert err.strip() == "camc: interrupted"
+
+
+def test_reports_on_narrow_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is cut off: counts and energies stand one below the other."""
+    np.save("x.npy", np.load(BUNDLED / "digits_mlp_test.npz")["image"][:2])
+    monkeypatch.setattr("cam_compiler.render.console", lambda: Console(width=80))
+    assert main(["run", str(BUNDLED / "digits_mlp_qdq.onnx"), "--input", "x.npy"]) == 0
+    out = capsys.readouterr().out
+    assert sum(line.strip().startswith("total") for line in out.splitlines()) == 2
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
