@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
-from cam_compiler.importer.layouts import by_channel, changed, inverse, order_of
+from cam_compiler.importer.layouts import by_channel, changed, identity, inverse, order_of
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.sums import MAX_SUM, resolved
 from cam_compiler.importer.thresholds import (
@@ -111,7 +111,8 @@ class Builder:
         def change(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
             if array.size == 1:
                 return array.reshape((1,) * len(shape))
-            return np.broadcast_to(array, before).reshape(shape)
+            spread = np.broadcast_to(array, before).reshape(shape)
+            return compact(spread) if spread.dtype == object else spread
 
         return changed(value, shape, lambda base: self.reshape(base, shape), change)
 
@@ -121,6 +122,14 @@ class Builder:
         if order == tuple(range(len(order))):
             return value
         return changed(value, shape, lambda base: self.transpose(base, order), lambda array: array.transpose(order))
+
+    def source(self, value: Activation) -> tuple[Activation, tuple[int, ...]]:
+        """What a transposed tensor is a view of, and its order there; itself where only it has scales by channel."""
+        order = order_of(value)
+        if order is None:
+            return value, identity(value)
+        source = self.transposed(value, inverse(order))
+        return (value, identity(value)) if by_channel(value) and not by_channel(source) else (source, order)
 
     def taken(self, value: Activation, axis: int, indices: tuple[int, ...], node: Node) -> Activation:
         """Some elements of one dimension of the samples, counted without the batch; a pending quantiser is made."""
@@ -143,10 +152,9 @@ class Builder:
         return self.ready[id(value)][1]
 
     def _materialised(self, value: Activation, node: Node) -> Activation:
-        order = order_of(value)
-        if order is not None and (value.terms or value.steps is not None or any(p.clamps for p in value.outer.flat)):
-            source = self.transposed(value, inverse(order))
-            if value.terms or by_channel(source) or not by_channel(value):
+        if value.terms or value.steps is not None or any(piece.clamps for piece in value.outer.flat):
+            source, order = self.source(value)
+            if source is not value:
                 return self.transposed(self.materialise(source, node), order)
         if value.terms:
             value = self.summed(value, node)
@@ -165,7 +173,8 @@ class Builder:
             raise node.error(message, _NEEDS_QUANTISER) from None
         if not isinstance(table.thresholds, FloatThresholds):
             shifts = [shift_of(table, row, reach) for row, reach in enumerate(reaches)]
-            if all(shift is not None for shift in shifts):
+            # Shifts of their own would give channels zeros of their own.
+            if shifts[0] is not None and len(set(shifts)) == 1:
                 return _elided(value, table, shifts, channels.shape if not flat else value.shape)
         base = self._threshold(value, table, flat)
         return _result(value, base, table, channels.shape if not flat else value.shape)

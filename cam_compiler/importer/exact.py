@@ -66,12 +66,14 @@ def filled(shape: tuple[int, ...], value: object) -> ObjectArray:
 
 
 def compact(array: ObjectArray) -> ObjectArray:
-    """The array with one element where all are equal; the number of dimensions stays."""
-    if array.size <= 1:
-        return array
-    first: object = array.flat[0]
-    same = all(item is first or item == first for item in array.flat)
-    return filled((1,) * array.ndim, first) if same else array
+    """The array with one element along every dimension that all elements are equal along."""
+    for axis, size in enumerate(array.shape):
+        first = array.take([0], axis=axis) if size > 1 else array
+        if size > 1 and all(
+            a is b or a == b for a, b in zip(array.flat, np.broadcast_to(first, array.shape).flat, strict=True)
+        ):
+            array = first
+    return array
 
 
 @dataclass(frozen=True, slots=True)

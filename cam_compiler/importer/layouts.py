@@ -55,6 +55,10 @@ def order_of(value: Activation) -> tuple[int, ...] | None:
     return orders.pop() if len(orders) == 1 and all(isinstance(o, ternary.TransposeOp) for o in owners) else None
 
 
+def identity(value: Activation) -> tuple[int, ...]:
+    return tuple(range(len(value.shape)))
+
+
 def by_channel(value: Activation) -> bool:
     """Does the function of the elements differ by channel only?"""
     return all(size == 1 for size in value.channels().shape[1:])

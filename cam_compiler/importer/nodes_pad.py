@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import prod
 
 from cam_compiler.importer.context import Call, handles
-from cam_compiler.importer.layouts import inverse, order_of
+from cam_compiler.importer.layouts import inverse
 from cam_compiler.importer.pools import affine_only, padded
 from cam_compiler.importer.values import Activation, Value
 from cam_compiler.importer.windows import Placed
@@ -71,8 +71,7 @@ def _bordered(call: Call, value: Activation, borders: dict[int, tuple[int, int]]
     constant = call.optional(2, "constant")
     target = Fraction(node.real("value", 0.0)) if constant is None else constant.scalar(node)
     ready = affine_only(call, value)
-    order = order_of(ready) or tuple(range(len(ready.shape)))
-    source = builder.transposed(ready, inverse(order))
+    source, order = builder.source(ready)
     left = {order[axis]: pads for axis, pads in borders.items()}
     while left:
         # Of the last two dimensions, as long as an image needs nothing else.

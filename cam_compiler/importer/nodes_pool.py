@@ -9,7 +9,6 @@ from onnx import TensorProto
 from cam_compiler.importer.constants import axes_of
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.images import as_image, as_sequence, rank_of
-from cam_compiler.importer.layouts import inverse, order_of
 from cam_compiler.importer.nodes_product import dequantised, output_quantised
 from cam_compiler.importer.nodes_shape import sample_axis
 from cam_compiler.importer.pools import affine_only, average, max_pool, without_step
@@ -86,8 +85,7 @@ def reduce(call: Call) -> Value:
     axes = sorted({sample_axis(call, value, axis) for axis in given})
     kept = tuple(axis for axis in range(len(value.shape)) if axis not in axes)
     ready = without_step(call, value) if node.op == "ReduceMax" else affine_only(call, value)
-    order = order_of(ready) or tuple(range(len(ready.shape)))
-    source = call.builder.transposed(ready, inverse(order))
+    source, order = call.builder.source(ready)
     inside = sorted(order[axis] for axis in axes)
     if len(value.shape) in (2, 3) and inside[0] > 0:
         image = as_image(call, source)

@@ -40,7 +40,13 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
     order = order_of(first) or order_of(second)
     if order is not None:
         sources = (call.builder.transposed(part, inverse(order)) for part in (first, second))
-        return call.builder.transposed(summed(call, *sources), order)
+        return call.builder.transposed(_summed(call, *sources), order)
+    return _summed(call, first, second)
+
+
+def _summed(call: Call, first: Activation, second: Activation) -> Activation:
+    """The sum of integers with affine meanings."""
+    node = call.node
     offset = each(lambda a, b: a.offset + b.offset, first.outer, second.outer)
     if first.base is second.base:
         slope = each(lambda a, b: a.slope + b.slope, first.outer, second.outer)
@@ -48,10 +54,10 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
     origin = Origin.of(node)
     pending = Activation(
         first.base,
-        left.shape,
-        compact(affine(identity_pieces(len(left.shape)), ONE, offset)),
+        first.shape,
+        compact(affine(identity_pieces(len(first.shape)), ONE, offset)),
         origin,
-        left.elem_type,
+        first.elem_type,
         terms=(term_of(first), term_of(second)),
     )
     total = exact_sum(pending, node)

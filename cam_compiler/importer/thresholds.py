@@ -8,7 +8,7 @@ is no multiple of the scale.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.exact import IDENTITY, Piece
+from cam_compiler.importer.exact import IDENTITY, ZERO, Piece
 from cam_compiler.importer.steps import IDENTITY_STEP, Step
 from dialects.ranges import Range
 from dialects.tensors import FloatThresholds, Thresholds
@@ -50,6 +50,8 @@ class Levels(NamedTuple):
     low: int
     high: int
     piece: Piece
+    shift: int
+    """steps of the quantiser's lattice that the integers are below its own"""
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,29 @@ def _reduced(outer: Piece, refine: int) -> Piece:
     return Piece(outer.slope / refine, outer.offset)
 
 
+def _centred(levels: tuple[Levels, ...]) -> tuple[Levels, ...]:
+    """With the integer 0 for the number 0 in all channels, where their zero points differ and are integers.
+
+    Then one integer pads all channels.
+    """
+    zeros = [-level.piece.offset / level.piece.slope if level.piece.slope else ZERO for level in levels]
+    if len(set(zeros)) == 1 or any(zero.denominator != 1 for zero in zeros):
+        return levels
+    return tuple(
+        Levels(low - int(zero), high - int(zero), replace(piece, offset=ZERO), int(zero)) if piece.slope else level
+        for level, zero, (low, high, piece, _) in zip(levels, zeros, levels, strict=True)
+    )
+
+
 def plan_levels(channels: Sequence[Channel], reaches: Sequence[Reach]) -> tuple[int, tuple[Levels, ...]]:
     """The levels of all channels on one lattice, and how much finer that is than the steps."""
     bounds = [bounds_of(channel, reach) for channel, reach in zip(channels, reaches, strict=True)]
     refine = lcm(*(end.denominator for ends in bounds for end in ends))
     levels = tuple(
-        Levels(int(low * refine), int(high * refine), _reduced(channel.outer, refine))
+        Levels(int(low * refine), int(high * refine), _reduced(channel.outer, refine), 0)
         for (low, high), channel in zip(bounds, channels, strict=True)
     )
+    levels = _centred(levels)
     count = max(level.high for level in levels) - min(level.low for level in levels)
     if count > MAX_LEVELS:
         why = " because a bound is no multiple of the scale" if refine > 1 else ""
@@ -210,11 +227,13 @@ def _row(
     """One channel's thresholds and whether it falls."""
     falling = channel.inner.slope < 0 and own.low < own.high
     always, never = (ends.never, ends.always) if falling else ends
-    levels = range(-(-(own.low + 1) // refine), -(-own.high // refine) + 1)
+    # On the quantiser's own lattice again.
+    low, high = own.low + own.shift, own.high + own.shift
+    levels = range(-(-(low + 1) // refine), -(-high // refine) + 1)
     crossings = crossings_of(channel.inner, channel.step, levels) if levels else []
     firsts = [c.integer() for c in crossings] if kind is None else first_floats(crossings, kind)
     # Finer lattices than that of the steps jump over several integers at once.
-    reached = [firsts[-(-level // refine) - levels.start] for level in range(own.low + 1, own.high + 1)]
+    reached = [firsts[-(-level // refine) - levels.start] for level in range(low + 1, high + 1)]
     row = [always] * (own.low - result.lo) + reached + [never] * (result.hi - own.high)
     return (row[::-1] if falling else row), falling
 
