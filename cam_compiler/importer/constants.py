@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -126,8 +127,28 @@ def _plain(constant: Constant, node: Node) -> NDArray[Any]:
     return each(float if not constant.integral else int, numbers).astype(dtype)
 
 
+MAX_ELEMENTS = 1 << 26
+"""Elements of a constant that an operator makes."""
+
+
+def _check_size(node: Node, inputs: list[Constant | None]) -> None:
+    """Raises ModelError for operators that would make a huge tensor of a small one."""
+    first, second = [*inputs, None, None][:2]
+    if node.op == "ConstantOfShape" and first is not None:
+        count = prod(first.integers(node))
+    elif node.op == "Expand" and first is not None and second is not None:
+        count = prod(np.broadcast_shapes(first.shape, tuple(second.integers(node))))
+    elif node.op == "Tile" and first is not None and second is not None:
+        count = first.raw.size * prod(second.integers(node))
+    else:
+        return
+    if count > MAX_ELEMENTS:
+        raise node.error(f"it makes a constant of {count} elements", hint=f"at most {MAX_ELEMENTS}")
+
+
 def evaluate(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
     """The node by the reference evaluator of onnx, in the float arithmetic of the model."""
+    _check_size(node, inputs)
     feeds = {
         name: _plain(value, node) for name, value in zip(node.inputs, inputs, strict=True) if name and value is not None
     }

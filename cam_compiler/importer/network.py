@@ -12,6 +12,7 @@ in exact arithmetic.
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ EXACT_ON_CONSTANTS = (
     *("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear"),
     *("Round", "Floor", "Ceil", "Sign", "Clip", "Relu"),
 )
+MAX_VALUES = 1 << 26
+"""Values of a sample."""
 _INPUT_HINT = "float16, float32, float64, or integers of at most 32 bits, with all dimensions but the first known"
 
 
@@ -114,6 +117,10 @@ def _argument(block: Block, port: Port) -> Activation:
     if not port.shape or None in port.shape[1:]:
         raise ModelError(f"its shape is {port.shape or 'not stated'}", place=place, hint=_INPUT_HINT)
     sample = tuple(size for size in port.shape[1:] if size is not None)
+    if prod(sample) > MAX_VALUES:
+        raise ModelError(
+            f"its samples have {prod(sample)} values", place=place, hint=f"at most {MAX_VALUES} are possible"
+        )
     shape = (DYNAMIC_INDEX, *sample)
     outer, origin = identity_pieces(len(sample)), Origin(port.name, port.name)
     span = integer_range(port.elem_type)

@@ -12,6 +12,8 @@ from cam_compiler.importer.values import Activation, Value
 from cam_compiler.importer.windows import Placed
 from dialects.window import Window
 
+MAX_EXTENT = 1 << 20
+"""Elements of a padded dimension."""
 MODES = ("constant", "edge", "reflect", "wrap")
 
 
@@ -55,6 +57,8 @@ def pad(call: Call) -> Value:
         extent = value.shape[axis]
         if extent + min(before, 0) + min(after, 0) < 1:
             raise node.error(f"its pads {before} and {after} leave nothing of {extent} elements")
+        if extent + before + after > MAX_EXTENT:
+            raise node.error(f"it pads to {extent + before + after} elements", hint=f"at most {MAX_EXTENT} a dimension")
         kept = tuple(range(max(0, -before), extent - max(0, -after)))
         if mode == "constant":
             value = call.builder.taken(value, axis, kept, node)

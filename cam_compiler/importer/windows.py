@@ -10,6 +10,9 @@ from cam_compiler.importer.model import Node
 from dialects.tensors import IntArray
 from dialects.window import Window
 
+MAX_POSITIONS = 1 << 16
+"""Positions of a window along one dimension."""
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -75,6 +78,8 @@ def placed(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int
             raise node.error(f"auto_pad is '{mode}'", hint="NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     if min(counts) < 1:
         raise node.error(f"its window of {kernel} does not fit into an image of {size}")
+    if max(counts) > MAX_POSITIONS:
+        raise node.error(f"it has {counts[0]} x {counts[1]} positions", hint=f"at most {MAX_POSITIONS} a dimension")
     needed = [
         max(0, (count - 1) * stride + span - extent - start)
         for count, stride, span, extent, start in zip(counts, strides, spans, size, starts, strict=True)
