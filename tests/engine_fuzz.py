@@ -38,13 +38,14 @@ class Case(NamedTuple):
 
     target: Target
     segments: list[list[Instruction]]
-    inputs: IntArray
+    inputs: Ints
     outputs: int
 
 
-def random_inputs(rng: np.random.Generator, rows: int) -> IntArray:
-    limit = int(rng.choice([4, 1 << 12, 1 << 62]))
-    return rng.integers(-limit, limit, size=(INPUTS, rows))
+def random_inputs(rng: np.random.Generator, rows: int) -> Ints:
+    kind = np.dtype(rng.choice(["i1", "i2", "i4", "i8"]))
+    limit = int(rng.choice([4, 1 << 8 * kind.itemsize - 1]))
+    return rng.integers(-limit, limit, size=(INPUTS, rows), dtype=np.int64).astype(kind)
 
 
 def random_case(rng: np.random.Generator, rows: int, loops: int = 20) -> Case:
@@ -55,11 +56,15 @@ def random_case(rng: np.random.Generator, rows: int, loops: int = 20) -> Case:
         for column in range(target.columns)
     ]
     segments = [fill] if rng.random() < 0.5 else []
+    known: list[list[Instruction]] = []
     for _ in range(int(rng.integers(1, 4))):
         code: list[Instruction] = []
         for _ in range(int(rng.integers(0, loops))):
-            make = random_bundle if rng.random() < 0.3 else random_loop
-            code += make(rng, target.geometry, INPUTS, 2)
+            if not known or rng.random() < 0.5:
+                make = random_bundle if rng.random() < 0.3 else random_loop
+                known.append(make(rng, target.geometry, INPUTS, 2))
+            # Loops come again on other data, which is quicker than drawing new ones.
+            code += known[int(rng.integers(len(known)))]
         segments.append(code)
     segments.append(whole_memory(target.geometry, 2))
     return Case(target, segments, random_inputs(rng, rows), 2 + len(segments[-1]))
@@ -69,7 +74,7 @@ def run_golden(case: Case) -> tuple[IntArray, list[Counts]]:
     rows = case.inputs.shape[1]
     outputs = np.zeros((case.outputs, rows), dtype=np.int64)
     simulator = Simulator(case.target, rows)
-    return outputs, [simulator.run("test", code, case.inputs, outputs) for code in case.segments]
+    return outputs, [simulator.run("test", code, case.inputs.astype(np.int64), outputs) for code in case.segments]
 
 
 def run_native(

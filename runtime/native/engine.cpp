@@ -12,14 +12,14 @@
 #include <array>
 #include <bit>
 #include <cstdint>
-#include <memory>
+#include <cstring>
 #include <mutex>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "memory.hpp"
 #include "movement.hpp"
 #include "parallel.hpp"
 #include "program.hpp"
@@ -99,31 +99,6 @@ struct Input {
                  pad, threads) {}
 };
 
-struct Free {
-  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t(64)); }
-};
-
-// The memory of one thread's block, handed from block to block.
-class Planes {
- public:
-  Planes(uint32_t planes, int words) : size_(size_t(planes) * size_t(words) * 8), words_(words), memory_(::operator new(size_, std::align_val_t(64))) {}
-
-  void* clear() {
-    std::memset(memory_.get(), 0, size_);
-    return memory_.get();
-  }
-  void* clear(const std::vector<std::pair<uint32_t, uint32_t>>& ranges) {
-    size_t plane = size_t(words_) * 8;
-    for (auto [begin, end] : ranges) std::memset(static_cast<char*>(memory_.get()) + begin * plane, 0, (end - begin) * plane);
-    return memory_.get();
-  }
-
- private:
-  size_t size_;
-  int words_;
-  std::unique_ptr<void, Free> memory_;
-};
-
 class Engine {
  public:
   Engine(Words code, Offsets segments, Bytes table, Offsets starts, int columns, int domains)
@@ -187,21 +162,22 @@ std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Inp
   {
     nb::gil_scoped_release release;
     std::mutex guard;
-    std::vector<std::unique_ptr<Planes>> idle;
     int64_t step = 64 * words;
     parallel((samples + step - 1) / step, threads, [&](int64_t number) {
-      std::unique_ptr<Planes> planes;
-      {
-        std::lock_guard<std::mutex> lock(guard);
-        if (!idle.empty()) planes = std::move(idle.back()), idle.pop_back();
-      }
-      if (!planes) planes = std::make_unique<Planes>(schedule_.planes, words);
+      size_t plane = size_t(words) * 8;
+      Memory planes(schedule_.planes * plane);
+      auto clear = [&](size_t begin, size_t end) {
+        std::memset(static_cast<char*>(planes.data()) + begin * plane, 0, (end - begin) * plane);
+      };
+      // Tracing counts what a first write toggles, too.
+      if (trace) clear(0, schedule_.planes);
+      for (auto [begin, end] : schedule_.cleared) clear(begin, end);
       std::vector<Traced> traced(total.size());
       Block block{};
       block.steps = schedule_.steps.data();
       block.segments = schedule_.segments.data();
       block.segment_count = count;
-      block.planes = trace ? planes->clear() : planes->clear(schedule_.cleared);
+      block.planes = planes.data();
       block.sources = sources.data();
       block.source_count = sources.size();
       block.inputs = vectors.data();
@@ -213,7 +189,6 @@ std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Inp
       block.traced = traced.data();
       run_block(block);
       std::lock_guard<std::mutex> lock(guard);
-      idle.push_back(std::move(planes));
       for (size_t segment = 0; segment < traced.size(); ++segment) {
         total[segment].written += traced[segment].written;
         total[segment].toggled += traced[segment].toggled;

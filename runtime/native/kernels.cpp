@@ -278,16 +278,18 @@ class Runner {
     Fetch::Start start = vector.source < int(kStarts) ? starts_[vector.source] : Fetch::start_of(source, block_.first);
     alignas(64) uint8_t bytes[64 * W + Fetch::kChunk];
     Plane* dst = planes_ + step.dst;
-    int loaded = -1;
-    for (int i = 0; i < step.bits; ++i) {
+    int last = 8 * source.bytes - 1, end = step.bit + step.bits;
+    for (int begin = step.bit; begin < end; begin = (begin | 7) + 1) {
       // Beyond its items' type a vector repeats the sign.
-      int bit = step.bit + i < 8 * source.bytes ? step.bit + i : 8 * source.bytes - 1;
-      if (bit / 8 != loaded) Fetch::copy(source, start, vector.data, block_.rows, loaded = bit / 8, bytes);
-      uint64_t words[W];
-      for (int word = 0; word < W; ++word) words[word] = bits_of_bytes(bytes + 64 * word, bit % 8);
-      Plane value;
-      std::memcpy(&value, words, sizeof value);
-      clear_and_set(dst[i], value);
+      if (begin <= last || begin == step.bit)
+        Fetch::copy(source, start, vector.data, block_.rows, (begin < last ? begin : last) / 8, bytes);
+      for (int i = begin; i < end && i <= (begin | 7); ++i) {
+        Plane& plane = dst[i - step.bit];
+        toggled(plane);
+        uint64_t* words = (uint64_t*)&plane;
+        for (int word = 0; word < W; ++word) words[word] = bits_of_bytes(bytes + 64 * word, i < last ? i & 7 : last & 7);
+        changed(plane);
+      }
     }
   }
 
@@ -324,21 +326,25 @@ class Runner {
     const uint64_t* planes[8 * sizeof(Item)];
     for (int bit = 0; bit < int(8 * sizeof(Item)); ++bit)
       planes[bit] = (const uint64_t*)(bit < step.a_bits ? planes_ + step.a + bit : beyond);
+    int groups = step.a_signed ? int(sizeof(Item)) : (step.a_bits + 7) / 8;
     for (int64_t row = 0; row < block_.rows; row += 64) {
       uint64_t sums[64] = {};
-      for (size_t group = 0; group < sizeof(Item); ++group) {
+      uint8_t bytes[64];
+      for (int group = 0; group < groups; ++group) {
+        int bits = step.a_signed || step.a_bits > 8 * group + 8 ? 8 : step.a_bits - 8 * group;
         uint64_t words[8];
-        uint8_t bytes[64];
-        for (int bit = 0; bit < 8; ++bit) words[bit] = planes[8 * group + size_t(bit)][row / 64];
-        bytes_of_bits(words, 8, bytes);
-        if constexpr (sizeof(Item) == 1) {
-          std::memcpy(items + row, bytes, size_t(block_.rows - row < 64 ? block_.rows - row : 64));
-        } else {
+        for (int bit = 0; bit < bits; ++bit) words[bit] = planes[8 * group + bit][row / 64];
+        bytes_of_bits(words, bits, bytes);
+        if constexpr (sizeof(Item) > 1)
           for (int i = 0; i < 64; ++i) sums[i] |= uint64_t(bytes[i]) << (8 * group);
-        }
       }
+      int64_t count = block_.rows - row;
       if constexpr (sizeof(Item) > 1)
-        for (int64_t i = 0; i < 64 && row + i < block_.rows; ++i) items[row + i] = Item(sums[i]);
+        for (int64_t i = 0; i < 64 && i < count; ++i) items[row + i] = Item(sums[i]);
+      else if (count >= 64)
+        std::memcpy(items + row, bytes, 64);
+      else
+        std::memcpy(items + row, bytes, size_t(count));
     }
   }
 };

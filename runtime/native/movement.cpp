@@ -67,8 +67,10 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
   int64_t phases = window.strides[1], columns = (items + phases - 1) / phases, bytes = images.bytes;
   int64_t line = product({columns, phases, bytes}), image = product({line, lines}), channel = product({image, samples});
   rows_ = product({samples, down, across});
-  copy_.reset(new uint8_t[size_t(product({channel, channels})) + kSlack]);
-  data_ = copy_.get();
+  int64_t size = product({channel, channels});
+  copy_ = Memory(size_t(size) + kSlack);
+  uint8_t* base = static_cast<uint8_t*>(copy_.data());
+  data_ = base;
   source_ = {images.bytes, down, across, image, line * window.strides[0], bytes, true};
   product({channels, window.kernel[0], window.kernel[1], int64_t(sizeof(int64_t))});
   for (int64_t c = 0; c < channels; ++c)
@@ -82,7 +84,7 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
     for (int64_t y = 0; y < lines; ++y) {
       const uint8_t* from = images.data + n * images.strides[0] + c * images.strides[1] + (y - top) * images.strides[2];
       if (y < top || y >= top + height) from = nullptr;
-      uint8_t* to = copy_.get() + c * channel + n * image + y * line;
+      uint8_t* to = base + c * channel + n * image + y * line;
       switch (bytes) {
         case 1:
           copy_line(from, width, images.strides[3], left, phases, columns, int8_t(pad), reinterpret_cast<int8_t*>(to));
@@ -98,7 +100,9 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
       }
     }
   };
-  parallel(product({channels, samples}), threads, copy);
+  // A small copy takes less time than starting a thread.
+  constexpr int64_t kSmall = 1 << 18;
+  parallel(channels * samples, size < kSmall ? 1 : threads, copy);
 }
 
 }  // namespace camc

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "memory.hpp"
 #include "step.hpp"
 
 namespace camc {
@@ -41,7 +41,7 @@ class Movement {
   const uint8_t* data_ = nullptr;
   int64_t rows_ = 0;
   std::vector<int64_t> offsets_;
-  std::unique_ptr<uint8_t[]> copy_;
+  Memory copy_;
 };
 
 }  // namespace camc

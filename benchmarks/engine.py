@@ -1,0 +1,258 @@
+"""Time of the engine beside onnxruntime on the float network, and beside the machine's own bound.
+
+    python benchmarks/engine.py                              # all networks of benchmarks/zoo.py; compiles them first
+    python benchmarks/engine.py --only resnet20 --work DIR   # keeps models and programs in DIR
+    python benchmarks/engine.py --tfc TFC_2W2A.onnx --images X.npy
+
+The float network is the zoo's QONNX export without its quantisers: the same graph (convolutions, batch norms, ReLU,
+pooling, additions) in float32, on onnxruntime's default threads. The engine runs the compiled program, the whole way
+from the float image to the float logits; `1` and `2` are numbers of threads, `traced` counts written and toggled
+cells. Times are the best of several runs, each network in a process of its own. The golden simulator runs the first
+instructions of each layer on all its rows, and its time is extrapolated from their bits.
+
+The bound: an instruction reads and writes a bit plane for each bit of its operands (and of its carry once); it can't
+take less time than the second-level cache takes to move them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from zoo import Options, generate
+
+from cam_compiler.driver import compile_file, to_artefact
+from dialects.code import decode, fields
+from dialects.isa import Op
+from runtime.artefact import Artefact, Execute, load, save
+from runtime.engine import INSTRUCTION_SETS
+from runtime.host import Value
+from runtime.simulator import Simulator
+
+RUNS = (("resnet18", 1), ("resnet18", 8), ("vgg9", 64), ("resnet20", 64))
+SIDES = {"resnet18": 224, "vgg9": 32, "resnet20": 32}
+BLOCK = 512
+"""rows of the blocks in which times are given"""
+GOLDEN_INSTRUCTIONS = 60
+CACHED_BYTES = 1 << 18
+"""operands of the bandwidth's measurement: too large for a first-level cache, small enough for a second-level one"""
+
+Floats = npt.NDArray[np.float32]
+
+
+class Measured(NamedTuple):
+    """Seconds of a batch: onnxruntime, plain on one thread and on all, traced on all, the golden simulator."""
+
+    peer: float | None
+    one: float
+    plain: float
+    traced: float
+    golden: float | None
+    blocks: int
+    """instructions times blocks of rows"""
+    touched: int
+    """bytes of bit planes that they read and write"""
+    peak: int
+    """bytes"""
+
+
+def best(run: Callable[[], object], times: int = 7) -> float:
+    """Seconds of the fastest of several runs, after one that doesn't count."""
+    run()
+    seconds: list[float] = []
+    for _ in range(times):
+        begin = perf_counter()
+        run()
+        seconds.append(perf_counter() - begin)
+    return min(seconds)
+
+
+def bandwidth() -> float:
+    """Bytes a second that one core moves between registers and its second-level cache: two reads, one write."""
+    left, right = np.ones(CACHED_BYTES // 24, dtype=np.uint64), np.ones(CACHED_BYTES // 24, dtype=np.uint64)
+    result, times = np.empty_like(left), 200
+
+    def sweep() -> None:
+        for _ in range(times):
+            np.bitwise_xor(left, right, out=result)
+
+    return 3 * left.nbytes * times / best(sweep)
+
+
+def float_network(path: Path) -> bytes:
+    """The model without its quantisers."""
+    model = onnx.load(path)
+    kept = [node for node in model.graph.node if node.op_type != "Quant"]
+    source = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "Quant"}
+    for node in kept:
+        node.input[:] = [source.get(name, name) for name in node.input]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    used = {name for node in kept for name in node.input}
+    constants = [constant for constant in model.graph.initializer if constant.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(constants)
+    return model.SerializeToString()
+
+
+def peer_time(model: Path, images: Floats) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(float_network(model), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return best(lambda: session.run(None, {name: images}))
+
+
+def touched_planes(binary: bytes) -> int:
+    """Bit planes that the instructions read and write."""
+    table = fields(binary)
+    op, width, a, b = (table[name] for name in ("op", "width", "a.w", "b.w"))
+    a, b = np.minimum(a, width), np.minimum(b, width)
+    counts: Mapping[Op, Value] = {
+        Op.SET: width,
+        Op.SET_IF: 2 * width + 1,
+        Op.COPY: a + width,
+        Op.EXT: width + 1,
+        Op.ADD_IP: a + 2 * width + 1,
+        Op.SUB_IP: a + 2 * width + 1,
+        Op.ADD: a + b + width + 1,
+        Op.SUB: a + b + width + 1,
+        Op.CMP_GE: a + 1,
+        Op.IN: width,
+        Op.OUT: width,
+        Op.CMP_GEV: a + b + 1,
+        Op.COPY_IF: a + 2 * width + 1,
+    }
+    return int(np.select([op == code for code in counts], list(counts.values())).sum())
+
+
+def golden_time(program: Artefact, rows: Mapping[int, int]) -> float:
+    """Seconds that the golden simulator would take, from the first instructions of each program."""
+    total = 0.0
+    for number, step in enumerate(program.steps):
+        if not isinstance(step, Execute):
+            continue
+        code = b"".join(binary for _, binary in step.segments)
+        part = [item for item in decode(code[: 16 * GOLDEN_INSTRUCTIONS]) if item.op is not Op.OUT]
+        part = [item._replace(last=True, imm=0) if item.op is Op.IN else item._replace(last=True) for item in part]
+        simulator = Simulator(program.target, rows[number])
+        inputs = np.zeros((1, rows[number]), dtype=np.int64)
+        begin = perf_counter()
+        simulator.run("", part, inputs, inputs)
+        total += (perf_counter() - begin) * int(fields(code)["width"].sum()) / sum(item.width for item in part)
+    return total
+
+
+def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Measured:
+    program = load(path)
+    inputs = {program.inputs[0].name: images}
+    cores = os.sched_getaffinity(0)
+    first = program.run(inputs, trace=False)
+    plain = best(lambda: program.run(inputs, trace=False))
+    traced = best(lambda: program.run(inputs))
+    os.sched_setaffinity(0, {min(cores)})
+    one = best(lambda: program.run(inputs, trace=False), 3)
+    os.sched_setaffinity(0, cores)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peer = peer_time(model, images) if model else None
+    runs = iter(first.segments)
+    rows: dict[int, int] = {}
+    blocks = touched = 0
+    for number, step in enumerate(program.steps):
+        if not isinstance(step, Execute):
+            continue
+        rows[number] = max(next(runs).rows for _ in step.segments)
+        code = b"".join(binary for _, binary in step.segments)
+        count = -(-rows[number] // BLOCK)
+        blocks += count * (len(code) // 16)
+        touched += count * touched_planes(code) * BLOCK // 8
+    expected = golden_time(program, rows) if golden else None
+    return Measured(peer, one, plain, traced, expected, blocks, touched, peak)
+
+
+def apart(*arguments: object) -> Measured:
+    """Measure in a process of its own, so that its peak memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(measure, *arguments).result()  # pyright: ignore[reportArgumentType]
+
+
+def prepared(name: str, work: Path) -> tuple[Path, Path]:
+    """The compiled program and the float peer's model; made where they are not there yet."""
+    program, model = work / f"{name}.camx", work / f"{name}_qonnx.onnx"
+    if not model.exists():
+        onnx.save(generate(name, Options(form="qonnx"))[0], model)
+    if not program.exists():
+        begin = perf_counter()
+        save(to_artefact(*compile_file(model)), program)
+        print(f"{name}: compiled in {perf_counter() - begin:.0f} s")
+    return program, model
+
+
+def row(name: str, batch: int, found: Measured, speed: float) -> list[str]:
+    block = found.one / found.blocks
+    times = [found.peer, found.plain, found.one, found.traced, found.golden]
+    return [
+        name,
+        str(batch),
+        *("" if seconds is None else f"{1000 * seconds:,.0f}" for seconds in times),
+        "" if found.peer is None else f"{found.plain / found.peer:.2f}",
+        f"{found.traced / found.plain:.1f}",
+        f"{found.one / found.plain:.2f}",
+        f"{1e9 * block:.1f}",
+        f"{found.touched / found.one / speed:.0%}",
+        f"{found.peak / 1e6:,.0f}",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=SIDES, help="one network")
+    parser.add_argument("--work", type=Path, help="where models and programs are kept (default: a temporary folder)")
+    parser.add_argument("--tfc", type=Path, metavar="MODEL.onnx", help="also a network without float peer")
+    parser.add_argument("--images", type=Path, metavar="X.npy", help="its inputs")
+    parser.add_argument("--no-golden", action="store_true", help="leave the golden simulator out")
+    options = parser.parse_args()
+    speed = bandwidth()
+    cores = len(os.sched_getaffinity(0))
+    print(
+        f"{cores} cores, {INSTRUCTION_SETS[0]}; second-level cache {speed / 1e9:.0f} GB/s a core, as numpy measures it"
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    names = ("network", "batch", "float\nonnxruntime ms", f"plain\n{cores} threads ms", "plain\n1 thread ms")
+    names += (f"traced\n{cores} threads ms", "golden ms\nextrapolated", "plain /\nonnxruntime", "traced /\nplain")
+    names += ("threads'\nspeed-up", f"ns an instr.\nand {BLOCK} rows", "of the\nbound", "peak\nMB")
+    for name in names:
+        table.add_column(name, justify="left" if name == "network" else "right", no_wrap=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = options.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        for name, batch in RUNS:
+            if options.only in (None, name):
+                side = SIDES[name]
+                images = np.random.default_rng(0).random((batch, 3, side, side), dtype=np.float32)
+                found = apart(*prepared(name, work), images, not options.no_golden)
+                table.add_row(*row(name, batch, found, speed))
+        if options.tfc:
+            program, images = work / f"{options.tfc.stem}.camx", np.load(options.images)
+            save(to_artefact(*compile_file(options.tfc)), program)
+            table.add_row(*row(options.tfc.stem, len(images), apart(program, None, images, False), speed))
+    Console(width=170).print(table)
+
+
+if __name__ == "__main__":
+    main()
