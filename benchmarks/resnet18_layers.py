@@ -29,11 +29,11 @@ from dialects.ranges import Range
 from passes.adder_graph_search import Kernel, prove, share_many
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
-from passes.layer_split import SplitOptions, output_parts
+from passes.layer_split import SplitOptions, output_parts, planned
 
 BITS = (256 - 2) * 64
-BITS_SHARE, SPLIT_SHARE = 90, 80
-"""Percent of a row's bits that graphs may take, and that parts are planned for: the search takes a little more."""
+BITS_SHARE = 90
+"""Percent of a row's bits that graphs may take."""
 UNSIGNED, SIGNED = Range(0, 15), Range(-128, 127)
 
 
@@ -139,8 +139,7 @@ class Optimizer:
         inputs = [shape.span] * matrix.shape[1]
         begin = time.perf_counter()
         if matrix.shape not in self.parts_by_shape:
-            split = SplitOptions(self.budget * SPLIT_SHARE // BITS_SHARE)
-            self.parts_by_shape[matrix.shape] = output_parts(matrix, inputs, split)
+            self.parts_by_shape[matrix.shape] = output_parts(matrix, inputs, SplitOptions(planned(self.budget)))
         parts = np.array_split(matrix, self.parts_by_shape[matrix.shape])
         options = Options(self.budget, self.effort)
         with ThreadPoolExecutor(self.threads) as pool:

@@ -34,7 +34,7 @@ from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
 from passes.adder_graph_search import coefficients
-from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped
+from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
 from passes.placement import RESERVED_COLUMNS
 
 
@@ -47,7 +47,7 @@ class ApvShare(ModulePass):
     group: int = 0
     group_by: Literal["cost", "channel"] = "cost"
     budget: int = 90
-    effort: int = 0
+    effort: int = 1
     seed: int = 0
     threads: int = 2
     stats: bool = False
@@ -78,7 +78,7 @@ class ApvShare(ModulePass):
 
         def share(index: int, first: Future[Candidate] | None = None) -> Candidate:
             like = first.result().grouping if first else None
-            layer, options = layers[index], self._options(geometry, _resident(layers[index]))
+            layer, options = layers[index], self._options(geometry, layers[index])
             if self.group_by == "channel":
                 graph = before[index].graph
                 return grouped(coefficients(graph), graph.inputs, layer.inputs_per_channel, options)
@@ -101,9 +101,10 @@ class ApvShare(ModulePass):
                 hint=f"group is at least 0, budget a percentage, effort 0 to {len(EFFORTS) - 1}, threads at least 1",
             )
 
-    def _options(self, geometry: Geometry, resident: bool) -> Options:
-        bits = (geometry.columns - RESERVED_COLUMNS) * geometry.domains
-        return Options(bits * self.budget // 100, self.effort, self.seed, 1, resident)
+    def _options(self, geometry: Geometry, layer: apv.LinearOp) -> Options:
+        widest = apv.columns_of(layer.result).range.width
+        bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
+        return Options(bits, self.effort, self.seed, 1, _resident(layer))
 
 
 def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:

@@ -15,7 +15,7 @@ after the other on the same arrays. What is moved is counted where it moves, at 
 
 `outputs` fixes the number of parts (0: chosen by cost, per layer). `inputs` cuts by inputs as well, where thresholds
 follow: that many partial sums of every output are stored, and a last stage loads and adds them. `budget` is the share
-of a row's bits, in percent, that a part's values may take; `moved` is what a bit that is moved counts, in AP cycles.
+of a row's bits, in percent, that apv-share will give a part; `moved` is what a bit that is moved counts, in AP cycles.
 """
 
 from __future__ import annotations
@@ -35,12 +35,14 @@ from dialects import apv
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.ranges import Range
+from dialects.target import Geometry
 from dialects.tensors import IntArray, Thresholds
 from dialects.ternary_spatial import ConcatOp
 from dialects.watch import Figure, did, progress
 from passes.adder_graph_search import coefficients
 from passes.adder_graph_sums import unshared
-from passes.layer_split import SplitOptions, output_parts
+from passes.kernel_groups import room
+from passes.layer_split import SplitOptions, output_parts, planned
 from passes.placement import RESERVED_COLUMNS
 
 
@@ -52,7 +54,7 @@ class ApvSplit(ModulePass):
 
     outputs: int = 0
     inputs: int = 1
-    budget: int = 80
+    budget: int = 90
     moved: int = 1
     threads: int = 2
     stats: bool = False
@@ -65,9 +67,8 @@ class ApvSplit(ModulePass):
                 hint="outputs and moved are at least 0, inputs and threads at least 1, budget is a percentage",
             )
         geometry = geometry_of(op)
-        bits = (geometry.columns - RESERVED_COLUMNS) * geometry.domains * self.budget // 100
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
-        for layer, parts in zip(layers, self._parts(layers, bits), strict=True):
+        for layer, parts in zip(layers, self._parts(layers, geometry), strict=True):
             if layer.parent is None:
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
@@ -76,14 +77,16 @@ class ApvSplit(ModulePass):
                 _split(layer, max(1, parts), inputs)
             did(self.name, name, Figure("parts", None, max(1, parts) * inputs, peak=True), show=self.stats)
 
-    def _parts(self, layers: Sequence[apv.LinearOp], bits: int) -> list[int]:
+    def _parts(self, layers: Sequence[apv.LinearOp], geometry: Geometry) -> list[int]:
         """The number of parts of each layer; layers of one shape are split alike."""
         if self.outputs:
             return [min(self.outputs, len(layer.graph.data.output_table)) for layer in layers]
         shapes = {_shape(layer): layer for layer in reversed(layers)}
-        options = SplitOptions(bits, self.moved)
 
         def parts(layer: apv.LinearOp) -> int:
+            widest = apv.columns_of(layer.result).range.width
+            bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
+            options = SplitOptions(planned(bits), self.moved)
             return output_parts(coefficients(layer.graph.data), layer.graph.data.inputs, options)
 
         with ThreadPoolExecutor(self.threads) as pool:
@@ -96,7 +99,7 @@ class ApvSplit(ModulePass):
 
 
 def _shape(layer: apv.LinearOp) -> tuple[object, ...]:
-    return len(layer.graph.data.output_table), layer.graph.data.inputs
+    return len(layer.graph.data.output_table), layer.graph.data.inputs, apv.columns_of(layer.result).range.width
 
 
 def _has_thresholds(layer: apv.LinearOp) -> bool:

@@ -50,6 +50,15 @@ class Options(NamedTuple):
     """Inputs are all in the array from the start, rather than loaded when they are first needed."""
 
 
+def room(columns: int, domains: int, percent: int, widest: int) -> int:
+    """Bits of a row that the values of a layer may take, the widest of `widest` bits.
+
+    A percentage, as places don't fit without gaps; in short columns less, as half of a wide value's bits stay free at
+    the end of each.
+    """
+    return int(columns * min(domains * percent / 100, domains - (widest - 1) / 2))
+
+
 class Grouping(NamedTuple):
     """How a layer is cut and computed: the number of groups, positive terms apart from negative ones, by value."""
 

@@ -21,6 +21,11 @@ _FIRST_SIZE = 32
 """Outputs of the first part that is tried."""
 
 
+def planned(bits: int) -> int:
+    """The bits that parts are planned for, of those that they may take: the search, which comes later, needs more."""
+    return bits * 8 // 9
+
+
 class SplitOptions(NamedTuple):
     """What a part may cost: bits of a row, and what counts as much as a bit that is moved between buffer and array."""
 

@@ -1,0 +1,89 @@
+"""Layers in parts: the same integers, parts as memory asks for, programs that fit where whole layers don't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cam_compiler.driver import compile_file, to_artefact
+from cam_compiler.execution import of_module
+from cam_compiler.pipeline import parse_passes, run_passes
+from dialects import apv
+from dialects.errors import CapacityError
+from dialects.ranges import Range
+from dialects.target import Target, load_target
+from passes.layer_split import SplitOptions, output_parts
+from runtime.artefact import load, save
+from runtime.interpreter import Interpreter
+
+BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
+NIBBLE = Range(0, 15)
+
+
+def pipeline(split: str) -> str:
+    return f"convert-ternary-to-apv,apv-split{split},apv-share,convert-apv-to-rtm,convert-rtm-to-ap"
+
+
+def linears(path: Path, split: str) -> list[apv.LinearOp]:
+    module, _ = compile_file(path, pipeline=f"convert-ternary-to-apv,apv-split{split}")
+    return [op for op in module.walk() if isinstance(op, apv.LinearOp)]
+
+
+@pytest.mark.parametrize("name", ["digits_mlp", "digits_cnn"])
+@pytest.mark.parametrize("split", ["{outputs=3}", "{outputs=2 inputs=2}"])
+def test_parts_compute_the_same(tmp_path: Path, name: str, split: str) -> None:
+    images = {"image": np.load(BUNDLED / f"{name}_test.npz")["image"][:3]}
+    model = BUNDLED / f"{name}_qdq.onnx"
+    golden, _ = compile_file(model, stop_after="ternary")
+    expected = Interpreter().run(golden, images).outputs["logits"]
+    assert len(linears(model, split)) > len(linears(model, "{outputs=1}"))
+    module, target = compile_file(model, pipeline=pipeline(split))
+    save(to_artefact(module, target), tmp_path / "a.camx")
+    assert np.array_equal(load(tmp_path / "a.camx").run(images).outputs["logits"], expected)
+
+
+def test_small_arrays_need_parts() -> None:
+    images = {"image": np.load(BUNDLED / "digits_cnn_test.npz")["image"][:2]}
+    small, model = Target("small", rows=64, columns=28, domains=16), BUNDLED / "digits_cnn_qdq.onnx"
+    runs: list[np.ndarray] = []
+    for name in ("convert-ternary-to-apv,apv-share,convert-apv-to-rtm,convert-rtm-to-ap", "default"):
+        module, _ = compile_file(model, stop_after="ternary")
+        try:
+            run_passes(module, parse_passes(name), small)
+        except CapacityError:
+            continue
+        runs.append(of_module(module, small, "native").run(images).outputs["logits"])
+    golden, _ = compile_file(model, stop_after="ternary")
+    assert len(runs) == 1
+    assert np.array_equal(runs[0], Interpreter().run(golden, images).outputs["logits"])
+
+
+@pytest.mark.parametrize("name", ["apv-split", "apv-split,apv-share{effort=1}"])
+def test_threads_change_nothing(name: str) -> None:
+    small = load_target("small")
+    texts: list[str] = []
+    for threads in (1, 2, 5):
+        module, _ = compile_file(BUNDLED / "digits_cnn_qdq.onnx", pipeline="convert-ternary-to-apv")
+        options = name.replace("apv-split", f"apv-split{{threads={threads}}}").replace("1}", f"1 threads={threads}}}")
+        run_passes(module, parse_passes(options), small)
+        texts.append(str(module))
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_parts_as_memory_asks_for() -> None:
+    matrix = np.random.default_rng(0).choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(128, 200))
+    parts = [output_parts(matrix, [NIBBLE] * 200, SplitOptions(bits)) for bits in (16, 200, 800, 8000)]
+    assert parts[0] == 0
+    assert parts[1] > parts[2] > parts[3] == 1
+
+
+def test_moved_bits_count() -> None:
+    matrix = np.random.default_rng(0).choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(128, 400))
+    cheap, dear = (output_parts(matrix, [NIBBLE] * 400, SplitOptions(2500, cycles)) for cycles in (0, 1000))
+    assert cheap > dear
+
+
+def test_nothing_to_split() -> None:
+    assert output_parts(np.zeros((40, 3), dtype=np.int64), [NIBBLE] * 3, SplitOptions(100)) == 1
