@@ -73,6 +73,8 @@ class ApvSplit(ModulePass):
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
             inputs = min(self.inputs, len(layer.graph.data.inputs)) if _has_thresholds(layer) else 1
+            if _meets_again(layer, _chain(layer)):
+                parts = inputs = 1
             if parts > 1 or inputs > 1:
                 _split(layer, max(1, parts), inputs)
             did(self.name, name, Figure("parts", None, max(1, parts) * inputs, peak=True), show=self.stats)
@@ -148,21 +150,32 @@ class _Builder:
         return self.add(apv.LoadOp(tensor), tensor.name_hint)
 
     def buffered(self, value: SSAValue) -> SSAValue:
-        """The tensor in the buffer that columns are loaded from; columns of the array are stored first.
-
-        Then all who use them load them, too, so that no stage waits for one that waits for it.
-        """
+        """The tensor in the buffer that columns are loaded from; columns of the array are stored first."""
         if isinstance(value.owner, apv.LoadOp):
             return value.owner.input
         assert isinstance(value.owner, Operation)
         store = apv.StoreOp(value)
         Rewriter.insert_op(store, InsertPoint.after(value.owner))
         store.result.name_hint = value.name_hint
-        loaded = apv.LoadOp(store.result)
-        Rewriter.insert_op(loaded, InsertPoint.after(store))
-        loaded.result.name_hint = value.name_hint
-        value.replace_uses_with_if(loaded.result, lambda use: not isinstance(use.operation, apv.StoreOp))
         return store.result
+
+
+def _meets_again(layer: apv.LinearOp, chain: Sequence[Operation]) -> bool:
+    """Whether what follows the chain in the array works with what comes before it: a stage would wait for itself."""
+    after = {use.operation for use in chain[-1].results[0].uses if not isinstance(use.operation, apv.StoreOp)}
+    seen: set[Operation] = set(chain)
+    pending = [value.owner for value in layer.inputs if not isinstance(value.owner, apv.LoadOp)]
+    while pending:
+        op = pending.pop()
+        if not isinstance(op, Operation) or op in seen:
+            continue
+        if op in after:
+            return True
+        seen.add(op)
+        for value in (*op.operands, *op.results):
+            if isinstance(value.type, apv.ColumnsType):
+                pending += [value.owner, *(use.operation for use in value.uses)]
+    return False
 
 
 def _chain(layer: apv.LinearOp) -> list[Operation]:
@@ -276,6 +289,7 @@ def _rows_of(table: Thresholds, outputs: IntArray) -> Thresholds:
 def _replace(value: SSAValue, tensor: SSAValue, at: _Builder) -> None:
     """Let those who stored a value take the tensor that now holds it, and all others load it."""
     loaded: SSAValue | None = None
+    tensor.name_hint = value.name_hint
     for use in list(value.uses):
         user = use.operation
         if isinstance(user, apv.StoreOp):

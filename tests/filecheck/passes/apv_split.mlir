@@ -79,3 +79,30 @@ func.func @residual(%q: tensor<?x2x!ternary.int<0, 1>>, %s: tensor<?x3x!ternary.
   %r = apv.store %b : !apv.columns<3, 0, 2> -> tensor<?x3x!ternary.int<0, 2>>
   func.return %r : tensor<?x3x!ternary.int<0, 2>>
 }
+
+// The first layer stays whole: its parts would wait for a stage that waits for them.
+// CHECK-LABEL: func.func @meets_again
+// CHECK:         %[[X:.*]] = apv.max
+// CHECK:         %[[B:.*]] = apv.linear %[[X]] : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc"
+// CHECK-COUNT-2: -> !apv.columns<1, 0, 3> layer "add"
+// CHECK-NOT:     layer "fc"
+func.func @meets_again(%q: tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 3>> {
+  %l = apv.load %q : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
+  %x = apv.max %l {size = 2 : i64} : !apv.columns<4, 0, 1> -> !apv.columns<2, 0, 1>
+  %b = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc" graph <{
+    inputs 2 in 0..1
+    %2 = %0 + %1 : u2
+    out %2
+    out %0
+  }>
+  %c = apv.linear %b, %x : (!apv.columns<2, 0, 2>, !apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 3> layer "add" graph <{
+    inputs 2 in 0..2
+    inputs 2 in 0..1
+    %4 = %0 + %2 : u2
+    %5 = %1 + %3 : u2
+    out %4
+    out %5
+  }>
+  %r = apv.store %c : !apv.columns<2, 0, 3> -> tensor<?x2x!ternary.int<0, 3>>
+  func.return %r : tensor<?x2x!ternary.int<0, 3>>
+}
