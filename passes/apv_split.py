@@ -20,7 +20,7 @@ of a row's bits, in percent, that apv-share will give a part; `moved` is what a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -120,8 +120,9 @@ def _split(layer: apv.LinearOp, parts: int, input_parts: int) -> None:
     end = chain[-1].results[0]
     at = _Builder(InsertPoint.after(chain[-1]))
     sources = [at.buffered(value) for value in layer.inputs]
+    weights = {op: coefficients(op.graph.data) for op in chain if isinstance(op, apv.LinearOp)}
     stored = [
-        _part(at, chain, sources, np.arange(begin, stop), input_parts)
+        _part(at, weights, chain, sources, np.arange(begin, stop), input_parts)
         for begin, stop in _bounds(len(layer.graph.data.output_table), parts)
     ]
     whole = stored[0] if len(stored) == 1 else at.add(ConcatOp(stored))
@@ -203,12 +204,17 @@ def _by_channel(op: apv.LinearOp, before: Operation) -> bool:
 
 
 def _part(
-    at: _Builder, chain: Sequence[Operation], sources: Sequence[SSAValue], outputs: IntArray, input_parts: int
+    at: _Builder,
+    weights: Mapping[Operation, IntArray],
+    chain: Sequence[Operation],
+    sources: Sequence[SSAValue],
+    outputs: IntArray,
+    input_parts: int,
 ) -> SSAValue:
     """The stage that computes some outputs of a chain, up to the tensor that it stores."""
     layer = chain[0]
     assert isinstance(layer, apv.LinearOp)
-    rows = coefficients(layer.graph.data)[outputs]
+    rows = weights[layer][outputs]
     span = apv.columns_of(layer.result).range
     if input_parts == 1:
         value = _linear(at, layer, [at.load(tensor) for tensor in sources], rows, span)
@@ -222,7 +228,7 @@ def _part(
                 table = _rows_of(op.thresholds.data, outputs)
                 value = at.add(apv.ThresholdOp(value, table, span, op.layer), name)
             case apv.LinearOp():
-                value = _sum_part(at, op, chain, value, outputs)
+                value = _sum_part(at, op, weights[op][outputs], chain, value, outputs)
             case _:
                 raise AssertionError(op.name)
     return at.add(apv.StoreOp(value), chain[-1].results[0].name_hint)
@@ -261,12 +267,11 @@ def _reach(rows: IntArray, ranges: Sequence[Range]) -> Range:
 
 
 def _sum_part(
-    at: _Builder, op: apv.LinearOp, chain: Sequence[Operation], value: SSAValue, outputs: IntArray
+    at: _Builder, op: apv.LinearOp, rows: IntArray, chain: Sequence[Operation], value: SSAValue, outputs: IntArray
 ) -> SSAValue:
     """A sum by channel of the part's value and of loaded ones, which are loaded whole and read in part."""
     inside = {item.results[0] for item in chain}
     count = len(op.graph.data.output_table)
-    rows = coefficients(op.graph.data)[outputs]
     values: list[SSAValue] = []
     blocks: list[IntArray] = []
     for number, operand in enumerate(op.inputs):
