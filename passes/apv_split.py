@@ -120,7 +120,8 @@ def _split(layer: apv.LinearOp, parts: int, input_parts: int) -> None:
     end = chain[-1].results[0]
     at = _Builder(InsertPoint.after(chain[-1]))
     sources = [at.buffered(value) for value in layer.inputs]
-    weights = {op: coefficients(op.graph.data) for op in chain if isinstance(op, apv.LinearOp)}
+    linear = [op for op in chain if isinstance(op, apv.LinearOp)]
+    weights: dict[Operation, IntArray] = {op: coefficients(op.graph.data) for op in linear}
     stored = [
         _part(at, weights, chain, sources, np.arange(begin, stop), input_parts)
         for begin, stop in _bounds(len(layer.graph.data.output_table), parts)
