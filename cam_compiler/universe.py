@@ -57,6 +57,12 @@ def _apv_to_rtm() -> type[ModulePass]:
     return ConvertApvToRtm
 
 
+def _rtm_verify() -> type[ModulePass]:
+    from passes.rtm_verify import RtmVerify
+
+    return RtmVerify
+
+
 def _rtm_to_ap() -> type[ModulePass]:
     from passes.convert_rtm_to_ap import ConvertRtmToAp
 
@@ -70,8 +76,9 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "apv-split": _apv_split,
     "apv-share": _apv_share,
     "convert-apv-to-rtm": _apv_to_rtm,
+    "rtm-verify": _rtm_verify,
     "convert-rtm-to-ap": _rtm_to_ap,
 }
-"""In the order of the default pipeline."""
+"""In the order in which a pipeline may have them."""
 
 CAMC_UNIVERSE = Universe(all_dialects=DIALECTS, all_passes=PASSES)

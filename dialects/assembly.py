@@ -14,9 +14,10 @@ an instruction starts it at step 2 of its bit loop.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
-from dialects.code import Code, write_text
+from dialects.code import Code, encode, write_text
 from dialects.errors import TextError
 from dialects.grammar import in_loop, parse
 from dialects.isa import MNEMONICS, NO_CELL, OPCODES, ZERO, Cell, Instruction, Operand, compared_width
@@ -26,6 +27,10 @@ class AssemblyCode(Code):
     """AP machine code with its assembly as text."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, instructions: Sequence[Instruction]) -> Self:
+        return cls(encode(instructions))
 
     def to_text(self) -> str:
         return write_text(self.instructions, assembly_line)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,35 +32,42 @@ _IMMEDIATE = frozenset(op for op, row in OPCODES.items() if "I" in row.operands)
 
 
 def _values(item: Instruction) -> tuple[int, ...]:
-    """The fields in the order of the layout."""
-    b: tuple[int, ...] = item.b
-    if item.op in _IMMEDIATE:
-        raw, b = item.imm & 0xFFFFFFFF, ()
-        at = 0
-        for _, bits in _SOURCE:
-            b += (raw >> at & ((1 << bits) - 1),)
-            at += bits
-    return (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *b)
+    """The fields in the order of the layout, and the immediate."""
+    return (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *item.b, item.imm)
 
 
 def encode(instructions: Sequence[Instruction]) -> bytes:
     """The binary program; raises ProgramError where a field doesn't fit its bits."""
-    words = np.zeros((len(instructions), 2), dtype="<u8")
     if not instructions:
         return b""
     try:
         table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
     except OverflowError as error:
         raise ProgramError("a number is far too large to be encoded") from error
-    limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
-    far = np.array([not -(1 << 31) <= item.imm < 1 << 31 for item in instructions])
-    wrong = np.flatnonzero(((table < 0) | (table > limits)).any(axis=1) | far)
+    wrong = unfit(table)
     if len(wrong):
         number = int(wrong[0])
         item = instructions[number]
         raise ProgramError(f"instruction {number} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
+    return pack(table)
+
+
+def unfit(table: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The rows that hold a number that its field can't."""
+    limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
+    immediates = table[:, -1]
+    far = (immediates < -(1 << 31)) | (immediates >= 1 << 31)
+    return np.flatnonzero(((table[:, :-1] < 0) | (table[:, :-1] > limits)).any(axis=1) | far)
+
+
+def pack(table: NDArray[np.int64]) -> bytes:
+    """The binary of instructions given as rows of their fields in the order of the layout, then the immediate."""
+    words = np.zeros((len(table), 2), dtype="<u8")
     for column, (word, at, _) in enumerate(_LAYOUT):
         words[:, word] |= table[:, column].astype(np.uint64) << np.uint64(at)
+    immediate = np.isin(table[:, 0], [int(op) for op in _IMMEDIATE])
+    low, high = words[:, 1] & np.uint64(0xFFFFFFFF), table[:, -1].astype(np.uint64) << np.uint64(32)
+    words[:, 1] = np.where(immediate, low | high, words[:, 1])
     return words.tobytes()
 
 
@@ -109,10 +115,6 @@ class Code:
 
     binary: bytes
 
-    @classmethod
-    def of(cls, instructions: Sequence[Instruction]) -> Self:
-        return cls(encode(instructions))
-
     @property
     def instructions(self) -> tuple[Instruction, ...]:
         return decode(self.binary)
@@ -133,13 +135,20 @@ def bundles(instructions: Iterable[Instruction]) -> Iterator[list[Instruction]]:
         raise ProgramError("the last bit loop of the program is never ended")
 
 
-def check_code(instructions: Sequence[Instruction], columns: int, domains: int) -> None:
-    """Raise ProgramError, naming the instruction, where the code can't run on such an array."""
+def numbered(number: int) -> str:
+    """An instruction by its number."""
+    return f"instruction {number}"
+
+
+def check_code(
+    instructions: Sequence[Instruction], columns: int, domains: int, place_of: Callable[[int], str] = numbered
+) -> None:
+    """Raise ProgramError, naming the instruction as `place_of` does, where the code can't run on such an array."""
     for number, item in enumerate(instructions):
         try:
             check(item, columns, domains)
         except CamcError as error:
-            raise ProgramError(error.message, place=f"instruction {number}") from error
+            raise ProgramError(error.message, place=place_of(number)) from error
     first = 0
     for members in bundles(instructions):
         if len(members) > 1:

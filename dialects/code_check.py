@@ -1,34 +1,50 @@
 """The rules of the machine over a whole binary program at once, for programs of a million instructions.
 
-`check_binary` proves with a few array operations that no instruction of a program without bit loops of several members
-breaks a rule; whatever is left in doubt is decoded and checked one by one, which also gives the message.
+`check_binary` proves with a few array operations that no instruction breaks a rule, and natively that no bit loop does;
+whatever is left in doubt is decoded and checked one by one, which also gives the message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.code import check_code, decode, fields
+from dialects.code import check_code, decode, fields, numbered
+from dialects.errors import ProgramError
 from dialects.isa import OPCODES, Op
+from dialects.shifts import predict_shifts
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 
-def check_binary(binary: bytes, columns: int, domains: int) -> None:
-    """Raise ProgramError, naming the instruction, where the program can't run on such an array."""
+def check_binary(binary: bytes, columns: int, domains: int, place_of: Callable[[int], str] = numbered) -> None:
+    """Raise ProgramError, naming the instruction as `place_of` does, where the program can't run on such an array."""
     table = fields(binary)
-    if len(table["op"]) and _doubtful(table, columns, domains):
-        check_code(decode(binary), columns, domains)
+    if not len(table["op"]):
+        return
+    if _doubtful(table, columns, domains) or not _legal_loops(table, binary, columns, domains):
+        check_code(decode(binary), columns, domains, place_of)
+
+
+def _legal_loops(table: dict[str, Numbers], binary: bytes, columns: int, domains: int) -> bool:
+    """Whether all bit loops of instructions that are legal one by one are so too."""
+    if table["last"].all():
+        return True
+    try:
+        predict_shifts([binary], columns, domains)
+    except ProgramError:
+        return False
+    return True
 
 
 def vectors(binary: bytes, op: Op) -> Numbers:
     """The numbers of the vectors that instructions of this opcode, IN or OUT, name."""
-    table = fields(binary)
-    return table["imm"][table["op"] == op]
+    words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
+    named = words[(words[:, 0] & np.uint64(31)) == op, 1] >> np.uint64(32)
+    return named.astype(np.uint32).view(np.int32).astype(np.int64)
 
 
 def _of(table: dict[str, Numbers], ops: Iterable[Op]) -> Flags:
@@ -54,11 +70,15 @@ def _doubtful(table: dict[str, Numbers], columns: int, domains: int) -> bool:
     outside = any(
         (used & ((column >= columns) | (domain + span > domains))).any() for _, used, column, domain, span in places
     )
+    # Both sources may be the same value, which the check one by one allows.
     meeting = any(
         (used & other & (column == beside)).any()
         for index, (_, used, column, _, _) in enumerate(places)
         for _, other, beside, _, _ in places[index + 1 :]
     )
+    both = _of(table, [Op.CMP_GEV])
+    mixed = table["a.s"] != table["b.s"]
+    wide = np.maximum(table["a.w"] + (mixed & (table["a.s"] == 0)), table["b.w"] + (mixed & (table["b.s"] == 0)))
     compared, sent = _of(table, [Op.CMP_GE]), _of(table, [Op.OUT])
     half = np.left_shift(1, width - table["a.s"].clip(0, 1), where=width > 0, out=np.ones_like(width))
     low = np.where(table["a.s"] == 1, -half, 0)
@@ -67,7 +87,7 @@ def _doubtful(table: dict[str, Numbers], columns: int, domains: int) -> bool:
         | ((compared | sent) & ((width != table["a.w"]) | (table["a.h"] > 0)))
         | (flag & ((table["a.w"] != 1) | (table["a.s"] > 0) | (table["a.h"] > 0)))
         | (_of(table, [Op.IN, Op.OUT]) & (table["imm"] < 0))
-        | _of(table, [Op.CMP_GEV])
+        | (both & ((width != wide) | (table["a.h"] > 0) | (table["b.h"] > 0)))
     )
-    malformed = ~known | (table["top"] > 0) | (width < 1) | (table["last"] == 0)
+    malformed = ~known | (table["top"] > 0) | (width < 1)
     return bool(outside or meeting or special.any() or malformed.any())

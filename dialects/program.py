@@ -29,7 +29,7 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.code import Code
+from dialects.code import Code, numbered
 from dialects.code_check import check_binary, vectors
 from dialects.errors import ProgramError
 from dialects.isa import Op
@@ -93,6 +93,10 @@ class SegmentBase(IRDLOperation, ABC):
         """The segment's instructions."""
         raise NotImplementedError
 
+    def place_of(self, number: int) -> str:
+        """Where an instruction stands, for errors."""
+        return numbered(number)
+
 
 class ProgramBase(IRDLOperation, ABC):
     """A program over the vectors of its operands and results."""
@@ -128,13 +132,16 @@ class ProgramBase(IRDLOperation, ABC):
         for op in self.body.block.ops:
             if not isinstance(op, self.SEGMENT):
                 raise VerifyException(f"expected only {self.SEGMENT.name} in a {self.name}, found {op.name}")
+        self._verify_code()
+        self._verify_vectors()
+
+    def _verify_code(self) -> None:
         geometry = self.geometry.geometry
         for segment in self.segments:
             try:
-                check_binary(segment.packed.binary, geometry.columns, geometry.domains)
+                check_binary(segment.packed.binary, geometry.columns, geometry.domains, segment.place_of)
             except ProgramError as error:
-                raise VerifyException(f"segment {segment.layer}: {error}") from error
-        self._verify_vectors()
+                raise VerifyException(f"segment {segment.layer.data}, {error}") from error
 
     def _verify_vectors(self) -> None:
         for value in (*self.inputs, *self.outputs):

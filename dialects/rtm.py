@@ -2,15 +2,16 @@
 
     %r = rtm.program %q : (tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 2>> geometry <256x256x64> {
       rtm.segment "fc" code <{
-        c0[0] = in 0
-        c1[0] = in 1
-        c2[0:2] = c0[0] + c1[0] carry c255[0]
-        out 0 = c2[0:2]
+        %0 : c0[0] = in 0
+        %1 : c1[0] = in 1
+        %2 : c2[0:2] = %0 + %1 carry c255[0]
+        out 0 = %2
       }>
     }
 
-Statements act on values: a read takes all bits of a place, a write replaces them; `loop { ... }` marks the
-statements that share one bit loop.
+Statements make values and read them by name; `loop { ... }` marks the statements that share one bit loop. A value lives
+from the loop that makes it to the loop of its last reader. The verifier proves that no two values that live at the same
+time share a place, so a wrong placement is told from a right one without running it (dialects/placed_check.py).
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from typing import ClassVar
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Dialect
 from xdsl.irdl import irdl_attr_definition, irdl_op_definition, prop_def
+from xdsl.utils.exceptions import VerifyException
 
 from dialects.code import Code
+from dialects.errors import ProgramError
 from dialects.packed import PackedAttr
 from dialects.placed import PlacedCode
+from dialects.placed_check import Placed, check_placed
 from dialects.program import GeometryAttr, ProgramBase, SegmentBase
 
 
@@ -49,6 +53,10 @@ class SegmentOp(SegmentBase):
     def packed(self) -> Code:
         return self.code.data
 
+    def place_of(self, number: int) -> str:
+        line, statement = self.code.data.line(number)
+        return f"line {line}: `{statement}`"
+
 
 @irdl_op_definition
 class ProgramOp(ProgramBase):
@@ -56,6 +64,20 @@ class ProgramOp(ProgramBase):
 
     name = "rtm.program"
     SEGMENT: ClassVar[type[SegmentBase]] = SegmentOp
+
+    def _verify_code(self) -> None:
+        try:
+            self.check_places()
+        except ProgramError as error:
+            raise VerifyException(str(error)) from error
+        super()._verify_code()
+
+    def check_places(self) -> Placed:
+        """Prove that the placement is legal; raises ProgramError with the line and the values that break a rule."""
+        segments = [segment for segment in self.segments if isinstance(segment, SegmentOp)]
+        layers, codes = [segment.layer.data for segment in segments], [segment.code.data for segment in segments]
+        geometry = self.geometry.geometry
+        return check_placed(layers, codes, geometry.columns, geometry.domains)
 
 
 Rtm = Dialect("rtm", [ProgramOp, SegmentOp], [GeometryAttr, CodeAttr])

@@ -7,7 +7,7 @@ grows with its range, or "full", where it has its final width from the start (as
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
-    rtm.segment "fc" code <{ c2[0:2] = c0[0] + c1[0] carry c255[0] }>
+    rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dialects import apv, rtm
 from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.errors import PipelineError, TargetError
-from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import progress
@@ -102,9 +101,9 @@ def _place_program(ops: list[Operation], stores: list[apv.StoreOp], geometry: Ge
     if full:
         widen_accumulators(code)
     segments = [
-        rtm.SegmentOp(layer, PlacedCode.of(statements))
-        for layer, statements in zip(code.segments, place(code, geometry), strict=True)
-        if statements
+        rtm.SegmentOp(layer, placed)
+        for layer, placed in zip(code.segments, place(code, geometry), strict=True)
+        if len(placed)
     ]
     program = rtm.ProgramOp([load.input for load in loads], [store.result.type for store in stores], geometry, segments)
     Rewriter.insert_op(program, InsertPoint.before(stores[0]))

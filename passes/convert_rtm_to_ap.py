@@ -3,7 +3,7 @@
 The last lowering. A placed statement says what happens to values; here it becomes the instruction whose look-up-table
 passes do that to the bits. Bit loops stay as they are.
 
-    rtm.segment "fc" code <{ c2[0:2] = c0[0] + c1[0] carry c255[0] }>
+    rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
   becomes
     ap.segment "fc" code <{ add c2.0:2, c0.0:1, c1.0:1, c255.0 }>
 """

@@ -18,10 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.errors import CapacityError
-from dialects.isa import ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.isa import Cell
+from dialects.placed import PlacedCode
 from dialects.ranges import Range
+from dialects.statements import Form, Statement, live
 from dialects.target import Geometry
 from passes.vector_code import Kind, Step, VectorCode
+
+Place = tuple[int, int, int, int]
+"""column, first domain, width, signed"""
+
+_WITH_CARRY = (Form.ADD, Form.SUB, Form.ADD_IP, Form.SUB_IP, Form.SEXT)
 
 RESERVED_COLUMNS = 2
 """the last column holds carries, the one before it flags and scratch copies"""
@@ -240,38 +247,49 @@ def _too_small(slots: Sequence[Slot], slot: Slot, geometry: Geometry) -> Capacit
     )
 
 
-def place(code: VectorCode, geometry: Geometry) -> list[list[Instruction]]:
-    """The placed statements of each segment of the code; raises CapacityError where the array is too small."""
+def place(code: VectorCode, geometry: Geometry) -> list[PlacedCode]:
+    """The placed code of each segment; raises CapacityError where the array is too small."""
     slot_of, slots = slots_of(code)
     places = place_slots(slots, geometry)
     emitter = _Emitter(code, geometry, [places[slot] if slot >= 0 else Cell(0, 0) for slot in slot_of])
     for number, step in enumerate(code.steps):
         emitter.emit(step, continues(step, number, emitter.last))
-    return emitter.segments
+    return emitter.placed()
 
 
 class _Emitter:
-    """Turns steps into instructions on placed values."""
+    """Turns steps into statements. Values keep their numbers; what is made on the way to one gets a fresh number."""
 
     def __init__(self, code: VectorCode, geometry: Geometry, places: Sequence[Cell]):
         self.code = code
-        self.places = places
+        self.places: list[Place] = [
+            (cell.column, cell.domain, span.width, int(span.signed))
+            for cell, span in zip(places, code.ranges, strict=True)
+        ]
         self.last = last_uses(code)
-        self.segments: list[list[Instruction]] = [[] for _ in code.segments]
-        self.out: list[Instruction] = []
+        self.segments: list[list[Statement]] = [[] for _ in code.segments]
+        self.out: list[Statement] = []
         self.carry = Cell(geometry.columns - 1, 0)
         self.flag = Cell(geometry.columns - 2, 0)
+
+    def placed(self) -> list[PlacedCode]:
+        """The code of each segment, which lists the values of earlier ones that it reads."""
+        codes: list[PlacedCode] = []
+        for statements in self.segments:
+            made = {item.result for item in statements}
+            read = {value for item in statements for value in (item.old, item.a, item.b)} - made - {-1}
+            codes.append(PlacedCode.of([*live((value, *self.places[value]) for value in read), *statements]))
+        return codes
 
     def emit(self, step: Step, before: int) -> None:
         self.out = self.segments[step.segment]
         match step.kind:
             case Kind.LOAD:
-                self._write(Op.IN, step.result, imm=step.imm)
+                self._make(step.result, Statement(Form.IN, imm=step.imm))
             case Kind.CONST:
-                self._write(Op.SET, step.result, imm=step.imm)
+                self._make(step.result, Statement(Form.SET, imm=step.imm))
             case Kind.STORE:
-                source = self._operand(step.a)
-                self.out.append(Instruction(Op.OUT, Cell(0, 0), source.width, source, imm=step.imm))
+                self.out.append(Statement(Form.OUT, a=step.a, imm=step.imm))
             case Kind.STEPS:
                 self._steps(step)
             case Kind.MAX:
@@ -281,91 +299,95 @@ class _Emitter:
             case Kind.SUM:
                 self._sum(step)
 
-    def _operand(self, value: int, shift: int = 0) -> Operand:
-        if value < 0:
-            return ZERO
-        span = self.code.ranges[value]
-        return Operand(*self.places[value], span.width, span.signed, shift)
+    def _make(self, result: int, statement: Statement) -> int:
+        column, domain, width, signed = self.places[result]
+        carries = statement.form in _WITH_CARRY
+        carry = self.carry if carries else Cell(0, 0)
+        self.out.append(
+            statement._replace(
+                result=result,
+                column=column,
+                domain=domain,
+                width=width,
+                signed=signed,
+                carry_column=carry.column,
+                carry_domain=carry.domain,
+            )
+        )
+        return result
 
-    def _write(self, op: Op, result: int, a: Operand = ZERO, b: Operand = ZERO, imm: int = 0) -> None:
-        width = self.code.ranges[result].width
-        self.out.append(Instruction(op, self.places[result], width, a, b, imm, self._carry(op)))
+    def _fresh(self, place: Place) -> int:
+        self.places.append(place)
+        return len(self.places) - 1
 
-    def _carry(self, op: Op) -> Cell:
-        return self.carry if op in (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP, Op.EXT) else Cell(0, 0)
-
-    def _apart(self, operand: Operand, column: int) -> Operand:
-        """The operand outside of `column`, copied to the scratch column if it lies there."""
-        if operand.width == 0 or operand.column != column:
-            return operand
-        scratch = Cell(self.flag.column, 0)
-        self.out.append(Instruction(Op.COPY, scratch, operand.width, operand._replace(shift=0)))
-        return Operand(*scratch, operand.width, operand.signed, operand.shift)
+    def _apart(self, value: int, column: int) -> int:
+        """The value outside of `column`, copied to the scratch column if it lies there."""
+        if value < 0 or self.places[value][0] != column:
+            return value
+        _, _, width, signed = self.places[value]
+        copy = self._fresh((self.flag.column, self.flag.domain, width, signed))
+        return self._make(copy, Statement(Form.COPY, a=value))
 
     def _sum(self, step: Step) -> None:
-        dst, width = self.places[step.result], self.code.ranges[step.result].width
-        a, b = self._operand(step.a, step.a_shift), self._operand(step.b, step.b_shift)
-        columns = [operand.column for operand in (a, b) if operand.width]
-        if step.b < 0:
-            self._write(Op.COPY, step.result, self._apart(a, dst.column))
-        elif dst.column not in columns and len(set(columns)) == len(columns):
-            self._write(Op.SUB if step.subtract else Op.ADD, step.result, a, b)
-        elif step.a < 0:
-            self._write(Op.SUB, step.result, ZERO, self._apart(b, dst.column))
+        target = self.places[step.result]
+        a, b, shifts = step.a, step.b, {"a_shift": step.a_shift, "b_shift": step.b_shift}
+        columns = [self.places[value][0] for value in (a, b) if value >= 0]
+        sign = Form.SUB if step.subtract else Form.ADD
+        if b < 0:
+            a = self._apart(a, target[0])
+            self._make(step.result, Statement(Form.COPY, a=a, a_shift=step.a_shift))
+        elif target[0] not in columns and len(set(columns)) == len(columns):
+            self._make(step.result, Statement(sign, a=a, b=b, **shifts))
+        elif a < 0:
+            self._make(step.result, Statement(Form.SUB, b=self._apart(b, target[0]), b_shift=step.b_shift))
         else:
-            self._write(Op.COPY, step.result, self._apart(a, dst.column))
-            self._accumulate(dst, width, self._apart(b, dst.column), step.subtract)
+            copy = Statement(Form.COPY, a=self._apart(a, target[0]), a_shift=step.a_shift)
+            first = self._make(self._fresh(target), copy)
+            self._accumulate(step.result, first, self._apart(b, target[0]), step.b_shift, step.subtract)
 
     def _in_place(self, step: Step, before: int) -> None:
         other, shift = (step.b, step.b_shift) if before == step.a else (step.a, step.a_shift)
-        dst, width = self.places[step.result], self.code.ranges[step.result].width
-        self._extend(before, width)
-        self._accumulate(dst, width, self._apart(self._operand(other, shift), dst.column), step.subtract)
+        before = self._extend(before, self.places[step.result][2])
+        other = self._apart(other, self.places[step.result][0])
+        self._accumulate(step.result, before, other, shift, step.subtract)
+
+    def _accumulate(self, result: int, before: int, source: int, shift: int, subtract: bool) -> None:
+        form = Form.SUB_IP if subtract else Form.ADD_IP
+        self._make(result, Statement(form, old=before, a=source, a_shift=shift))
 
     def _maximum(self, step: Step, before: int) -> None:
         """The result holds one operand and takes the other one in the rows where that is greater."""
         kept, other = (before, step.a if before == step.b else step.b) if before >= 0 else (step.a, step.b)
-        dst, width = self.places[step.result], self.code.ranges[step.result].width
-        mine, theirs = self._operand(kept), self._operand(other)
+        target = self.places[step.result]
         if before < 0:
-            self._write(Op.COPY, step.result, self._apart(mine, dst.column))
+            mine = kept
+            kept = self._make(self._fresh(target), Statement(Form.COPY, a=self._apart(kept, target[0])))
         else:
-            self._extend(kept, width)
-        theirs = self._apart(self._apart(theirs, dst.column), mine.column)
+            mine = kept = self._extend(kept, target[2])
+        other = self._apart(self._apart(other, target[0]), self.places[mine][0])
+        flag = self._fresh((self.carry.column, self.carry.domain, 1, 0))
         # A value that the result's width cuts is below the other operand's range, so it is replaced.
-        self.out.append(Instruction(Op.CMP_GEV, self.carry, compared_width(theirs, mine), theirs, mine))
-        self.out.append(Instruction(Op.COPY_IF, dst, width, theirs, carry=self.carry))
+        self._make(flag, Statement(Form.CMP_GEV, a=other, b=mine))
+        self._make(step.result, Statement(Form.COPY_IF, old=kept, a=other, b=flag))
 
-    def _accumulate(self, dst: Cell, width: int, source: Operand, subtract: bool) -> None:
-        """dst = dst + or - source: a shift skips the destination's low domains, which it leaves as they are."""
-        if width <= source.shift:
-            return
-        op = Op.SUB_IP if subtract else Op.ADD_IP
-        start = Cell(dst.column, dst.domain + source.shift)
-        self.out.append(Instruction(op, start, width - source.shift, source._replace(shift=0), carry=self._carry(op)))
-
-    def _extend(self, value: int, width: int) -> None:
-        """Make a value valid on more bits of its slot: repeat its sign, or clear the bits above an unsigned one."""
-        span, cell = self.code.ranges[value], self.places[value]
-        missing = width - span.width
-        if missing <= 0:
-            return
-        if span.signed:
-            sign = Cell(cell.column, cell.domain + span.width - 1)
-            self.out.append(Instruction(Op.EXT, sign, missing + 1, carry=self.carry))
-        else:
-            top = Cell(cell.column, cell.domain + span.width)
-            self.out.append(Instruction(Op.SET, top, missing))
+    def _extend(self, value: int, width: int) -> int:
+        """The value on more bits of its slot: its sign repeated, or the bits above an unsigned one cleared."""
+        column, domain, before, signed = self.places[value]
+        if width <= before:
+            return value
+        wider = self._fresh((column, domain, width, signed))
+        return self._make(wider, Statement(Form.SEXT if signed else Form.ZEXT, old=value))
 
     def _steps(self, step: Step) -> None:
         """Ascending thresholds: each row that has reached one gets the number beside it, by the bits that change."""
-        source, (column, domain) = self._operand(step.a), self.places[step.result]
-        self._write(Op.SET, step.result, imm=step.imm)
-        before = step.imm
-        flag = Operand(*self.flag, 1)
-        for bound, number in step.table:
-            width = ((before ^ number) & ((1 << self.code.ranges[step.result].width) - 1)).bit_length()
-            self.out.append(Instruction(Op.CMP_GE, self.flag, source.width, source, imm=bound))
+        target, before = self.places[step.result], step.imm
+        value = self._make(self._fresh(target), Statement(Form.SET, imm=step.imm))
+        for index, (bound, number) in enumerate(step.table, start=1):
+            width = ((before ^ number) & ((1 << target[2]) - 1)).bit_length()
+            flag = self._make(
+                self._fresh((self.flag.column, self.flag.domain, 1, 0)), Statement(Form.CMP_GE, a=step.a, imm=bound)
+            )
+            result = step.result if index == len(step.table) else self._fresh(target)
             low = number & ((1 << width) - 1)
-            self.out.append(Instruction(Op.SET_IF, Cell(column, domain), width, flag, imm=low))
+            value = self._make(result, Statement(Form.SET_IF, old=value, a=flag, imm=low, high=width))
             before = number

@@ -3,44 +3,58 @@
 
 // CHECK-LABEL: func.func @all
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<-2, 1>>)
-func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> {
-  // CHECK-NEXT: rtm.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> {
-  %r = rtm.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> {
+func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> {
+  // CHECK-NEXT: rtm.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> {
+  %r = rtm.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> {
     // CHECK-NEXT: rtm.segment "load" code <{
-    // CHECK-NEXT:   c0[0:2] = in 0
-    // CHECK-NEXT:   c1[0:2] = in 1
+    // CHECK-NEXT:   %0 : c0[0:2]s = in 0
+    // CHECK-NEXT:   %1 : c1[0:2]s = in 1
     // CHECK-NEXT: }>
     rtm.segment "load" code <{
-      c0[0:2] = in 0
-      c1[0:2] = in 1
+      %0 : c0[0:2]s = in 0
+      %1 : c1[0:2]s = in 1
     }>
     // CHECK-NEXT: rtm.segment "fc/1" code <{
-    // CHECK-NEXT:   c2[0:5] = c0[0:2]s + c1[0:2]s<<1 carry c15[0]
-    // CHECK-NEXT:   c3[0:5] = zero - c1[0:2]s carry c15[0]
+    // CHECK-NEXT:   %0 : c0[0:2]s live
+    // CHECK-NEXT:   %1 : c1[0:2]s live
+    // CHECK-NEXT:   %2 : c2[0:5]s = %0 + %1<<1 carry c15[0]
+    // CHECK-NEXT:   %3 : c3[0:5]s = zero - %1 carry c15[0]
     // CHECK-NEXT:   loop {
-    // CHECK-NEXT:     c2[0:5] += c0[0:2]s carry c15[0]
-    // CHECK-NEXT:     c3[1:5] -= c1[0:2]s carry c14[0] @1
+    // CHECK-NEXT:     %4 : c2[0:5]s = %2 += %0 carry c15[0]
+    // CHECK-NEXT:     %5 : c3[0:5]s = %3 -= %1<<1 carry c14[0] @1
     // CHECK-NEXT:   }
-    // CHECK-NEXT:   c4[0:5] = c2[0:5]s
-    // CHECK-NEXT:   c4[4:6] = sext c4[4] carry c15[0]
-    // CHECK-NEXT:   c5[0] = c4[0:5]s >= -3
-    // CHECK-NEXT:   c6[0:5] = -4
-    // CHECK-NEXT:   c6[0:3] = 5 if c5[0]
-    // CHECK-NEXT:   out 0 = c6[0:5]s
-    // CHECK-NEXT:   out 1 = c3[0:5]s
+    // CHECK-NEXT:   %6 : c4[0:5]s = %4
+    // CHECK-NEXT:   %7 : c4[0:6]s = sext %6 carry c15[0]
+    // CHECK-NEXT:   %8 : c5[0] = %7 >= -3
+    // CHECK-NEXT:   %9 : c6[0:5]s = -4
+    // CHECK-NEXT:   %10 : c6[0:5]s = %9[0:3] set 5 if %8
+    // CHECK-NEXT:   %11 : c7[8] = %0 >= %10
+    // CHECK-NEXT:   %12 : c6[0:5]s = %10 set %0 if %11
+    // CHECK-NEXT:   %13 : c7[8:11] = zext %11
+    // CHECK-NEXT:   %14 : c7[8:11] = %13 set 4 if %8
+    // CHECK-NEXT:   out 0 = %12
+    // CHECK-NEXT:   out 1 = %5
+    // CHECK-NEXT:   out 2 = %14
     // CHECK-NEXT: }>
     rtm.segment "fc/1" code <{
-      c2[0:5] = c0[0:2]s + c1[0:2]s << 1 carry c15[0]   ; a comment
-      c3[0:5] = zero - c1[0:2]s carry c15[0:1]
-      loop { c2[0:5] += c0[0:2]s carry c15[0] c3[1:5] -= c1[0:2]s carry c14[0] @1 }
-      c4[0:5] = c2[0:5]s
-      c4[4:6] = sext c4[4] carry c15[0]
-      c5[0] = c4[0:5]s >= -3
-      c6[0:5] = -4
-      c6[0:3] = 5 if c5[0]
-      out 0 = c6[0:5]s
-      out 1 = c3[0:5]s
+      %1 : c1[0:2]s live
+      %0 : c0[0:2]s live
+      %2 : c2[0:5]s = %0 + %1 << 1 carry c15[0]   ; a comment
+      %3 : c3[0:5]s = zero - %1 carry c15[0:1]
+      loop { %4 : c2[0:5]s = %2 += %0 carry c15[0] %5 : c3[0:5]s = %3 -= %1<<1 carry c14[0] @1 }
+      %6 : c4[0:5]s = %4
+      %7 : c4[0:6]s = sext %6 carry c15[0]
+      %8 : c5[0] = %7 >= -3
+      %9 : c6[0:5]s = -4
+      %10 : c6[0:5]s = %9[0:3] set 5 if %8
+      %11 : c7[8] = %0 >= %10
+      %12 : c6[0:5]s = %10 set %0 if %11
+      %13 : c7[8:11] = zext %11
+      %14 : c7[8:11] = %13 set 4 if %8
+      out 0 = %12
+      out 1 = %5
+      out 2 = %14
     }>
   }
-  func.return %r : tensor<?x2x!ternary.int<-9, 9>>
+  func.return %r : tensor<?x3x!ternary.int<-9, 9>>
 }

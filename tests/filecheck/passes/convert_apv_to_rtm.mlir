@@ -18,22 +18,24 @@ func.func @network(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.in
   // Values come in where they are first needed. An operand that dies is overwritten; its bits above an unsigned value
   // are cleared first.
   // CHECK-NEXT:   rtm.segment "fc" code <{
-  // CHECK-NEXT:     c[[X0:[0-9]+]][0] = in 0
-  // CHECK-NEXT:     c[[S:[0-9]+]][0] = in 1
-  // CHECK-NEXT:     c[[S]][1] = 0
-  // CHECK-NEXT:     c[[S]][0:2] += c[[X0]][0] carry c15[0]
-  // CHECK-NEXT:     c[[X2:[0-9]+]][0] = in 2
-  // CHECK-NEXT:     c[[X0]][1] = 0
-  // CHECK-NEXT:     c[[X0]][0:2] -= c[[X2]][0] carry c15[0]
+  // CHECK-NEXT:     %[[X0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
+  // CHECK-NEXT:     %[[X1:[0-9]+]] : c[[S:[0-9]+]][0] = in 1
+  // CHECK-NEXT:     %[[W1:[0-9]+]] : c[[S]][0:2] = zext %[[X1]]
+  // CHECK-NEXT:     %[[SUM:[0-9]+]] : c[[S]][0:2] = %[[W1]] += %[[X0]] carry c15[0]
+  // CHECK-NEXT:     %[[X2:[0-9]+]] : c{{[0-9]+}}[0] = in 2
+  // CHECK-NEXT:     %[[W0:[0-9]+]] : c[[D:[0-9]+]][0:2] = zext %[[X0]]
+  // CHECK-NEXT:     %[[DIFF:[0-9]+]] : c[[D]][0:2]s = %[[W0]] -= %[[X2]] carry c15[0]
   // CHECK-NEXT:   }>
   // The negation of the first output turns its thresholds round.
   // CHECK-NEXT:   rtm.segment "act" code <{
-  // CHECK-NEXT:     c[[T:[0-9]+]][0] = 1
-  // CHECK-NEXT:     c14[0] = c[[S]][0:2] >= 2
-  // CHECK-NEXT:     c[[T]][0] = 0 if c14[0]
-  // CHECK:          c14[0] = c[[X0]][0:2]s >= 1
+  // CHECK-NEXT:     %[[SUM]] : c[[S]][0:2] live
+  // CHECK-NEXT:     %[[DIFF]] : c[[D]][0:2]s live
+  // CHECK-NEXT:     %[[BELOW:[0-9]+]] : c[[T:[0-9]+]][0] = 1
+  // CHECK-NEXT:     %[[FLAG:[0-9]+]] : c14[0] = %[[SUM]] >= 2
+  // CHECK-NEXT:     %[[OUT:[0-9]+]] : c[[T]][0] = %[[BELOW]] set 0 if %[[FLAG]]
+  // CHECK:          = %[[DIFF]] >= 1
   // CHECK:        rtm.segment "store y" code <{
-  // CHECK-NEXT:     out 0 = c[[T]][0]
+  // CHECK:          out 0 = %[[OUT]]
   // CHECK-NEXT:     out 1 =
   // CHECK-NEXT:   }>
   // CHECK-NEXT: }

@@ -6,28 +6,32 @@
 // CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 1>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "conv" code <{
-// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
-// CHECK-NEXT:     c[[C1:[0-9]+]][0] = in 2
-// CHECK-NEXT:     c[[C0]][1] = 0
-// CHECK-NEXT:     c[[C0]][0:2] -= c[[C1]][0] carry c15[0]
-// CHECK-NEXT:     c[[C2:[0-9]+]][0] = in 3
-// CHECK-NEXT:     c[[C0]][1:3] = sext c[[C0]][1] carry c15[0]
-// CHECK-NEXT:     c[[C0]][0:3] += c[[C2]][0] carry c15[0]
-// CHECK-NEXT:     c[[C2]][0] = in 1
-// CHECK-NEXT:     c[[C2]][1] = 0
-// CHECK-NEXT:     c[[C2]][0:2] += c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
+// CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0] = in 2
+// CHECK-NEXT:     %[[V2:[0-9]+]] : c{{[0-9]+}}[0:2] = zext %[[V0]]
+// CHECK-NEXT:     %[[V3:[0-9]+]] : c{{[0-9]+}}[0:2]s = %[[V2]] -= %[[V1]] carry {{.*}}
+// CHECK-NEXT:     %[[V4:[0-9]+]] : c{{[0-9]+}}[0] = in 3
+// CHECK-NEXT:     %[[V5:[0-9]+]] : c{{[0-9]+}}[0:3]s = sext %[[V3]] carry {{.*}}
+// CHECK-NEXT:     %[[V6:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V5]] += %[[V4]] carry {{.*}}
+// CHECK-NEXT:     %[[V7:[0-9]+]] : c{{[0-9]+}}[0] = in 1
+// CHECK-NEXT:     %[[V8:[0-9]+]] : c{{[0-9]+}}[0:2] = zext %[[V7]]
+// CHECK-NEXT:     %[[V9:[0-9]+]] : c{{[0-9]+}}[0:2] = %[[V8]] += %[[V1]] carry {{.*}}
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "act" code <{
-// CHECK-NEXT:     c[[C1]][0] = 0
-// CHECK-NEXT:     c14[0] = c[[C0]][0:3]s >= 0
-// CHECK-NEXT:     c[[C1]][0] = 1 if c14[0]
-// CHECK-NEXT:     c[[C0]][0] = 1
-// CHECK-NEXT:     c14[0] = c[[C2]][0:2] >= 1
-// CHECK-NEXT:     c[[C0]][0] = 0 if c14[0]
+// CHECK-NEXT:     %[[V6]] : c{{[0-9]+}}[0:3]s live
+// CHECK-NEXT:     %[[V9]] : c{{[0-9]+}}[0:2] live
+// CHECK-NEXT:     %[[V10:[0-9]+]] : c{{[0-9]+}}[0] = 0
+// CHECK-NEXT:     %[[V11:[0-9]+]] : c{{[0-9]+}}[0] = %[[V6]] >= 0
+// CHECK-NEXT:     %[[V12:[0-9]+]] : c{{[0-9]+}}[0] = %[[V10]] set 1 if %[[V11]]
+// CHECK-NEXT:     %[[V13:[0-9]+]] : c{{[0-9]+}}[0] = 1
+// CHECK-NEXT:     %[[V14:[0-9]+]] : c{{[0-9]+}}[0] = %[[V9]] >= 1
+// CHECK-NEXT:     %[[V15:[0-9]+]] : c{{[0-9]+}}[0] = %[[V13]] set 0 if %[[V14]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
-// CHECK-NEXT:     out 0 = c[[C1]][0]
-// CHECK-NEXT:     out 1 = c[[C0]][0]
+// CHECK-NEXT:     %[[V12]] : c{{[0-9]+}}[0] live
+// CHECK-NEXT:     %[[V15]] : c{{[0-9]+}}[0] live
+// CHECK-NEXT:     out 0 = %[[V12]]
+// CHECK-NEXT:     out 1 = %[[V15]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
@@ -58,57 +62,61 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT: %[[G2:.*]] = apv.gather %[[X]] window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-1, 2>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "max" code <{
-// CHECK-NEXT:     c[[C0:[0-9]+]][0:3] = in 0
-// CHECK-NEXT:     c[[C1:[0-9]+]][0:3] = in 1
-// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
-// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 2
-// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
-// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 3
-// CHECK-NEXT:     c15[0] = c[[C1]][0:3]s >= c[[C0]][0:3]s
-// CHECK-NEXT:     c[[C0]][0:3] = c[[C1]][0:3]s if c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 4
-// CHECK-NEXT:     c[[C2:[0-9]+]][0:3] = in 5
-// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
-// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
-// CHECK-NEXT:     c[[C2]][0:3] = in 6
-// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
-// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
-// CHECK-NEXT:     c[[C2]][0:3] = in 7
-// CHECK-NEXT:     c15[0] = c[[C2]][0:3]s >= c[[C1]][0:3]s
-// CHECK-NEXT:     c[[C1]][0:3] = c[[C2]][0:3]s if c15[0]
+// CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 0
+// CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 1
+// CHECK-NEXT:     %[[V2:[0-9]+]] : c{{[0-9]+}}[0] = %[[V1]] >= %[[V0]]
+// CHECK-NEXT:     %[[V3:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V0]] set %[[V1]] if %[[V2]]
+// CHECK-NEXT:     %[[V4:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 2
+// CHECK-NEXT:     %[[V5:[0-9]+]] : c{{[0-9]+}}[0] = %[[V4]] >= %[[V3]]
+// CHECK-NEXT:     %[[V6:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V3]] set %[[V4]] if %[[V5]]
+// CHECK-NEXT:     %[[V7:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 3
+// CHECK-NEXT:     %[[V8:[0-9]+]] : c{{[0-9]+}}[0] = %[[V7]] >= %[[V6]]
+// CHECK-NEXT:     %[[V9:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V6]] set %[[V7]] if %[[V8]]
+// CHECK-NEXT:     %[[V10:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 4
+// CHECK-NEXT:     %[[V11:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 5
+// CHECK-NEXT:     %[[V12:[0-9]+]] : c{{[0-9]+}}[0] = %[[V11]] >= %[[V10]]
+// CHECK-NEXT:     %[[V13:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V10]] set %[[V11]] if %[[V12]]
+// CHECK-NEXT:     %[[V14:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 6
+// CHECK-NEXT:     %[[V15:[0-9]+]] : c{{[0-9]+}}[0] = %[[V14]] >= %[[V13]]
+// CHECK-NEXT:     %[[V16:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V13]] set %[[V14]] if %[[V15]]
+// CHECK-NEXT:     %[[V17:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 7
+// CHECK-NEXT:     %[[V18:[0-9]+]] : c{{[0-9]+}}[0] = %[[V17]] >= %[[V16]]
+// CHECK-NEXT:     %[[V19:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V16]] set %[[V17]] if %[[V18]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
-// CHECK-NEXT:     out 0 = c[[C0]][0:3]s
-// CHECK-NEXT:     out 1 = c[[C1]][0:3]s
+// CHECK-NEXT:     %[[V9]] : c{{[0-9]+}}[0:3]s live
+// CHECK-NEXT:     %[[V19]] : c{{[0-9]+}}[0:3]s live
+// CHECK-NEXT:     out 0 = %[[V9]]
+// CHECK-NEXT:     out 1 = %[[V19]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-4, 8>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "avg" code <{
-// CHECK-NEXT:     c[[C0:[0-9]+]][0:3] = in 0
-// CHECK-NEXT:     c[[C1:[0-9]+]][0:3] = in 1
-// CHECK-NEXT:     c[[C0]][2:4] = sext c[[C0]][2] carry c15[0]
-// CHECK-NEXT:     c[[C0]][0:4] += c[[C1]][0:3]s carry c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 2
-// CHECK-NEXT:     c[[C0]][0:4] += c[[C1]][0:3]s carry c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 3
-// CHECK-NEXT:     c[[C0]][3:5] = sext c[[C0]][3] carry c15[0]
-// CHECK-NEXT:     c[[C0]][0:5] += c[[C1]][0:3]s carry c15[0]
-// CHECK-NEXT:     c[[C1]][0:3] = in 4
-// CHECK-NEXT:     c[[C2:[0-9]+]][0:3] = in 5
-// CHECK-NEXT:     c[[C1]][2:4] = sext c[[C1]][2] carry c15[0]
-// CHECK-NEXT:     c[[C1]][0:4] += c[[C2]][0:3]s carry c15[0]
-// CHECK-NEXT:     c[[C2]][0:3] = in 6
-// CHECK-NEXT:     c[[C1]][0:4] += c[[C2]][0:3]s carry c15[0]
-// CHECK-NEXT:     c[[C2]][0:3] = in 7
-// CHECK-NEXT:     c[[C1]][3:5] = sext c[[C1]][3] carry c15[0]
-// CHECK-NEXT:     c[[C1]][0:5] += c[[C2]][0:3]s carry c15[0]
+// CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 0
+// CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 1
+// CHECK-NEXT:     %[[V2:[0-9]+]] : c{{[0-9]+}}[0:4]s = sext %[[V0]] carry {{.*}}
+// CHECK-NEXT:     %[[V3:[0-9]+]] : c{{[0-9]+}}[0:4]s = %[[V2]] += %[[V1]] carry {{.*}}
+// CHECK-NEXT:     %[[V4:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 2
+// CHECK-NEXT:     %[[V5:[0-9]+]] : c{{[0-9]+}}[0:4]s = %[[V3]] += %[[V4]] carry {{.*}}
+// CHECK-NEXT:     %[[V6:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 3
+// CHECK-NEXT:     %[[V7:[0-9]+]] : c{{[0-9]+}}[0:5]s = sext %[[V5]] carry {{.*}}
+// CHECK-NEXT:     %[[V8:[0-9]+]] : c{{[0-9]+}}[0:5]s = %[[V7]] += %[[V6]] carry {{.*}}
+// CHECK-NEXT:     %[[V9:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 4
+// CHECK-NEXT:     %[[V10:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 5
+// CHECK-NEXT:     %[[V11:[0-9]+]] : c{{[0-9]+}}[0:4]s = sext %[[V9]] carry {{.*}}
+// CHECK-NEXT:     %[[V12:[0-9]+]] : c{{[0-9]+}}[0:4]s = %[[V11]] += %[[V10]] carry {{.*}}
+// CHECK-NEXT:     %[[V13:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 6
+// CHECK-NEXT:     %[[V14:[0-9]+]] : c{{[0-9]+}}[0:4]s = %[[V12]] += %[[V13]] carry {{.*}}
+// CHECK-NEXT:     %[[V15:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 7
+// CHECK-NEXT:     %[[V16:[0-9]+]] : c{{[0-9]+}}[0:5]s = sext %[[V14]] carry {{.*}}
+// CHECK-NEXT:     %[[V17:[0-9]+]] : c{{[0-9]+}}[0:5]s = %[[V16]] += %[[V15]] carry {{.*}}
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
-// CHECK-NEXT:     out 0 = c[[C0]][0:5]s
-// CHECK-NEXT:     out 1 = c[[C1]][0:5]s
+// CHECK-NEXT:     %[[V8]] : c{{[0-9]+}}[0:5]s live
+// CHECK-NEXT:     %[[V17]] : c{{[0-9]+}}[0:5]s live
+// CHECK-NEXT:     out 0 = %[[V8]]
+// CHECK-NEXT:     out 1 = %[[V17]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x2x!ternary.int<-4, 8>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
@@ -143,8 +151,8 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 1>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
-// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
-// CHECK-NEXT:     out 0 = c[[C0]][0]
+// CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
+// CHECK-NEXT:     out 0 = %[[V0]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
@@ -152,24 +160,26 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: %[[G3:.*]] = apv.gather %[[S1]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
 // CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]], %[[G3]] : (tensor<?x9x!ternary.int<0, 1>>, tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<-2, 5>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "conv" code <{
-// CHECK-NEXT:     c[[C0:[0-9]+]][0] = in 0
-// CHECK-NEXT:     c[[C1:[0-9]+]][0] = in 2
-// CHECK-NEXT:     c[[C0]][1] = 0
-// CHECK-NEXT:     c[[C0]][0:2] -= c[[C1]][0] carry c15[0]
-// CHECK-NEXT:     c[[C1]][0] = in 4
-// CHECK-NEXT:     c[[C0]][1:3] = sext c[[C0]][1] carry c15[0]
-// CHECK-NEXT:     c[[C0]][0:3] += c[[C1]][0] carry c15[0]
-// CHECK-NEXT:     c[[C1]][0] = in 6
-// CHECK-NEXT:     c[[C0]][0:3] -= c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
+// CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0] = in 2
+// CHECK-NEXT:     %[[V2:[0-9]+]] : c{{[0-9]+}}[0:2] = zext %[[V0]]
+// CHECK-NEXT:     %[[V3:[0-9]+]] : c{{[0-9]+}}[0:2]s = %[[V2]] -= %[[V1]] carry {{.*}}
+// CHECK-NEXT:     %[[V4:[0-9]+]] : c{{[0-9]+}}[0] = in 4
+// CHECK-NEXT:     %[[V5:[0-9]+]] : c{{[0-9]+}}[0:3]s = sext %[[V3]] carry {{.*}}
+// CHECK-NEXT:     %[[V6:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V5]] += %[[V4]] carry {{.*}}
+// CHECK-NEXT:     %[[V7:[0-9]+]] : c{{[0-9]+}}[0] = in 6
+// CHECK-NEXT:     %[[V8:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V6]] -= %[[V7]] carry {{.*}}
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "add" code <{
-// CHECK-NEXT:     c[[C1]][0] = in 9
-// CHECK-NEXT:     c[[C0]][0:3] -= c[[C1]][0] carry c15[0]
-// CHECK-NEXT:     c[[C0]][2:4] = sext c[[C0]][2] carry c15[0]
-// CHECK-NEXT:     c[[C0]][2:4] += c[[C1]][0] carry c15[0]
+// CHECK-NEXT:     %[[V8]] : c{{[0-9]+}}[0:3]s live
+// CHECK-NEXT:     %[[V9:[0-9]+]] : c{{[0-9]+}}[0] = in 9
+// CHECK-NEXT:     %[[V10:[0-9]+]] : c{{[0-9]+}}[0:3]s = %[[V8]] -= %[[V9]] carry {{.*}}
+// CHECK-NEXT:     %[[V11:[0-9]+]] : c{{[0-9]+}}[0:4]s = sext %[[V10]] carry {{.*}}
+// CHECK-NEXT:     %[[V12:[0-9]+]] : c{{[0-9]+}}[0:4]s = %[[V11]] += %[[V9]]<<2 carry {{.*}}
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
-// CHECK-NEXT:     out 0 = c[[C0]][0:4]s
+// CHECK-NEXT:     %[[V12]] : c{{[0-9]+}}[0:4]s live
+// CHECK-NEXT:     out 0 = %[[V12]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x1x!ternary.int<-2, 5>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>

@@ -22,19 +22,21 @@ func.func @network(%q: tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.in
   // CHECK-NEXT: }
   %r = rtm.program %q : (tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-2, 2>> geometry <64x16x32> {
     rtm.segment "load" code <{
-      c0[0] = in 0
-      c1[0] = in 1
+      %0 : c0[0] = in 0
+      %1 : c1[0] = in 1
     }>
     rtm.segment "fc" code <{
+      %0 : c0[0] live
+      %1 : c1[0] live
       loop {
-        c2[0:2] = c0[0] + c1[0] carry c15[0]
-        c3[0:2] = c0[0] - c1[0] carry c14[0]
+        %2 : c2[0:2] = %0 + %1 carry c15[0]
+        %3 : c3[0:2]s = %0 - %1 carry c14[0]
       }
-      c3[1:3] = sext c3[1] carry c15[0]
-      c13[0] = c3[0:3]s >= -1
-      c3[0:3] = 2 if c13[0]
-      out 0 = c2[0:2]
-      out 1 = c3[0:3]s
+      %4 : c3[0:3]s = sext %3 carry c15[0]
+      %5 : c13[0] = %4 >= -1
+      %6 : c3[0:3]s = %4 set 2 if %5
+      out 0 = %2
+      out 1 = %6
     }>
   }
   // CHECK-NEXT: func.return %[[R]]
