@@ -30,17 +30,33 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "apv-split",
         "apv-share",
         "convert-apv-to-rtm",
-        # rtm: a place for every value
+        # rtm: a place for every value, instructions in bit loops
+        "rtm-bundle",
         "convert-rtm-to-ap",
         # ap: machine code
     ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
+    # Values one after another, or in the emptiest column; an instruction a loop: what rtm-bundle is measured against.
+    "packed": (
+        "convert-ternary-to-apv",
+        "apv-split",
+        "apv-share",
+        "convert-apv-to-rtm{placement=packed}",
+        "convert-rtm-to-ap",
+    ),
+    "columns": (
+        "convert-ternary-to-apv",
+        "apv-split",
+        "apv-share",
+        "convert-apv-to-rtm{placement=columns}",
+        "convert-rtm-to-ap",
+    ),
     # The flow of the DATE 2024 paper: a kernel an input channel, accumulation in place at the accumulator's width.
     "date24": (
         "convert-ternary-to-apv",
         "apv-share{group-by=channel}",
-        "convert-apv-to-rtm{accumulators=full}",
+        "convert-apv-to-rtm{accumulators=full placement=columns}",
         "convert-rtm-to-ap",
     ),
 }
@@ -48,6 +64,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
 EFFORTS: dict[str, tuple[dict[str, int], ...]] = {
     # pass           -O0              -O1              -O2              -O3
     "apv-share": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
+    "rtm-bundle": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
 }
 """What -O0 to -O3 mean: options of passes, where the pipeline doesn't state them itself."""
 

@@ -57,6 +57,12 @@ def _apv_to_rtm() -> type[ModulePass]:
     return ConvertApvToRtm
 
 
+def _rtm_bundle() -> type[ModulePass]:
+    from passes.rtm_bundle import RtmBundle
+
+    return RtmBundle
+
+
 def _rtm_verify() -> type[ModulePass]:
     from passes.rtm_verify import RtmVerify
 
@@ -76,6 +82,7 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "apv-split": _apv_split,
     "apv-share": _apv_share,
     "convert-apv-to-rtm": _apv_to_rtm,
+    "rtm-bundle": _rtm_bundle,
     "rtm-verify": _rtm_verify,
     "convert-rtm-to-ap": _rtm_to_ap,
 }

@@ -3,11 +3,13 @@
 Stands after the passes on adder graphs. What works on the same rows, from its loads to its stores, becomes one placed
 program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's
 attribute `rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place
-grows with its range, or "full", where it has its final width from the start (as in the paper's flow).
+grows with its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is
+"spread" (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
+passes/placement.py. Every instruction is a bit loop of its own; rtm-bundle makes larger ones.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
-    rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
+    rtm.segment "fc" code <{ c2[0:2] = c0[0] + c1[0] carry c255[0] }>
 """
 
 from __future__ import annotations
@@ -24,11 +26,12 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, rtm
 from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
-from dialects.errors import PipelineError, TargetError
+from dialects.errors import CapacityError, PipelineError, TargetError
+from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import progress
-from passes.placement import place, widen_accumulators
+from passes.placement import COLUMNS, PACKED, SPREAD, TIGHT, place
 from passes.vector_code import VectorCode, View
 
 
@@ -42,6 +45,7 @@ class ConvertApvToRtm(ModulePass):
     columns: int | None = None
     domains: int | None = None
     accumulators: Literal["exact", "full"] = "exact"
+    placement: Literal["spread", "columns", "packed"] = "spread"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         geometry = self._geometry(op)
@@ -51,7 +55,7 @@ class ConvertApvToRtm(ModulePass):
                 stages = _stages(block)
                 for index, stage in enumerate(stages):
                     progress(index, len(stages), _layer_name(stage))
-                    _place_stage(stage, geometry, self.accumulators == "full")
+                    self._place_stage(stage, geometry)
                 _sort(block)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
@@ -60,6 +64,36 @@ class ConvertApvToRtm(ModulePass):
         if problem := geometry.problem():
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
         return geometry
+
+    def _place_stage(self, ops: list[Operation], geometry: Geometry) -> None:
+        stores = [op for op in ops if isinstance(op, apv.StoreOp)]
+        if stores:
+            self._place_program(ops, stores, geometry)
+        # What is left of a stage that stores nothing has no effect.
+        for op in reversed(ops):
+            Rewriter.erase_op(op)
+
+    def _place_program(self, ops: list[Operation], stores: list[apv.StoreOp], geometry: Geometry) -> None:
+        code, loads = _vector_code(ops)
+        segments = [
+            rtm.SegmentOp(layer, placed)
+            for layer, placed in zip(code.segments, self._place(code, geometry), strict=True)
+            if len(placed)
+        ]
+        inputs, outputs = [load.input for load in loads], [store.result.type for store in stores]
+        program = rtm.ProgramOp(inputs, outputs, geometry, segments)
+        Rewriter.insert_op(program, InsertPoint.before(stores[0]))
+        for store, result in zip(stores, program.outputs, strict=True):
+            result.name_hint = store.result.name_hint
+            store.result.replace_all_uses_with(result)
+
+    def _place(self, code: VectorCode, geometry: Geometry) -> list[PlacedCode]:
+        method = {"spread": SPREAD, "columns": COLUMNS, "packed": PACKED}[self.placement]
+        full = self.accumulators == "full"
+        try:
+            return place(code, geometry, [method], full=full)
+        except CapacityError:
+            return place(code, geometry, [TIGHT], full=full)
 
 
 def _stages(block: Block) -> list[list[Operation]]:
@@ -84,32 +118,6 @@ def _layer_name(stage: list[Operation]) -> str:
     layers = [op for op in stage if isinstance(op, apv.LinearOp) and op.layer]
     largest = max(layers, key=lambda op: len(op.graph.data.node_bytes), default=None)
     return largest.layer.data if largest and largest.layer else "stage"
-
-
-def _place_stage(ops: list[Operation], geometry: Geometry, full: bool) -> None:
-    stores = [op for op in ops if isinstance(op, apv.StoreOp)]
-    if stores:
-        _place_program(ops, stores, geometry, full)
-    # What is left of a stage that stores nothing has no effect.
-    for op in reversed(ops):
-        Rewriter.erase_op(op)
-
-
-def _place_program(ops: list[Operation], stores: list[apv.StoreOp], geometry: Geometry, full: bool) -> None:
-    code, loads = _vector_code(ops)
-    code.sink_loads()
-    if full:
-        widen_accumulators(code)
-    segments = [
-        rtm.SegmentOp(layer, placed)
-        for layer, placed in zip(code.segments, place(code, geometry), strict=True)
-        if len(placed)
-    ]
-    program = rtm.ProgramOp([load.input for load in loads], [store.result.type for store in stores], geometry, segments)
-    Rewriter.insert_op(program, InsertPoint.before(stores[0]))
-    for store, result in zip(stores, program.outputs, strict=True):
-        result.name_hint = store.result.name_hint
-        store.result.replace_all_uses_with(result)
 
 
 def _sort(block: Block) -> None:

@@ -3,50 +3,53 @@
 A value is a column vector with an exact range. Each step computes one value from earlier ones; adder graphs are
 flattened into their nodes, threshold tables into one step a column. Negation and shifts of an adder graph's outputs
 cost nothing here: they are carried along as a `View` and end in the choice of an operation or in the thresholds.
+Steps are rows of a table, as a layer may have hundreds of thousands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from enum import IntEnum
 from typing import NamedTuple
+
+import numpy as np
 
 from dialects.adder_graph import AdderGraph
 from dialects.ranges import Range
-from dialects.tensors import Thresholds
+from dialects.tensors import IntArray, Thresholds
 
 
-class Kind(Enum):
-    """What a step does."""
+class Kind(IntEnum):
+    """What a step does; the numbers are those of passes/native/placement/lowering.hpp."""
 
-    LOAD = auto()
+    LOAD = 1
     """result = input vector `imm`"""
-    CONST = auto()
+    CONST = 2
     """result = `imm`"""
-    SUM = auto()
+    SUM = 3
     """result = (a << a_shift) + or - (b << b_shift)"""
-    MAX = auto()
+    MAX = 4
     """result = the greater of a and b"""
-    STEPS = auto()
-    """result = `imm`, or, from each threshold of `table` on that a has reached, the number beside it"""
-    STORE = auto()
+    STEPS = 5
+    """result = `imm`, or, from each threshold of its table on that a has reached, the number beside it"""
+    STORE = 6
     """output vector `imm` = a"""
 
 
 class Step(NamedTuple):
     """One step; fields that its kind doesn't use stay at their defaults, -1 is no value (or the constant zero)."""
 
-    kind: Kind
+    kind: int
     segment: int
     result: int = -1
     a: int = -1
     a_shift: int = 0
     b: int = -1
     b_shift: int = 0
-    subtract: bool = False
+    subtract: int = 0
     imm: int = 0
-    table: tuple[tuple[int, int], ...] = ()
+    table_begin: int = 0
+    table_end: int = 0
 
 
 class View(NamedTuple):
@@ -57,41 +60,79 @@ class View(NamedTuple):
     negate: bool = False
 
 
-@dataclass
 class VectorCode:
     """Steps in order, the range of every value, and the layers that the steps belong to."""
 
-    steps: list[Step] = field(default_factory=list[Step])
-    ranges: list[Range] = field(default_factory=list[Range])
-    segments: list[str] = field(default_factory=list[str])
+    def __init__(self) -> None:
+        self.segments: list[str] = []
+        self.ranges: list[Range] = []
+        self._steps: list[Step] = []
+        self._blocks: list[IntArray] = []
+        self._table: list[tuple[int, int]] = []
 
     def begin_segment(self, layer: str) -> None:
         self.segments.append(layer)
+
+    @property
+    def steps(self) -> IntArray:
+        """(steps, 11): columns as in `Step`."""
+        self._flush()
+        return np.concatenate(self._blocks) if self._blocks else np.zeros((0, len(Step._fields)), dtype=np.int64)
+
+    @property
+    def spans(self) -> IntArray:
+        """(values, 2): the lowest and highest number of every value."""
+        return np.array([(span.lo, span.hi) for span in self.ranges], dtype=np.int64).reshape(-1, 2)
+
+    @property
+    def table(self) -> IntArray:
+        """(thresholds, 2): thresholds and the number from there on; a step has a run of rows."""
+        return np.array(self._table, dtype=np.int64).reshape(-1, 2)
+
+    def _flush(self) -> None:
+        if self._steps:
+            self._blocks.append(np.array(self._steps, dtype=np.int64))
+            self._steps = []
 
     def _value(self, span: Range) -> int:
         self.ranges.append(span)
         return len(self.ranges) - 1
 
-    def _add(self, step: Step) -> int:
-        self.steps.append(step._replace(segment=len(self.segments) - 1))
-        return step.result
+    def _add(self, kind: Kind, span: Range | None = None, **fields: int) -> int:
+        result = -1 if span is None else self._value(span)
+        self._steps.append(Step(kind, len(self.segments) - 1, result, **fields))
+        return result
 
     def load(self, first: int, count: int, span: Range) -> list[View]:
         """Input vectors `first` to `first + count - 1`, all of one range."""
-        return [View(self._add(Step(Kind.LOAD, 0, self._value(span), imm=first + index))) for index in range(count)]
+        return [View(self._add(Kind.LOAD, span, imm=first + index)) for index in range(count)]
 
     def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
         """The outputs of an adder graph over the given columns."""
         values = [self.plain(column) for column in columns]
-        for a, a_shift, b, b_shift, subtract in graph.nodes:
-            left, right = self.ranges[values[a]] << a_shift, self.ranges[values[b]] << b_shift
-            result = self._value(left - right if subtract else left + right)
-            step = Step(Kind.SUM, 0, result, values[a], a_shift, values[b], b_shift, bool(subtract))
-            values.append(self._add(step))
+        first, nodes = len(self.ranges), graph.node_table.astype(np.int64)
+        number = np.array([*values, *range(first, first + len(nodes))], dtype=np.int64)
+        spans = self._node_ranges(values, graph)
+        self._flush()
+        block = np.zeros((len(nodes), len(Step._fields)), dtype=np.int64)
+        block[:, 0], block[:, 1] = Kind.SUM, len(self.segments) - 1
+        block[:, 2] = number[len(values) :]
+        block[:, 3], block[:, 5] = number[nodes[:, 0]], number[nodes[:, 2]]
+        block[:, (4, 6, 7)] = nodes[:, (1, 3, 4)]
+        self._blocks.append(block)
+        self.ranges += spans
         return [
-            View(-1) if output.ref < 0 else View(values[output.ref], output.shift, bool(output.negate))
+            View(-1) if output.ref < 0 else View(int(number[output.ref]), output.shift, bool(output.negate))
             for output in graph.outputs
         ]
+
+    def _node_ranges(self, values: Sequence[int], graph: AdderGraph) -> list[Range]:
+        """The ranges of a graph's nodes, from those of its inputs, which may be narrower than it says."""
+        inputs = tuple(self.ranges[value] for value in values)
+        same = graph if inputs == graph.inputs else AdderGraph(inputs, graph.node_bytes, graph.output_bytes)
+        lows, highs = same.bounds
+        count = len(values)
+        return list(map(Range, lows[count:], highs[count:]))
 
     def threshold(self, columns: Sequence[View], table: Thresholds, result: Range) -> list[View]:
         """A step function of each column; line c of the table serves column c, or a single line all of them."""
@@ -108,8 +149,11 @@ class VectorCode:
         reached = [value, *(number for _, number in table)]
         span = Range(min(reached), max(reached))
         if not table:
-            return View(self._add(Step(Kind.CONST, 0, self._value(span), imm=value)))
-        return View(self._add(Step(Kind.STEPS, 0, self._value(span), column.value, imm=value, table=table)))
+            return View(self._add(Kind.CONST, span, imm=value))
+        begin = len(self._table)
+        self._table += table
+        ends = {"table_begin": begin, "table_end": len(self._table)}
+        return View(self._add(Kind.STEPS, span, a=column.value, imm=value, **ends))
 
     def maximum(self, columns: Sequence[View], size: int) -> list[View]:
         """The greatest of each run of `size` neighbouring columns."""
@@ -120,38 +164,25 @@ class VectorCode:
                 other = self.plain(column)
                 one, two = self.ranges[greatest], self.ranges[other]
                 span = Range(max(one.lo, two.lo), max(one.hi, two.hi))
-                greatest = self._add(Step(Kind.MAX, 0, self._value(span), greatest, b=other))
+                greatest = self._add(Kind.MAX, span, a=greatest, b=other)
             views.append(View(greatest))
         return views
-
-    def sink_loads(self) -> None:
-        """Load each vector just before its first use, in the layer that uses it; drop those that nothing uses."""
-        loads = {step.result: step for step in self.steps if step.kind is Kind.LOAD}
-        steps: list[Step] = []
-        for step in self.steps:
-            if step.kind is Kind.LOAD:
-                continue
-            for value in (step.a, step.b):
-                if (load := loads.pop(value, None)) is not None:
-                    steps.append(load._replace(segment=step.segment))
-            steps.append(step)
-        self.steps = steps
 
     def store(self, columns: Sequence[View], first: int) -> None:
         """Output vectors from `first` on."""
         for number, column in enumerate(columns, start=first):
-            self._add(Step(Kind.STORE, 0, a=self.plain(column), imm=number))
+            self._add(Kind.STORE, a=self.plain(column), imm=number)
 
     def plain(self, view: View) -> int:
         """The value of a view as it is, computed where it is negated, shifted or the constant zero."""
         if view.value < 0:
-            return self._add(Step(Kind.CONST, 0, self._value(Range(0, 0))))
+            return self._add(Kind.CONST, Range(0, 0))
         if not (view.shift or view.negate):
             return view.value
         span = self.ranges[view.value] << view.shift
         if view.negate:
-            return self._add(Step(Kind.SUM, 0, self._value(-span), b=view.value, b_shift=view.shift, subtract=True))
-        return self._add(Step(Kind.SUM, 0, self._value(span), view.value, view.shift))
+            return self._add(Kind.SUM, -span, b=view.value, b_shift=view.shift, subtract=1)
+        return self._add(Kind.SUM, span, a=view.value, a_shift=view.shift)
 
 
 def step_table(

@@ -16,7 +16,6 @@ from passes.adder_graph_cost import cost_table, graph_cost, range_table
 from passes.adder_graph_search import coefficients, prove, share
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import Candidate, Options, choose, evaluate, grouped
-from passes.placement import continues, last_uses, peak_bits, slots_of
 from passes.vector_code import Kind, Step, VectorCode
 
 NIBBLE = Range(0, 15)
@@ -27,18 +26,57 @@ def random_ternary(outputs: int, inputs: int, seed: int = 0) -> NDArray[np.int64
 
 
 def cost_by_placement(graph: AdderGraph) -> tuple[int, int]:
-    """Cycles and live bits by the code that places values: slow, and independent of the native evaluation."""
+    """Cycles and live bits of steps in order, by the rules of placement: slow, and independent of the native code."""
     code = VectorCode()
     code.begin_segment("layer")
     loads = [view for span in graph.inputs for view in code.load(0, 1, span)]
     outputs = [view._replace(shift=0, negate=False) for view in code.linear(loads, graph) if view.value >= 0]
     # Twice, so that all outputs are alive at the end.
     code.store(outputs + outputs, 0)
-    code.sink_loads()
-    last = last_uses(code)
-    sums = [(number, step) for number, step in enumerate(code.steps) if step.kind is Kind.SUM]
-    cycles = sum(sum_cycles(code, step, continues(step, number, last)) for number, step in sums)
-    return cycles, peak_bits(slots_of(code)[1])
+    steps = sunk_loads([Step(*row) for row in code.steps.tolist()])
+    last = {value: number for number, step in enumerate(steps) for value in (step.result, step.a, step.b)}
+    before = [continues(step, number, last) for number, step in enumerate(steps)]
+    sums = [pair for pair in zip(steps, before, strict=True) if pair[0].kind == Kind.SUM]
+    return sum(sum_cycles(code, *pair) for pair in sums), peak_bits(code, steps, before, last)
+
+
+def sunk_loads(steps: list[Step]) -> list[Step]:
+    """Each load just before its first use."""
+    loads = {step.result: step for step in steps if step.kind == Kind.LOAD}
+    order: list[Step] = []
+    for step in steps:
+        if step.kind != Kind.LOAD:
+            order += [loads.pop(value) for value in (step.a, step.b) if value in loads]
+            order.append(step)
+    return order
+
+
+def continues(step: Step, number: int, last: dict[int, int]) -> int:
+    """The operand whose place a sum takes over, or -1: it dies here and is not shifted."""
+    if step.kind != Kind.SUM or step.a == step.b or -1 in (step.a, step.b):
+        return -1
+    if step.a_shift == 0 and last[step.a] == number:
+        return step.a
+    return step.b if step.b_shift == 0 and last[step.b] == number and not step.subtract else -1
+
+
+def peak_bits(code: VectorCode, steps: list[Step], before: list[int], last: dict[int, int]) -> int:
+    """The most bits that are live at a time, where values that continue each other share the widest one's place."""
+    slot_of: dict[int, int] = {}
+    widths: dict[int, int] = {}
+    births: dict[int, int] = {}
+    deaths: dict[int, int] = {}
+    for number, (step, old) in enumerate(zip(steps, before, strict=True)):
+        if step.result < 0:
+            continue
+        slot = slot_of[old] if old >= 0 else step.result
+        slot_of[step.result] = slot
+        widths[slot] = max(widths.get(slot, 0), code.ranges[step.result].width)
+        births.setdefault(slot, number)
+        deaths[slot] = last[step.result]
+    return max(
+        (sum(widths[s] for s in widths if births[s] <= number <= deaths[s]) for number in range(len(steps))), default=0
+    )
 
 
 def sum_cycles(code: VectorCode, step: Step, before: int) -> int:

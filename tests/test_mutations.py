@@ -146,13 +146,13 @@ def test_another_value_in_placed_code() -> None:
     ("before", "after", "message"),
     [
         (
-            " : c1[0:2]s",
+            " : c3[0:2]s",
             " : c2[0:2]s",
-            r"segment act, line 3: .*%9 at c2\[0:2\]s overwrites %4 at c2\[0:3\] of .*line 7 of segment fc",
+            r"segment act, line 3: .*%7 at c2\[0:2\]s overwrites %6 at c2\[0:3\] of .*line 7 of segment fc",
         ),
-        ("%7 : c0[0:3]", "%7 : c0[1:4]", r"line 3: .*%7 at c0\[1:4\] is made in place of %0 at c0\[0:2\]"),
-        ("-= %2 carry c31[0]", "-= %2 carry c1[9]", r"line 4: .*%2 at c1\[0:2\] and the carry at c1\[9\]"),
-        ("%3 >= 1", "%7 >= 1", r"%7 has no place"),
+        ("%2 : c0[0:3]", "%2 : c0[1:4]", r"line 3: .*%2 at c0\[1:4\] is made in place of %0 at c0\[0:2\]"),
+        ("-= %1 carry c2[0]", "-= %1 carry c1[9]", r"line 4: .*%1 at c1\[0:2\] and the carry at c1\[9\]"),
+        ("%3 >= 1", "%2 >= 1", r"%2 has no place"),
     ],
 )
 def test_a_refusal_names_the_line_and_the_values(before: str, after: str, message: str) -> None:

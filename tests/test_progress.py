@@ -159,7 +159,7 @@ def test_the_benchmark_of_pipelines() -> None:
 # Ctrl-C.
 
 NATIVE = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 import numpy as np
 import cam_compiler.commands
@@ -172,6 +172,8 @@ def long(options):
     choose(matrix, [Range(0, 15)] * 4608, Options(10**6, 3))
 
 cam_compiler.commands.targets = long
+# A job in the background starts with the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cam_compiler.cli import main
 sys.exit(main(["targets"]))
 """

@@ -21,17 +21,17 @@ func.func @network(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.in
   // CHECK-NEXT:     %[[X0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
   // CHECK-NEXT:     %[[X1:[0-9]+]] : c[[S:[0-9]+]][0] = in 1
   // CHECK-NEXT:     %[[W1:[0-9]+]] : c[[S]][0:2] = zext %[[X1]]
-  // CHECK-NEXT:     %[[SUM:[0-9]+]] : c[[S]][0:2] = %[[W1]] += %[[X0]] carry c15[0]
+  // CHECK-NEXT:     %[[SUM:[0-9]+]] : c[[S]][0:2] = %[[W1]] += %[[X0]] carry c{{[0-9]+}}[0]
   // CHECK-NEXT:     %[[X2:[0-9]+]] : c{{[0-9]+}}[0] = in 2
   // CHECK-NEXT:     %[[W0:[0-9]+]] : c[[D:[0-9]+]][0:2] = zext %[[X0]]
-  // CHECK-NEXT:     %[[DIFF:[0-9]+]] : c[[D]][0:2]s = %[[W0]] -= %[[X2]] carry c15[0]
+  // CHECK-NEXT:     %[[DIFF:[0-9]+]] : c[[D]][0:2]s = %[[W0]] -= %[[X2]] carry c{{[0-9]+}}[0]
   // CHECK-NEXT:   }>
   // The negation of the first output turns its thresholds round.
   // CHECK-NEXT:   rtm.segment "act" code <{
   // CHECK-NEXT:     %[[SUM]] : c[[S]][0:2] live
   // CHECK-NEXT:     %[[DIFF]] : c[[D]][0:2]s live
   // CHECK-NEXT:     %[[BELOW:[0-9]+]] : c[[T:[0-9]+]][0] = 1
-  // CHECK-NEXT:     %[[FLAG:[0-9]+]] : c14[0] = %[[SUM]] >= 2
+  // CHECK-NEXT:     %[[FLAG:[0-9]+]] : c{{[0-9]+}}[0] = %[[SUM]] >= 2
   // CHECK-NEXT:     %[[OUT:[0-9]+]] : c[[T]][0] = %[[BELOW]] set 0 if %[[FLAG]]
   // CHECK:          = %[[DIFF]] >= 1
   // CHECK:        rtm.segment "store y" code <{
