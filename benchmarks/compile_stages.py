@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 ZOO = ("resnet20", "vgg9", "vgg11", "resnet18")
 Result = TypeVar("Result")

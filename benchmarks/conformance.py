@@ -29,7 +29,6 @@ from rich.table import Table
 from xdsl.dialects.builtin import ModuleOp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from conformance_cases import (
     CLAIMED,

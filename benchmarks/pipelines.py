@@ -17,8 +17,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from cam_compiler.driver import compile_file
 from cam_compiler.execution import of_module
 from cam_compiler.progress import watching

@@ -13,16 +13,12 @@ other shares of a row; --additions shows what is reached where memory is unlimit
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dialects.isa import NO_CELL, ZERO, Instruction, Op, Operand, passes_count
 from dialects.ranges import Range

@@ -25,7 +25,6 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from executors import QUANTISERS, Array, Graph, integers, kind_of, reference
 from float_bounds import Real, U, apply, attributes, rounded
