@@ -1,0 +1,150 @@
+"""ShiftsReduce's own setting: a given access sequence, a track with one port, the order of the objects on the track.
+
+    python benchmarks/shifts_reduce.py [MODEL.onnx ...] [--random N]
+
+Shifts are the distances between consecutive accesses. Compared are
+
+    first use   objects in the order of their first access
+    Chen        a group that grows at its end by the object most often accessed next to its members, from the most
+                frequent object on (Chen et al., TVLSI 2016, as ShiftsReduce's paper describes it)
+    ShiftsR.    ShiftsReduce (Khan et al., TACO 2019, arXiv 1903.03597): from the object with the heaviest edges in the
+                middle, the object with the greatest adjacency to all that is placed goes to the side that suits it
+    ours        a local search from these orders (benchmarks/track_orders.py)
+
+first on random sequences, of which the small ones have a known optimum, then on the traces of our own columns: which
+value lies under the port of a column when, in networks that are compiled without and with bit loops. There the last
+two columns are about values as they are, several domains long: the column steps of the trace where each value has
+domains of its own, in ShiftsReduce's order on a track as long as it takes; and those of the compiled column (which
+rtm-verify predicts), where places are used again and everything fits. Exits with 1 where ours is worse anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from column_traces import Trace, traces
+from track_orders import BASELINES, Order, cost, optimum, searched, shifts_reduce, weights
+
+from cam_compiler.driver import compile_file
+from dialects import rtm
+from dialects.shifts import predict_shifts
+
+BUNDLED = Path(__file__).parent.parent / "cam_compiler" / "bundled"
+PIPELINES = {
+    "without bit loops": "convert-ternary-to-apv,apv-split,apv-share,convert-apv-to-rtm",
+    "with bit loops": "default",
+}
+METHODS: dict[str, Callable[[Sequence[int], int], Order]] = {**BASELINES, "ours": searched}
+MOST_EXACT = 12
+
+
+def uniform(rng: np.random.Generator, objects: int, length: int) -> list[int]:
+    return rng.integers(0, objects, length).tolist()
+
+
+def skewed(rng: np.random.Generator, objects: int, length: int) -> list[int]:
+    """Few objects take most accesses."""
+    shares = 1 / np.arange(1, objects + 1)
+    return rng.permutation(objects)[rng.choice(objects, length, p=shares / shares.sum())].tolist()
+
+
+def local(rng: np.random.Generator, objects: int, length: int) -> list[int]:
+    """A walk on a random graph: each object is followed by one of few."""
+    following = rng.integers(0, objects, (objects, 3))
+    walk = [0]
+    while len(walk) < length:
+        walk.append(int(rng.choice(following[walk[-1]]) if rng.random() < 0.9 else rng.integers(objects)))
+    return walk
+
+
+def compare(sequences: Sequence[tuple[list[int], int]]) -> dict[str, int]:
+    """The shifts of each method, over all sequences."""
+    totals = dict.fromkeys(METHODS, 0)
+    for sequence, objects in sequences:
+        graph = weights(sequence, objects)
+        for name, make in METHODS.items():
+            totals[name] += cost(graph, make(sequence, objects))
+    return totals
+
+
+def row(title: str, count: int, totals: dict[str, int], *more: int) -> bool:
+    """A line of ratios to ShiftsReduce, and whether ours is at or below all others."""
+    cells = " ".join(f"{value / max(1, totals['ShiftsReduce']):>12.3f}" for value in totals.values())
+    print(
+        f"{title:34} {count:>6} {totals['ShiftsReduce']:>10,} {cells} " + " ".join(f"{n:>14,}" for n in more),
+        flush=True,
+    )
+    return totals["ours"] <= min(totals.values())
+
+
+def random_table(count: int) -> bool:
+    heads = " ".join(f"{name:>12}" for name in METHODS)
+    print(f"{'random sequences':34} {'number':>6} {'ShiftsR.':>10} {heads}        optimum")
+    good = True
+    for make in (uniform, skewed, local):
+        for objects, length in ((8, 40), (12, 100), (24, 300), (40, 600)):
+            rng = np.random.default_rng(objects)
+            sequences = [(make(rng, objects, length), objects) for _ in range(count)]
+            least = [optimum(*each) for each in sequences[:3]] if objects <= MOST_EXACT else []
+            totals = compare(sequences)
+            good &= row(f"{make.__name__}, {objects} objects, {length} accesses", count, totals)
+            if least:
+                found = compare(sequences[:3])
+                print(f"{'':>52}of three, ours {found['ours'] / sum(least):.3f} of the optimum")
+    return good
+
+
+def columns_of(model: Path, pipeline: str) -> Iterator[Trace]:
+    """The traces of all columns of a compiled network; their shifts are those that are predicted."""
+    module, _ = compile_file(model, None, pipeline=pipeline, stop_after="rtm")
+    for program in module.walk():
+        if isinstance(program, rtm.ProgramOp):
+            codes = [segment.code.data for segment in program.segments if isinstance(segment, rtm.SegmentOp)]
+            geometry = program.geometry.geometry
+            predicted = predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
+            found = traces(codes, geometry.columns)
+            mine = [trace.shifts([each.domain for each in trace.objects]) for trace in found]
+            if mine != predicted.steps_of_column.sum(axis=0).tolist():
+                raise AssertionError("the traces don't have the shifts of the program")
+            yield from found
+
+
+def apart(trace: Trace) -> int:
+    """Column steps where every object has domains of its own, in ShiftsReduce's order, from the first access on."""
+    order = shifts_reduce([visit.object for visit in trace.visits], len(trace.objects))
+    widths = [trace.objects[number].width for number in order]
+    bases = dict(zip(order, np.cumsum([0, *widths]).tolist(), strict=False))
+    return trace.shifts([bases[number] for number in range(len(order))], None)
+
+
+def trace_table(models: Sequence[Path]) -> bool:
+    heads = " ".join(f"{name:>12}" for name in METHODS)
+    print(f"\n{'columns of compiled networks':34} {'number':>6} {'ShiftsR.':>10} {heads}   own domains       compiled")
+    good = True
+    for model in models:
+        for title, pipeline in PIPELINES.items():
+            found = [trace for trace in columns_of(model, pipeline) if len(trace.objects) > 1]
+            totals = compare([([visit.object for visit in trace.visits], len(trace.objects)) for trace in found])
+            own = sum(map(apart, found))
+            mine = sum(trace.shifts([each.domain for each in trace.objects], None) for trace in found)
+            good &= row(f"{model.stem[:16]} {title}", len(found), totals, own, mine) and mine <= own
+    return good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "models", nargs="*", type=Path, default=[BUNDLED / "digits_mlp_qdq.onnx", BUNDLED / "digits_cnn_qdq.onnx"]
+    )
+    parser.add_argument("--random", type=int, default=6, help="sequences of each kind")
+    arguments = parser.parse_args()
+    good = random_table(arguments.random)
+    sys.exit(not (trace_table(arguments.models) and good))
+
+
+if __name__ == "__main__":
+    main()
