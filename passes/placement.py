@@ -1,20 +1,23 @@
 """Bit loops and track placement: an order, a column and domains for every value of straight-line code.
 
-The work is native (passes/native/placement). Values that continue each other in place (acc = acc + x where acc dies)
-share a *slot*, as wide as its widest value. Slots get places as they are born, in columns of values that they never
-meet in an instruction as far as there are such; where two values of an instruction still lie in one column, a copy
-parts them. Carries go to free domains close to a port of the columns that a loop leaves alone.
+The work is native (passes/native/placement), in three steps: an order of the statements in bit loops, places for their
+values, and the placed code. Values that continue each other in place (acc = acc + x where acc dies) share a *slot*, as
+wide as its widest value. As the order is known before anything has a place, a slot goes where its sweeps lengthen the
+ways of the ports least, now and in all later loops, in a column whose other values it never meets in a loop as far as
+there is one. Members of a loop that meet in a column all the same part: a loop becomes two, and where two values of one
+instruction meet, a copy parts them. Carries go to free domains close to a port of the columns that a loop leaves alone.
 
 `Method` says how; of several methods the one with the least shifting is kept:
 
     packed     values one after another from column 0 on, in program order, an instruction a loop: the naive way
     columns    every value in the emptiest column, otherwise the same: the kind of allocation that the paper has
-    spread     near the port, low in its column, in an empty column
+    spread     where the ports' ways are shortest
     tight      the smallest gap that fits: where memory is short
 
 With bundles, statements share bit loops. A loop grows from the oldest statement that is ready by the slot whose sweep
 serves the most statements for its length; terms of a sum are taken in any order. `window` bounds by how many statements
-the making of a value may overtake the oldest one, since every value that is made early takes room.
+the making of a value may overtake the oldest one, since every value that is made early takes room: larger windows make
+fewer loops, and longer ways between more values.
 """
 
 from __future__ import annotations
@@ -39,37 +42,32 @@ Objective = Literal["energy", "latency", "product"]
 
 
 class Method(NamedTuple):
-    """One way of scheduling and placing; the weights are those of `spread`, of eighths of a step of shifting."""
+    """One way of scheduling and placing; the weights are of a step of shifting and of a bit of a column in use."""
 
-    window: int = 128
+    window: int = 64
     bundles: bool = True
     fit: Literal["spread", "tight", "packed"] = "spread"
-    seek_weight: int = 4
-    domain_weight: int = 2
+    seek_weight: int = 8
     crowd_weight: int = 8
 
-    def row(self) -> tuple[int, bool, int, int, int, int]:
+    def row(self) -> tuple[int, bool, int, int, int]:
         return (self.window, self.bundles, ("spread", "tight", "packed").index(self.fit), *self[3:])
 
 
-PACKED = Method(window=1, bundles=False, fit="packed")
-COLUMNS = Method(window=1, bundles=False, seek_weight=0, domain_weight=0)
+PACKED = Method(window=1, bundles=False, fit="packed", seek_weight=0, crowd_weight=0)
+COLUMNS = Method(window=1, bundles=False, seek_weight=0)
 SPREAD = Method(window=1, bundles=False)
-TIGHT = Method(window=1, bundles=False, fit="tight")
+TIGHT = Method(window=1, bundles=False, fit="tight", seek_weight=0, crowd_weight=0)
 
 LOOPS: tuple[tuple[Method, ...], ...] = (
     (Method(),),
-    (Method(), Method(window=64)),
-    (Method(), Method(window=64), Method(window=256), Method(window=64, domain_weight=0, seek_weight=8)),
-    tuple(
-        Method(window=window, seek_weight=seek, domain_weight=domain)
-        for window in (128, 64, 32, 256)
-        for seek, domain in ((4, 2), (8, 0), (4, 8))
-    ),
+    (Method(), Method(window=128)),
+    tuple(Method(window=window) for window in (64, 128, 32, 96)),
+    tuple(Method(window=window, crowd_weight=crowd) for window in (64, 128, 32, 96, 48, 192) for crowd in (8, 1)),
 )
 """Methods that are tried with bundles, by effort."""
 
-TIGHT_LOOPS = (Method(fit="tight"), Method(window=16, fit="tight"), Method(window=1, fit="tight"))
+TIGHT_LOOPS = tuple(Method(window=window, fit="tight", crowd_weight=0) for window in (64, 16, 1))
 
 Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[int]]
 

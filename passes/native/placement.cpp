@@ -13,6 +13,7 @@
 #include "placement/lowering.hpp"
 #include "placement/reading.hpp"
 #include "placement/scheduler.hpp"
+#include "placement/writer.hpp"
 #include "placement/tables.hpp"
 
 namespace nb = nanobind;
@@ -23,7 +24,7 @@ using namespace placement;
 using Longs = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Choice = std::tuple<int, bool, int, int, int, int>;  // window, bundles, fit, seek, domain and crowd weights
+using Choice = std::tuple<int, bool, int, int, int>;  // window, bundles, fit, seek and crowd weights
 
 template <typename T>
 nb::ndarray<nb::numpy, T> array_of(std::vector<T>&& values, std::size_t columns) {
@@ -40,18 +41,21 @@ double cost_of(const Shifts& shifts, const std::string& objective) {
 
 // The best of the choices, of equally good ones the first; none where no choice finds a place for every value, and
 // then the width of one without. Threads don't change it.
-std::pair<std::optional<Scheduled>, int> best_of(const Statements& code, int columns, int domains, const std::vector<Choice>& choices,
+std::pair<std::optional<Placed>, int> best_of(const Statements& code, int columns, int domains, const std::vector<Choice>& choices,
                   const std::string& objective, int threads) {
-    std::vector<std::optional<Scheduled>> found(choices.size());
+    std::vector<std::optional<Placed>> found(choices.size());
     std::mutex lock;
     std::size_t best = choices.size();
     int width = 0;
     adder_graph::each_in_parallel(choices.size(), threads, [&](std::size_t index) {
-        const auto [window, bundles, fit, seek, domain, crowd] = choices[index];
-        std::optional<Scheduled> mine;
+        const auto [window, bundles, fit, seek, crowd] = choices[index];
+        std::optional<Placed> mine;
         int lacking = 0;
         try {
-            mine = Scheduler(code, {columns, domains, bundles, window, static_cast<Fit>(fit), seek, domain, crowd}).run();
+            const Settings settings{columns, domains, bundles, window, static_cast<Fit>(fit), seek, crowd};
+            Plan plan = Scheduler(code, settings).run();
+            std::vector<Place> places = Placer(plan, settings).run();
+            mine = Writer(std::move(plan), std::move(places), settings).run();
         } catch (const NoPlace& problem) {
             lacking = problem.width;
         }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
-#include <optional>
+
 #include <vector>
 
 namespace placement {

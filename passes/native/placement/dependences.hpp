@@ -3,6 +3,7 @@
 
 #include <array>
 #include <climits>
+#include <optional>
 #include <utility>
 
 #include "statements.hpp"

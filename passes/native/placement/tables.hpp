@@ -1,7 +1,7 @@
 // Statements as tables: the binary program with the names and places of its values (dialects/placed.py).
 #pragma once
 
-#include "scheduler.hpp"
+#include "writer.hpp"
 
 namespace placement {
 
@@ -14,7 +14,7 @@ struct Tables {
     std::vector<int64_t> segments;   // instructions of each
 };
 
-inline uint64_t operand_bits(const Scheduled& from, int32_t number, int shift) {
+inline uint64_t operand_bits(const Placed& from, int32_t number, int shift) {
     if (number < 0) return 0;
     const Value& value = from.values[number];
     const Place place = from.places[value.slot];
@@ -24,7 +24,7 @@ inline uint64_t operand_bits(const Scheduled& from, int32_t number, int shift) {
 }
 
 // Values are numbered in the order in which they are made.
-inline Tables to_tables(const Scheduled& from, std::size_t segments) {
+inline Tables to_tables(const Placed& from, std::size_t segments) {
     Tables out;
     out.segments.assign(segments, 0);
     std::vector<int32_t> number_of(from.values.size(), -1);
