@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Method = tuple[int, bool, int, int, int, int]
-"""window, bundles, fit (spread, tight, packed), weights of a seek, a domain and a crowded column"""
+Method = tuple[int, bool, int, int, int]
+"""window, bundles, fit (spread, tight, packed), weights of a step to a value and of a crowded column"""
 
 Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[int]]
 """the binary code, names and values as in dialects/placed.py, and the instructions of each segment"""
