@@ -45,12 +45,13 @@ def demo(options: argparse.Namespace) -> None:
     print(f"the IR computes the same after: {', '.join(verifier.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
     with watching(options.quiet):
-        result = of_module(module, target, options.engine).run({"image": data["image"]})
+        network = of_module(module, target, options.engine)
+        result = network.run({"image": data["image"]})
     _print_accuracy(result, data["label"])
     for form, executor in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):
         _print_agreement(result, {"logits": data[f"logits_{form}"]}, f"{executor} on the {form} form")
     _print_agreement(result, {"logits": data["logits_exact"]}, "the exact evaluation in double precision")
-    _print_report(result, target, technology, options)
+    _print_report(result, network, technology, options)
 
 
 def compile(options: argparse.Namespace) -> None:
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace) -> None:
     if result.segments and options.no_trace:
         print("no energy: the counts that depend on the data were not traced (--no-trace)")
     elif result.segments:
-        _print_report(result, network.target, technology, options)
+        _print_report(result, network, technology, options)
 
 
 def load_network(options: argparse.Namespace, *, check: bool = False) -> tuple[Network, Check | None]:
@@ -337,15 +338,16 @@ def _print_agreement(result: Result, expected: Mapping[str, Value], source: str)
         print(line)
 
 
-def _print_report(result: Result, target: Target, technology: Technology, options: argparse.Namespace) -> None:
+def _print_report(result: Result, network: Network, technology: Technology, options: argparse.Namespace) -> None:
     from cam_compiler.render import print_report
 
     report = make_report(
         result,
-        target,
+        network.target,
         technology,
         batch=getattr(options, "batch", None),
         ignore_instruction_fetch=options.ignore_instruction_fetch,
+        programs=network.programs,
     )
     print_report(report)
     if path := getattr(options, "report", None):

@@ -223,8 +223,14 @@ def evaluate(options: argparse.Namespace) -> None:
     report = None
     if tally.segments and not options.no_trace:
         result = Result(segments=tally.segments, samples=samples)
-        fetch = options.ignore_instruction_fetch
-        report = make_report(result, network.target, technology, batch=options.batch, ignore_instruction_fetch=fetch)
+        report = make_report(
+            result,
+            network.target,
+            technology,
+            batch=options.batch,
+            ignore_instruction_fetch=options.ignore_instruction_fetch,
+            programs=network.programs,
+        )
     _show(facts, tally, report, kind if model else None)
     if output:
         write_whole(output, (json.dumps(_result(facts, tally, report, bool(model)), indent=1) + "\n").encode())

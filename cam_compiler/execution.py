@@ -10,7 +10,7 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 
-from dialects import apv, ternary
+from dialects import ap, apv, ternary
 from dialects.apv_spatial import GatherOp, ScatterOp
 from dialects.errors import InputError
 from dialects.target import Target
@@ -19,6 +19,7 @@ from dialects.window import Window
 from runtime.batches import merged, part_size
 from runtime.host import InputSpec, Result, Value, check_inputs
 from runtime.interpreter import Interpreter, input_specs, main_function
+from runtime.wear import Program
 
 _BYTES_PER_ELEMENT = 8
 
@@ -31,6 +32,8 @@ class Network:
     target: Target
     sample_bytes: int
     execute: Callable[[Mapping[str, Value]], Result]
+    programs: Sequence[Program] = ()
+    """the machine code that runs, as far as it is such"""
 
     @property
     def part(self) -> int | None:
@@ -64,19 +67,25 @@ def of_module(module: ModuleOp, target: Target, engine: str, *, trace: bool = Tr
     def execute(given: Mapping[str, Value]) -> Result:
         return Interpreter(target, engine, trace=trace).run(module, given)
 
-    return Network(specs, target, sample_bytes(module), execute)
+    found = [op for op in main_function(module).body.block.ops if isinstance(op, ap.ProgramOp)]
+    programs = [
+        Program([part.layer.data for part in op.segments], [part.packed.binary for part in op.segments]) for op in found
+    ]
+    return Network(specs, target, sample_bytes(module), execute, programs)
 
 
 def of_program(path: Path, engine: str, *, trace: bool = True) -> Network:
     """A compiled program."""
-    from runtime.artefact import load
+    from runtime.artefact import Execute, load
 
     artefact = load(path)
 
     def execute(given: Mapping[str, Value]) -> Result:
         return artefact.run(given, engine, trace=trace)
 
-    return Network(artefact.inputs, artefact.target, artefact.sample_bytes, execute)
+    steps = [step.segments for step in artefact.steps if isinstance(step, Execute)]
+    programs = [Program([layer for layer, _ in step], [code for _, code in step]) for step in steps]
+    return Network(artefact.inputs, artefact.target, artefact.sample_bytes, execute, programs)
 
 
 def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, Value]:

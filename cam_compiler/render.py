@@ -11,6 +11,7 @@ from rich.table import Table
 from cam_compiler.progress import Deeds
 from dialects.watch import Figure
 from runtime.report import COMPONENTS, Layer, Report
+from runtime.wear import Spread, Wear, total_wear
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
 _WIDE = 140
@@ -70,10 +71,21 @@ def print_report(report: Report) -> None:
         f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
         f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
     )
+    if report.wear:
+        _print_wear(total_wear(report.wear))
     out.print(f"technology {report.technology.name}: {report.technology.description}")
     for name in report.technology.unconfirmed:
         parameter = report.technology.parameters[name]
         out.print(f"  {parameter.status}: {name} = {parameter.value:g} ({parameter.source})")
+
+
+def _print_wear(wear: Wear) -> None:
+    by_column = {"column steps": wear.shift_steps, "writes": wear.writes.sum(axis=1)}
+    for name, counts in by_column.items():
+        each = Spread.of(counts)
+        mean = f"mean {each.mean:,.0f}, variation {each.variation:.2f}"
+        console().print(f"wear of an array, {name} of a column: up to {each.greatest:,} (c{each.column}), {mean}")
+    console().print(f"wear of an array, writes of a cell: up to {wear.writes.max():,}")
 
 
 def _cells(layer: Layer) -> list[str]:

@@ -13,9 +13,9 @@ def shifts(
     touches: NDArray[np.uint8],
     columns: int,
     domains: int,
-) -> tuple[Failure | None, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+) -> tuple[Failure | None, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """For each segment: bit loops, shift steps, column steps, columns of the widest loop, the furthest domain; then
-    steps and ports by column.
+    steps and ports by column; writes by column and domain of all segments.
     """
 
 def check(

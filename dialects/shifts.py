@@ -1,4 +1,4 @@
-"""The shifts that an AP program costs, and its bit loops' legality, from the binary alone.
+"""The shifts and writes that an AP program costs, and its bit loops' legality, from the binary alone.
 
 `predict_shifts` follows the ports through a program without data; its counts are those of the simulators, to the step.
 The native code (dialects/native) knows instructions only by two tables made from `dialects.isa.OPCODES`.
@@ -42,6 +42,8 @@ class Shifts(NamedTuple):
     """(segments, columns)"""
     ports: IntArray
     """(segments, columns): the domain under each port at the end"""
+    writes: IntArray
+    """(columns, domains): the passes of all segments that write a cell, in the rows that they tag"""
 
 
 @cache
@@ -55,8 +57,10 @@ def operand_table() -> NDArray[np.uint8]:
 
 @cache
 def touch_table() -> NDArray[np.uint8]:
-    """Masks of the roles that a bit searches and writes, for every variant of what is known of it beforehand."""
-    table = np.zeros((_OPCODES, 32, 2), dtype=np.uint8)
+    """Of every variant of what is known of a bit beforehand: masks of the roles that it searches and writes, and how
+    many of its passes write the roles D and C.
+    """
+    table = np.zeros((_OPCODES, 32, 4), dtype=np.uint8)
     for op, row in OPCODES.items():
         vector = op in (Op.IN, Op.OUT)
         for variant, (sign, first, imm, b_zero, a_zero) in enumerate(product((False, True), repeat=5)):
@@ -67,6 +71,8 @@ def touch_table() -> NDArray[np.uint8]:
                     for role, _ in part:
                         if role in _ROLES:
                             table[op, variant, kind] |= 1 << _ROLES.index(role)
+                table[op, variant, 2] += any(role == "D" for role, _ in item.write)
+                table[op, variant, 3] += any(role == "C" for role, _ in item.write)
     return table
 
 
@@ -80,11 +86,11 @@ def predict_shifts(segments: Sequence[bytes], columns: int, domains: int) -> Shi
     """The shifts of a program's segments; raises ProgramError where an instruction or a bit loop is illegal."""
     binary, bounds = joined(segments, BYTES_PER_INSTRUCTION)
     words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
-    failure, (totals, steps, ports) = _placed_check.shifts(
+    failure, (totals, steps, ports, writes) = _placed_check.shifts(
         words, bounds, operand_table(), touch_table(), columns, domains
     )
     if failure is not None:
         _, number, text = failure
         raise ProgramError(re.sub(r"\{(\d+)\}", r"instruction \1", text), place=f"instruction {number}")
     loops, shift_steps, column_steps, widest, furthest = totals.T
-    return Shifts(loops, shift_steps, column_steps, widest, furthest, steps, ports)
+    return Shifts(loops, shift_steps, column_steps, widest, furthest, steps, ports, writes)

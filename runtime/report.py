@@ -6,6 +6,7 @@ that the counts and the technology don't say, so that each figure can be traced 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from runtime.batches import counts_on
 from runtime.counts import Counts, total
 from runtime.host import Result, SegmentRun
 from runtime.technology import Technology
+from runtime.wear import Program, Wear, total_wear, wear_of
 
 COMPONENTS = ("search", "write", "shift", "move", "fetch")
 _FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -68,6 +70,8 @@ class Report:
     """functions of the network that the host computed at its end; not in any count"""
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
+    wear: list[Wear]
+    """what the first array goes through, which all rounds and batches of all programs use; an entry a program"""
 
     @property
     def batches(self) -> int:
@@ -90,6 +94,10 @@ class Report:
             "on_the_host": self.host,
             "layers": [_layer_json(layer) for layer in self.layers],
             "total": _layer_json(self.total),
+            "wear": {
+                "programs": [wear.to_json() for wear in self.wear],
+                "total": total_wear(self.wear).to_json() if self.wear else None,
+            },
             "per_sample": {
                 "energy_fj": self.total.total_fj / self.samples,
                 "latency_ns": self.total.latency_ns / self.samples,
@@ -117,8 +125,11 @@ def make_report(
     *,
     batch: int | None = None,
     ignore_instruction_fetch: bool = False,
+    programs: Sequence[Program] = (),
 ) -> Report:
     """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one.
+
+    With the `programs` whose segments ran, in their order, it has their wear.
 
     Raises InputError where the counts that depend on the data were not traced.
     """
@@ -131,7 +142,23 @@ def make_report(
         parts = [_layer(part, target, technology, ignore_instruction_fetch) for part in groups]
         layers.append(parts[0] if len(parts) == 1 else _sum(run.layer, parts))
     total = _sum("total", layers)
-    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total)
+    wear = _wear(result, target, batch, programs)
+    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total, wear)
+
+
+def _wear(result: Result, target: Target, batch: int, programs: Sequence[Program]) -> list[Wear]:
+    found: list[Wear] = []
+    runs = iter(result.segments)
+    for program in programs:
+        rows = max((next(runs).rows for _ in program.layers), default=0) // result.samples
+        whole, rest = (_rounds(rows * size, target) for size in (batch, result.samples % batch))
+        found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
+    return found
+
+
+def _rounds(rows: int, target: Target) -> int:
+    """How often the arrays have to be used in turn for so many rows."""
+    return -(-rows // (target.rows * target.arrays))
 
 
 def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> list[SegmentRun]:

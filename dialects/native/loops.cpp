@@ -12,7 +12,8 @@ class Sweep {
         needed_(size_t(program.columns), -1),
         needed_by_(size_t(program.columns), 0),
         loop_of_(size_t(program.columns), -1),
-        carries_(size_t(program.columns) * size_t(program.domains), kNone) {}
+        carries_(size_t(program.columns) * size_t(program.domains), kNone),
+        writes_(carries_.size(), 0) {}
 
   Shifts segment(size_t begin, size_t end) {
     Shifts result;
@@ -26,6 +27,8 @@ class Sweep {
     return result;
   }
 
+  const std::vector<int64_t>& writes() const { return writes_; }
+
  private:
   static constexpr size_t kNone = size_t(-1);
   const Program& program_;
@@ -33,6 +36,7 @@ class Sweep {
   std::vector<size_t> needed_by_;
   std::vector<int64_t> loop_of_;
   std::vector<size_t> carries_;
+  std::vector<int64_t> writes_;  // of each cell
   std::vector<int> touched_;
   int64_t number_ = 0;
 
@@ -44,7 +48,10 @@ class Sweep {
         const Record& item = program_.code[member];
         int bit = step - item.start;
         if (bit >= 0 && bit < item.width)
-          program_.cells_of(item, bit, [&](Cell cell, bool) { need(cell, member, step); });
+          program_.cells_of(item, bit, [&](Cell cell, int written) {
+            need(cell, member, step);
+            writes_[index(cell)] += written;
+          });
       }
       int longest = 0;
       for (int column : touched_) {
@@ -84,9 +91,8 @@ class Sweep {
   // The carry column of a conditional copy is a flag, which members may share.
   bool keeps_carry(const Record& item) const { return program_.operands(item).carry && item.op != kCopyIf; }
 
-  size_t& carry(const Record& item) {
-    return carries_[size_t(item.carry.column) * size_t(program_.domains) + size_t(item.carry.domain)];
-  }
+  size_t index(Cell cell) const { return size_t(cell.column) * size_t(program_.domains) + size_t(cell.domain); }
+  size_t& carry(const Record& item) { return carries_[index(item.carry)]; }
 
   void check_carries(size_t at, size_t stop) {
     for (size_t member = at; member < stop; ++member) {
@@ -131,7 +137,7 @@ class Order {
   void each(size_t member, Visit&& visit) {
     const Record& item = program_.code[member];
     for (int bit = 0; bit < item.width; ++bit)
-      program_.cells_of(item, bit, [&](Cell cell, bool written) { visit(cell, written, item.start + bit); });
+      program_.cells_of(item, bit, [&](Cell cell, int writes) { visit(cell, writes > 0, item.start + bit); });
   }
 
   size_t index(Cell cell) const { return size_t(cell.column) * size_t(program_.domains) + size_t(cell.domain); }
@@ -157,11 +163,12 @@ class Order {
 
 }  // namespace
 
-std::vector<Shifts> sweep(const Program& program) {
+Swept sweep(const Program& program) {
   Sweep sweep(program);
-  std::vector<Shifts> result;
+  Swept result;
   for (size_t segment = 0; segment + 1 < program.segments.size(); ++segment)
-    result.push_back(sweep.segment(program.segments[segment], program.segments[segment + 1]));
+    result.segments.push_back(sweep.segment(program.segments[segment], program.segments[segment + 1]));
+  result.writes = sweep.writes();
   return result;
 }
 

@@ -11,8 +11,14 @@ struct Shifts {
   std::vector<int64_t> of_column, ports;
 };
 
+// What a program shifts, and how often it writes each cell of a row at most: (columns, domains).
+struct Swept {
+  std::vector<Shifts> segments;
+  std::vector<int64_t> writes;
+};
+
 // Steps through all loops; throws Problem where a column is needed at two domains at once or members share a carry.
-std::vector<Shifts> sweep(const Program& program);
+Swept sweep(const Program& program);
 
 // Throws Problem where executing a loop's members bit by bit differs from executing them one after another.
 void check_order(const Program& program);

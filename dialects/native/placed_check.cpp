@@ -24,7 +24,7 @@ namespace {
 using Words = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 using Operand9 = nb::ndarray<const uint8_t, nb::shape<32, 9>, nb::c_contig, nb::device::cpu>;
-using Touches = nb::ndarray<const uint8_t, nb::shape<32, 32, 2>, nb::c_contig, nb::device::cpu>;
+using Touches = nb::ndarray<const uint8_t, nb::shape<32, 32, 4>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<nb::numpy, int64_t, nb::ndim<2>>;
@@ -41,10 +41,12 @@ Matrix to_matrix(std::vector<int64_t> elements, size_t rows, size_t columns) {
   return Matrix(held.release()->data(), {rows, columns}, owner);
 }
 
-// For each segment: bit loops, shift steps, column steps, columns of the widest loop, the furthest domain; then steps and ports by column.
-std::pair<std::optional<Failure>, std::tuple<Matrix, Matrix, Matrix>> shifts(Words code, Bounds bounds, Operand9 operands,
-                                                                             Touches touches, int columns, int domains) {
-  std::vector<Shifts> found;
+// For each segment: bit loops, shift steps, column steps, columns of the widest loop, the furthest domain; then steps and
+// ports by column. For the program: writes by column and domain.
+std::pair<std::optional<Failure>, std::tuple<Matrix, Matrix, Matrix, Matrix>> shifts(Words code, Bounds bounds,
+                                                                                     Operand9 operands, Touches touches,
+                                                                                     int columns, int domains) {
+  Swept found;
   std::optional<Failure> failure;
   try {
     found = sweep(make_program(code, bounds, operands, touches, columns, domains));
@@ -52,13 +54,16 @@ std::pair<std::optional<Failure>, std::tuple<Matrix, Matrix, Matrix>> shifts(Wor
     failure = Failure{problem.of_value, problem.number, problem.text};
   }
   std::vector<int64_t> totals, steps, ports;
-  for (const Shifts& item : found) {
+  for (const Shifts& item : found.segments) {
     totals.insert(totals.end(), {item.loops, item.shift_steps, item.column_steps, item.widest, item.furthest});
     steps.insert(steps.end(), item.of_column.begin(), item.of_column.end());
     ports.insert(ports.end(), item.ports.begin(), item.ports.end());
   }
-  size_t rows = found.size(), wide = size_t(columns);
-  return {failure, {to_matrix(totals, rows, 5), to_matrix(steps, rows, wide), to_matrix(ports, rows, wide)}};
+  found.writes.resize(size_t(columns) * size_t(domains));
+  size_t rows = found.segments.size(), wide = size_t(columns);
+  return {failure,
+          {to_matrix(totals, rows, 5), to_matrix(steps, rows, wide), to_matrix(ports, rows, wide),
+           to_matrix(std::move(found.writes), wide, size_t(domains))}};
 }
 
 std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(Words code, Bounds bounds, Ids ids, Places places,

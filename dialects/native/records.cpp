@@ -41,6 +41,8 @@ Program::Program(const uint64_t* words, size_t count, const int64_t* bounds, siz
   for (Touched& row : touched_) {
     row.read = *touches++;
     row.written = *touches++;
+    row.dst_writes = *touches++;
+    row.carry_writes = *touches++;
   }
   bool ordered = bound_count > 0 && bounds[0] == 0 && bounds[bound_count - 1] == int64_t(count) &&
                  std::is_sorted(bounds, bounds + bound_count);

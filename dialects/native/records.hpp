@@ -42,9 +42,9 @@ struct Operands {
        immediate = false, vector = false;
 };
 
-// A bit mask of roles that a bit step searches, and one of those that it writes.
+// A bit mask of roles that a bit step searches, and one of those that it writes; how often it writes D and C.
 struct Touched {
-  uint8_t read = 0, written = 0;
+  uint8_t read = 0, written = 0, dst_writes = 0, carry_writes = 0;
 };
 
 // A broken rule: the instruction, counted through all segments, and what is wrong with it. In the text, {7} stands for
@@ -86,7 +86,7 @@ class Program {
     return steps;
   }
 
-  // Every cell that bit `bit` of an instruction needs: visit(cell, written).
+  // Every cell that bit `bit` of an instruction needs: visit(cell, writes), the passes that write it.
   template <class Visit>
   void cells_of(const Record& item, int bit, Visit&& visit) const {
     const Operands& has = operands(item);
@@ -98,10 +98,10 @@ class Program {
     Touched touched = touched_[size_t(item.op) * kVariants + size_t(variant)];
     int used = touched.read | touched.written;
     if (used & 1 << kDst)
-      visit(Cell{item.dst.column, item.dst.domain + (has.dst_swept ? bit : 0)}, (touched.written & 1 << kDst) != 0);
-    if (used & 1 << kA) visit(has.a_flag ? Cell{item.a.column, item.a.domain} : cell_at(item.a, bit), false);
-    if (used & 1 << kB) visit(cell_at(item.b, bit), false);
-    if (used & 1 << kCarry) visit(item.carry, (touched.written & 1 << kCarry) != 0);
+      visit(Cell{item.dst.column, item.dst.domain + (has.dst_swept ? bit : 0)}, int(touched.dst_writes));
+    if (used & 1 << kA) visit(has.a_flag ? Cell{item.a.column, item.a.domain} : cell_at(item.a, bit), 0);
+    if (used & 1 << kB) visit(cell_at(item.b, bit), 0);
+    if (used & 1 << kCarry) visit(item.carry, int(touched.carry_writes));
   }
 
  private:
