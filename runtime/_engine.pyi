@@ -33,6 +33,7 @@ class Input:
         dilations: tuple[int, int],
         pad: int,
         threads: int,
+        instruction_set: str,
     ) -> None: ...
     @property
     def rows(self) -> int: ...

@@ -92,12 +92,13 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
     return _engine.Engine(code, bounds, *_table(), columns, domains)
 
 
-def _input(rows: Rows, threads: int) -> _engine.Input:
+def _input(rows: Rows, threads: int, instruction_set: str) -> _engine.Input:
     """What the engine reads in place of rows: windows are never gathered as a whole."""
     if not isinstance(rows, Windows):
         return _engine.Input(rows)
     images, window = rows.images, rows.window
-    return _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, rows.pad, threads)
+    shape = (window.kernel, window.strides, window.pads, window.dilations)
+    return _engine.Input(images, *shape, rows.pad, threads, instruction_set)
 
 
 def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, result: Range) -> Ints:
@@ -128,7 +129,7 @@ def run(
     """
     try:
         engine = _engine_of(target.columns, target.domains, tuple(segments))
-        sources = [_input(rows, threads) for rows in inputs]
+        sources = [_input(rows, threads, instruction_set) for rows in inputs]
         rows = sources[0].rows if sources else 0
         results = np.zeros((output_count, rows), dtype=f"i{engine.output_bytes}")
         traced = engine.run(sources, results, threads, trace, instruction_set) or [(None, None)] * len(segments)

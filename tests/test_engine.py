@@ -121,7 +121,7 @@ def test_windows_of_images(window: Window, kind: type[np.signedinteger], pad: in
 def test_windows_that_are_refused(image: tuple[int, ...], window: Window) -> None:
     images = np.zeros(image, dtype=np.int8)
     with pytest.raises(ValueError):
-        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 1)
+        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 1, engine.INSTRUCTION_SETS[0])
 
 
 @pytest.mark.parametrize("domains", [1, 2, 63, 64, 256])

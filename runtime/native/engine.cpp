@@ -66,6 +66,12 @@ std::vector<const Kernels*> available() {
   return sets;
 }
 
+const Kernels& kernels_of(const std::string& set) {
+  for (const Kernels* kernels : available())
+    if (set == kernels->name) return *kernels;
+  throw std::invalid_argument("this machine has no instruction set '" + set + "'");
+}
+
 template <class Any>
 int bytes_of(const Any& array) {
   nb::dlpack::dtype type = array.dtype();
@@ -93,10 +99,10 @@ struct Input {
 
   explicit Input(Array given) : array(std::move(given)), movement(tensor_of<2>(array)) {}
   Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides, std::array<int64_t, 4> pads,
-        std::array<int64_t, 2> dilations, int64_t pad, int threads)
+        std::array<int64_t, 2> dilations, int64_t pad, int threads, const std::string& set)
       : movement(tensor_of<4>(images),
                  {{kernel[0], kernel[1]}, {strides[0], strides[1]}, {pads[0], pads[1], pads[2], pads[3]}, {dilations[0], dilations[1]}},
-                 pad, threads) {}
+                 pad, threads, kernels_of(set).pack) {}
 };
 
 class Engine {
@@ -133,12 +139,6 @@ int block_size(int64_t rows, int threads, uint32_t planes) {
   return best;
 }
 
-const Kernels& kernels_of(const std::string& set) {
-  for (const Kernels* kernels : available())
-    if (set == kernels->name) return *kernels;
-  throw std::invalid_argument("this machine has no instruction set '" + set + "'");
-}
-
 std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Input*>& inputs, Results outputs, int threads,
                                                      bool trace, const std::string& set) const {
   const Kernels& kernels = kernels_of(set);
@@ -149,7 +149,7 @@ std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Inp
   for (const Input* input : inputs) {
     if (input->movement.rows() != samples) throw std::invalid_argument("inputs and outputs need the same rows");
     for (size_t number = 0; number < input->movement.vectors(); ++number)
-      vectors.push_back({input->movement.vector(number), int32_t(sources.size())});
+      vectors.push_back(input->movement.vector(number, int32_t(sources.size())));
     sources.push_back(input->movement.source());
   }
   if (samples < 1) throw std::invalid_argument("expected at least one row");
@@ -178,6 +178,7 @@ std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Inp
       block.segments = schedule_.segments.data();
       block.segment_count = count;
       block.planes = planes.data();
+      block.words = words;
       block.sources = sources.data();
       block.source_count = sources.size();
       block.inputs = vectors.data();
@@ -261,9 +262,9 @@ NB_MODULE(_engine, m) {
   nb::class_<Input>(m, "Input")
       .def(nb::init<camc::Array>(), nb::arg("tensor"))
       .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
-                    std::array<int64_t, 2>, int64_t, int>(),
+                    std::array<int64_t, 2>, int64_t, int, const std::string&>(),
            nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"), nb::arg("pad"),
-           nb::arg("threads"))
+           nb::arg("threads"), nb::arg("instruction_set"))
       .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
   nb::class_<Engine>(m, "Engine")
       .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),

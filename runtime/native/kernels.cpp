@@ -32,7 +32,7 @@ class Fetch {
         for (int64_t i = 0; i < count; ++i) to[i] = from[i * source.item_stride];
       else if (source.slack)
         // Whole chunks, also beyond the run: the next run overwrites them.
-        for (int64_t i = 0; i < count; i += kChunk) std::memcpy(to + i, from + i, kChunk);
+        for (int64_t i = 0; i < count; i += kChunk) copy_chunk(to + i, from + i);
       else
         std::memcpy(to, from, size_t(count));
       to += count;
@@ -43,22 +43,49 @@ class Fetch {
   }
 
   static constexpr int kChunk = kSlack < 32 ? kSlack : 32;
+
+ private:
+  static CAMC_INLINE void copy_chunk(uint8_t* to, const uint8_t* from) {
+    std::memcpy(to, from, kChunk);
+    // Or a compiler makes one call of memcpy of the few chunks of a run.
+    CAMC_BARRIER;
+  }
 };
 
+// Runs a block part by part, as many rows at a time as a register holds: the bits of a step stay in registers.
 template <int W, bool Trace>
 class Runner {
-  using Plane = Rows<W>;
+  using Part = typename Register<W>::type;
+
+  // The planes of one part of the rows.
+  class Planes {
+   public:
+    CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
+    CAMC_INLINE Part& operator[](uint32_t plane) const { return *(Part*)(first_ + (size_t(plane) << log_bytes_)); }
+
+   private:
+    char* first_;
+    int log_bytes_;
+  };
+
+  // A source of a step, which moves for some bits and then stays.
+  struct Sweep {
+    uint32_t first, bits, rest;
+
+    CAMC_INLINE Sweep(uint32_t first, int bits, bool is_signed)
+        : first(first), bits(uint32_t(bits)), rest(is_signed ? first + uint32_t(bits) - 1 : 0) {}
+    CAMC_INLINE uint32_t at(int bit) const { return uint32_t(bit) < bits ? first + uint32_t(bit) : rest; }
+  };
 
  public:
-  explicit CAMC_INLINE Runner(const Block& block) : block_(block), planes_((Plane*)block.planes) {
+  explicit CAMC_INLINE Runner(const Block& block) : block_(block), parts_(block.words / W) {
+    while (8 << log_bytes_ < 64 * block.words) ++log_bytes_;
     for (size_t i = 0; i < block.source_count; ++i)
       if (i < kStarts) starts_[i] = Fetch::start_of(block.sources[i], block.first);
-    uint64_t words[W];
-    for (int i = 0; i < W; ++i) {
+    for (int i = 0; i < block.words; ++i) {
       int64_t left = block.rows - 64 * i;
-      words[i] = left >= 64 ? ~uint64_t{0} : left > 0 ? (uint64_t{1} << left) - 1 : 0;
+      enabled_[i] = left >= 64 ? ~uint64_t{0} : left > 0 ? (uint64_t{1} << left) - 1 : 0;
     }
-    std::memcpy(&enabled_, words, sizeof words);
   }
 
   CAMC_INLINE void run() {
@@ -77,107 +104,106 @@ class Runner {
   static constexpr size_t kStarts = 16;
 
   const Block& block_;
-  Plane* planes_;
-  Plane enabled_;
+  int parts_, log_bytes_ = 0;
+  int part_ = 0;  // the one that is being worked on
+  alignas(64) uint64_t enabled_[kSizes[kSizeCount - 1]];
   Fetch::Start starts_[kStarts];
   // Cells that a tagged write changed, that one wrote, and that any write toggled.
   Tally<W> changed_, written_, toggled_;
 
-  CAMC_INLINE void changed(const Plane& rows) {
-    if constexpr (Trace) changed_.add(rows & enabled_);
+  CAMC_INLINE Part enabled() const { return *(const Part*)(enabled_ + part_ * W); }
+
+  CAMC_INLINE void changed(Part rows) {
+    if constexpr (Trace) changed_.add(rows & enabled());
   }
-  CAMC_INLINE void written(const Plane& rows) {
-    if constexpr (Trace) written_.add(rows & enabled_);
+  CAMC_INLINE void written(Part rows) {
+    if constexpr (Trace) written_.add(rows & enabled());
   }
-  CAMC_INLINE void toggled(const Plane& rows) {
-    if constexpr (Trace) toggled_.add(rows & enabled_);
+  CAMC_INLINE void toggled(Part rows) {
+    if constexpr (Trace) toggled_.add(rows & enabled());
   }
 
-  CAMC_INLINE void execute(const Step& step) {
+  template <class Run>
+  CAMC_INLINE void each_part(const Run& run) {
+    for (part_ = 0; part_ < parts_; ++part_) run(Planes((char*)block_.planes + part_ * sizeof(Part), log_bytes_));
+  }
+
+  CAMC_INLINE void execute(const Step& given) {
+    if (given.op == kIn) return receive(given);
+    if (given.op == kOut) return send(given);
+    const Step step = given;  // apart from the planes, so that no write to them can change it
     switch (step.op) {
       case kSet:
-        return set(step);
+        return each_part([&](Planes planes) CAMC_FLAT { set(step, planes); });
       case kSetIf:
-        return set_if(step);
+        return each_part([&](Planes planes) CAMC_FLAT { set_if(step, planes); });
       case kCopy:
-        return copy(step);
+        return each_part([&](Planes planes) CAMC_FLAT { copy(step, planes); });
       case kExt:
-        return extend(step);
+        return each_part([&](Planes planes) CAMC_FLAT { extend(step, planes); });
       case kAddIp:
-        return accumulate<false>(step);
+        return each_part([&](Planes planes) CAMC_FLAT { accumulate<false>(step, planes); });
       case kSubIp:
-        return accumulate<true>(step);
+        return each_part([&](Planes planes) CAMC_FLAT { accumulate<true>(step, planes); });
       case kAdd:
-        return combine<false>(step);
+        return each_part([&](Planes planes) CAMC_FLAT { combine<false>(step, planes); });
       case kSub:
-        return combine<true>(step);
+        return each_part([&](Planes planes) CAMC_FLAT { combine<true>(step, planes); });
       case kCmpGe:
-        return compare_immediate(step);
-      case kIn:
-        return receive(step);
-      case kOut:
-        return send(step);
+        return each_part([&](Planes planes) CAMC_FLAT { compare_immediate(step, planes); });
       case kCmpGev:
-        return compare(step);
+        return each_part([&](Planes planes) CAMC_FLAT { compare(step, planes); });
       default:
-        return copy_if(step);
+        return each_part([&](Planes planes) CAMC_FLAT { copy_if(step, planes); });
     }
   }
 
-  // A source beyond the bits in which it moves: its last plane again if signed, else zero.
-  CAMC_INLINE const Plane* rest(uint32_t first, int bits, bool is_signed) const {
-    return planes_ + (is_signed ? first + uint32_t(bits) - 1 : 0);
-  }
-
   // The carry before the first bit of a step.
-  CAMC_INLINE Plane carry(const Step& step) {
-    if (!step.first) return planes_[step.carry];
-    toggled(planes_[step.carry]);
-    return Plane::all(false);
+  CAMC_INLINE Part carry(const Step& step, Planes planes) {
+    if (!step.first) return planes[step.carry];
+    toggled(planes[step.carry]);
+    return Part{};
   }
 
-  CAMC_INLINE void store(Plane& plane, const Plane& value) {
+  CAMC_INLINE void store(Part& plane, Part value) {
     toggled(plane ^ value);
     plane = value;
   }
 
-  CAMC_INLINE void set(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    for (int i = 0; i < step.bits; ++i) store(dst[i], Plane::all(int64_t(step.imm) >> i & 1));
+  CAMC_INLINE void set(const Step& step, Planes planes) {
+    for (int i = 0; i < step.bits; ++i) store(planes[step.dst + i], all<Part>(int64_t(step.imm) >> i & 1));
   }
 
-  CAMC_INLINE void set_if(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    Plane flag = planes_[step.a];
+  CAMC_INLINE void set_if(const Step& step, Planes planes) {
+    Part flag = planes[step.a];
     for (int i = 0; i < step.bits; ++i) {
       written(flag);
-      store(dst[i], choose(flag, Plane::all(int64_t(step.imm) >> i & 1), dst[i]));
+      Part& dst = planes[step.dst + i];
+      store(dst, choose(flag, all<Part>(int64_t(step.imm) >> i & 1), dst));
     }
   }
 
   // Clears a plane, then writes it in some rows.
-  CAMC_INLINE void clear_and_set(Plane& plane, const Plane& value) {
+  CAMC_INLINE void clear_and_set(Part& plane, Part value) {
     toggled(plane);
     changed(value);
     plane = value;
   }
 
-  CAMC_INLINE void copy(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    const Plane *a = planes_ + step.a, *beyond = rest(step.a, step.a_bits, step.a_signed);
-    for (int i = 0; i < step.bits; ++i) clear_and_set(dst[i], i < step.a_bits ? a[i] : *beyond);
+  CAMC_INLINE void copy(const Step& step, Planes planes) {
+    Sweep a(step.a, step.a_bits, step.a_signed);
+    for (int i = 0; i < step.bits; ++i) clear_and_set(planes[step.dst + i], planes[a.at(i)]);
   }
 
-  CAMC_INLINE void extend(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    Plane sign = step.first ? dst[0] : planes_[step.carry];
-    if (step.first) clear_and_set(planes_[step.carry], sign);
-    for (int i = step.first; i < step.bits; ++i) clear_and_set(dst[i], sign);
+  CAMC_INLINE void extend(const Step& step, Planes planes) {
+    Part sign = planes[step.first ? step.dst : step.carry];
+    if (step.first) clear_and_set(planes[step.carry], sign);
+    for (int i = step.first; i < step.bits; ++i) clear_and_set(planes[step.dst + i], sign);
   }
 
   template <bool Subtract>
-  CAMC_INLINE Plane accumulate_bit(Plane& dst, const Plane& a, const Plane& carry) {
-    Plane before = dst, next = Subtract ? borrow_of(before, a, carry) : carry_of(before, a, carry);
+  CAMC_INLINE Part accumulate_bit(Part& dst, Part a, Part carry) {
+    Part before = dst, next = Subtract ? borrow_of(before, a, carry) : carry_of(before, a, carry);
     changed(a ^ carry);
     changed(carry ^ next);
     dst = parity(before, a, carry);
@@ -185,51 +211,46 @@ class Runner {
   }
 
   template <bool Subtract>
-  CAMC_INLINE void accumulate(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    const Plane* a = planes_ + step.a;
-    Plane carry = this->carry(step);
-    for (int i = 0; i < step.a_bits; ++i) carry = accumulate_bit<Subtract>(dst[i], a[i], carry);
-    if (step.a_bits < step.bits) {
-      Plane beyond = *rest(step.a, step.a_bits, step.a_signed);
-      for (int i = step.a_bits; i < step.bits; ++i) carry = accumulate_bit<Subtract>(dst[i], beyond, carry);
-    }
-    planes_[step.carry] = carry;
+  CAMC_INLINE void accumulate(const Step& step, Planes planes) {
+    Part carry = this->carry(step, planes);
+    Sweep a(step.a, step.a_bits, step.a_signed);
+    int i = 0;
+    for (; i < step.a_bits; ++i) carry = accumulate_bit<Subtract>(planes[step.dst + i], planes[step.a + i], carry);
+    Part beyond = planes[a.rest];
+    for (; i < step.bits; ++i) carry = accumulate_bit<Subtract>(planes[step.dst + i], beyond, carry);
+    planes[step.carry] = carry;
   }
 
   template <bool Subtract>
-  CAMC_INLINE Plane combine_bit(Plane& dst, const Plane& a, const Plane& b, const Plane& carry) {
-    Plane next = Subtract ? borrow_of(a, b, carry) : carry_of(a, b, carry);
+  CAMC_INLINE Part combine_bit(Part& dst, Part a, Part b, Part carry) {
+    Part next = Subtract ? borrow_of(a, b, carry) : carry_of(a, b, carry);
     clear_and_set(dst, parity(a, b, carry));
     changed(carry ^ next);
     return next;
   }
 
   template <bool Subtract>
-  CAMC_INLINE void combine(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    const Plane *a = planes_ + step.a, *b = planes_ + step.b;
-    Plane carry = this->carry(step);
+  CAMC_INLINE void combine(const Step& step, Planes planes) {
+    Part carry = this->carry(step, planes);
+    Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
     int i = 0, common = step.a_bits < step.b_bits ? step.a_bits : step.b_bits;
-    for (; i < common; ++i) carry = combine_bit<Subtract>(dst[i], a[i], b[i], carry);
-    if (i < step.bits) {
-      const Plane *a_rest = rest(step.a, step.a_bits, step.a_signed), *b_rest = rest(step.b, step.b_bits, step.b_signed);
-      for (; i < step.bits; ++i)
-        carry = combine_bit<Subtract>(dst[i], i < step.a_bits ? a[i] : *a_rest, i < step.b_bits ? b[i] : *b_rest, carry);
-    }
-    planes_[step.carry] = carry;
+    for (; i < common; ++i)
+      carry = combine_bit<Subtract>(planes[step.dst + i], planes[step.a + i], planes[step.b + i], carry);
+    for (; i < step.bits; ++i)
+      carry = combine_bit<Subtract>(planes[step.dst + i], planes[a.at(i)], planes[b.at(i)], carry);
+    planes[step.carry] = carry;
   }
 
   // The result of a comparison before the first bit of a step; all ones at bit 0.
-  CAMC_INLINE Plane result(const Step& step) {
-    if (!step.first) return planes_[step.dst];
-    toggled(~planes_[step.dst]);
-    return Plane::all(true);
+  CAMC_INLINE Part result(const Step& step, Planes planes) {
+    if (!step.first) return planes[step.dst];
+    toggled(~planes[step.dst]);
+    return all<Part>(true);
   }
 
   // A pass that writes a bit of the result in some rows; bit 0 has no pass that writes the one that is there.
-  CAMC_INLINE Plane tagged_write(const Plane& before, const Plane& rows, bool value, bool issued) {
-    Plane after = value ? before | rows : before & ~rows;
+  CAMC_INLINE Part tagged_write(Part before, Part rows, bool value, bool issued) {
+    Part after = value ? before | rows : before & ~rows;
     if (issued) {
       written(rows);
       toggled(before ^ after);
@@ -237,67 +258,101 @@ class Runner {
     return after;
   }
 
-  CAMC_INLINE void compare_immediate(const Step& step) {
-    const Plane* a = planes_ + step.a;
-    Plane result = this->result(step);
+  CAMC_INLINE void compare_immediate(const Step& step, Planes planes) {
+    Part result = this->result(step, planes);
     for (int i = 0; i < step.bits; ++i) {
       bool imm = int64_t(step.imm) >> i & 1, sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
       bool value = imm == sign;
-      result = tagged_write(result, imm ? ~a[i] : a[i], value, !(known && value));
+      Part a = planes[step.a + i];
+      result = tagged_write(result, imm ? ~a : a, value, !(known && value));
     }
-    planes_[step.dst] = result;
+    planes[step.dst] = result;
   }
 
-  CAMC_INLINE void compare(const Step& step) {
-    const Plane *a = planes_ + step.a, *b = planes_ + step.b;
-    const Plane *a_rest = rest(step.a, step.a_bits, step.a_signed), *b_rest = rest(step.b, step.b_bits, step.b_signed);
-    Plane result = this->result(step);
+  CAMC_INLINE void compare(const Step& step, Planes planes) {
+    Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
+    Part result = this->result(step, planes);
     for (int i = 0; i < step.bits; ++i) {
-      Plane x = i < step.a_bits ? a[i] : *a_rest, y = i < step.b_bits ? b[i] : *b_rest;
+      Part x = planes[a.at(i)], y = planes[b.at(i)];
       bool sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
       // Two passes, x1y0 then x0y1; the first leaves the result unknown if it is issued and clears.
       result = tagged_write(result, x & ~y, !sign, !known || sign);
       result = tagged_write(result, y & ~x, sign, !known || !sign || !step.a_none);
     }
-    planes_[step.dst] = result;
+    planes[step.dst] = result;
   }
 
-  CAMC_INLINE void copy_if(const Step& step) {
-    Plane* dst = planes_ + step.dst;
-    const Plane *a = planes_ + step.a, *beyond = rest(step.a, step.a_bits, step.a_signed);
-    Plane flag = planes_[step.carry];
+  CAMC_INLINE void copy_if(const Step& step, Planes planes) {
+    Sweep a(step.a, step.a_bits, step.a_signed);
+    Part flag = planes[step.carry];
     for (int i = 0; i < step.bits; ++i) {
       written(flag);
-      store(dst[i], choose(flag, i < step.a_bits ? a[i] : *beyond, dst[i]));
+      Part& dst = planes[step.dst + i];
+      store(dst, choose(flag, planes[a.at(i)], dst));
     }
   }
 
   void receive(const Step& step) {
     const Vector& vector = block_.inputs[step.imm];
     const Source& source = block_.sources[vector.source];
-    Fetch::Start start = vector.source < int(kStarts) ? starts_[vector.source] : Fetch::start_of(source, block_.first);
-    alignas(64) uint8_t bytes[64 * W + Fetch::kChunk];
-    Plane* dst = planes_ + step.dst;
-    int last = 8 * source.bytes - 1, end = step.bit + step.bits;
-    for (int begin = step.bit; begin < end; begin = (begin | 7) + 1) {
+    if (source.plane_words)
+      each_part([&](Planes planes) CAMC_FLAT { receive_planes(step, vector, source, planes); });
+    else
+      receive_items(step, vector, source);
+  }
+
+  static CAMC_INLINE Part load(const uint64_t* words) {
+    Part part;
+    std::memcpy(&part, words, sizeof part);
+    return part;
+  }
+
+  CAMC_INLINE void receive_planes(const Step& step, const Vector& vector, const Source& source, Planes planes) {
+    int64_t word = block_.first / 64 + part_ * W;
+    Part valid = all<Part>(!vector.nowhere);
+    if (vector.down_mask) valid &= load(vector.down_mask + word);
+    if (vector.across_mask) valid &= load(vector.across_mask + word);
+    const uint64_t* from = (const uint64_t*)vector.data + word + (vector.shift >> 6);
+    int shift = int(vector.shift & 63), last = 8 * source.bytes - 1;
+    for (int i = 0; i < step.bits; ++i) {
       // Beyond its items' type a vector repeats the sign.
-      if (begin <= last || begin == step.bit)
-        Fetch::copy(source, start, vector.data, block_.rows, (begin < last ? begin : last) / 8, bytes);
-      for (int i = begin; i < end && i <= (begin | 7); ++i) {
-        Plane& plane = dst[i - step.bit];
-        toggled(plane);
-        uint64_t* words = (uint64_t*)&plane;
-        for (int word = 0; word < W; ++word) words[word] = bits_of_bytes(bytes + 64 * word, i < last ? i & 7 : last & 7);
-        changed(plane);
-      }
+      int bit = step.bit + i < last ? step.bit + i : last;
+      const uint64_t* words = from + bit * source.plane_words;
+      Part value = load(words) >> shift | load(words + 1) << 1 << (63 - shift);
+      Part& plane = planes[step.dst + i];
+      toggled(plane);
+      plane = choose(valid, value, all<Part>(source.pad >> bit & 1));
+      changed(plane);
     }
   }
 
+  void receive_items(const Step& step, const Vector& vector, const Source& source) {
+    Fetch::Start start = vector.source < int(kStarts) ? starts_[vector.source] : Fetch::start_of(source, block_.first);
+    alignas(64) uint8_t bytes[64 * kSizes[kSizeCount - 1] + Fetch::kChunk];
+    int last = 8 * source.bytes - 1, end = step.bit + step.bits;
+    for (int begin = step.bit; begin < end; begin = (begin | 7) + 1) {
+      if (begin <= last || begin == step.bit)
+        Fetch::copy(source, start, vector.data, block_.rows, (begin < last ? begin : last) / 8, bytes);
+      for (int i = begin; i < end && i <= (begin | 7); ++i)
+        each_part([&](Planes planes) CAMC_FLAT {
+          Part& plane = planes[step.dst + uint32_t(i - step.bit)];
+          toggled(plane);
+          uint64_t* words = (uint64_t*)&plane;
+          for (int word = 0; word < W; ++word)
+            words[word] = bits_of_bytes(bytes + 64 * (part_ * W + word), i < last ? i & 7 : last & 7);
+          changed(plane);
+        });
+    }
+  }
+
+  const uint64_t* words_of(uint32_t plane) const {
+    return (const uint64_t*)((const char*)block_.planes + (size_t(plane) << log_bytes_));
+  }
+
   void send(const Step& step) {
-    const Plane* a = planes_ + step.a;
     char* to = (char*)block_.outputs + (int64_t(step.imm) * block_.samples + block_.first) * block_.output_bytes;
     // Only in outputs of 64 bits can an instruction be cut into its bits.
-    if (block_.output_bytes == 8 && step.bits == 1) return send_bit(step, *a, (int64_t*)to);
+    if (block_.output_bytes == 8 && step.bits == 1) return send_bit(step, words_of(step.a), (int64_t*)to);
     switch (block_.output_bytes) {
       case 1:
         return send_all(step, (int8_t*)to);
@@ -311,9 +366,7 @@ class Runner {
   }
 
   // Adds one bit to the items, unsigned, as several members of a loop may add to one vector until it wraps.
-  void send_bit(const Step& step, const Plane& plane, int64_t* items) {
-    uint64_t words[W];
-    std::memcpy(words, &plane, sizeof words);
+  void send_bit(const Step& step, const uint64_t* words, int64_t* items) {
     for (int64_t row = 0; row < block_.rows; ++row) {
       uint64_t set = (words[row / 64] >> (row % 64) & 1) << step.bit, before = step.bit ? uint64_t(items[row]) : 0;
       items[row] = int64_t(step.sign ? before - set : before + set);
@@ -322,10 +375,9 @@ class Runner {
 
   template <class Item>
   void send_all(const Step& step, Item* items) {
-    const Plane* beyond = rest(step.a, step.a_bits, step.a_signed);
+    Sweep a(step.a, step.a_bits, step.a_signed);
     const uint64_t* planes[8 * sizeof(Item)];
-    for (int bit = 0; bit < int(8 * sizeof(Item)); ++bit)
-      planes[bit] = (const uint64_t*)(bit < step.a_bits ? planes_ + step.a + bit : beyond);
+    for (int bit = 0; bit < int(8 * sizeof(Item)); ++bit) planes[bit] = words_of(a.at(bit));
     int groups = step.a_signed ? int(sizeof(Item)) : (step.a_bits + 7) / 8;
     for (int64_t row = 0; row < block_.rows; row += 64) {
       uint64_t sums[64] = {};
@@ -349,18 +401,32 @@ class Runner {
   }
 };
 
-template <int W, bool Trace>
+template <int Words, bool Trace>
 void run_block(const Block& block) {
-  Runner<W, Trace>(block).run();
+  Runner<(Words < kRegisterWords ? Words : kRegisterWords), Trace>(block).run();
 }
+
+void pack(const Source& source, const uint8_t* data, int64_t row, int64_t rows, uint64_t* planes) {
+  constexpr int64_t kRows = 4096;
+  alignas(64) uint8_t bytes[kRows + Fetch::kChunk];
+  for (int64_t begin = row; begin < row + rows; begin += kRows) {
+    int64_t count = row + rows - begin < kRows ? row + rows - begin : kRows;
+    Fetch::Start start = Fetch::start_of(source, begin);
+    for (int group = 0; group < source.bytes; ++group) {
+      Fetch::copy(source, start, data, count, group, bytes);
+      for (int bit = 0; bit < 8; ++bit) {
+        uint64_t* to = planes + (8 * group + bit) * source.plane_words + begin / 64;
+        for (int64_t i = 0; i < count; i += 64) to[i / 64] = bits_of_bytes(bytes + i, bit);
+      }
+    }
+  }
+}
+
+#define CAMC_SIZES(trace) {run_block<kSizes[0], trace>, run_block<kSizes[1], trace>, run_block<kSizes[2], trace>, run_block<kSizes[3], trace>, run_block<kSizes[4], trace>}
 
 }  // namespace
 
 extern const Kernels kernels;
-const Kernels kernels = {
-    CAMC_ISA_NAME,
-    {run_block<kSizes[0], false>, run_block<kSizes[1], false>, run_block<kSizes[2], false>, run_block<kSizes[3], false>, run_block<kSizes[4], false>},
-    {run_block<kSizes[0], true>, run_block<kSizes[1], true>, run_block<kSizes[2], true>, run_block<kSizes[3], true>, run_block<kSizes[4], true>},
-};
+const Kernels kernels = {CAMC_ISA_NAME, CAMC_SIZES(false), CAMC_SIZES(true), pack};
 
 }  // namespace camc::CAMC_ISA

@@ -13,10 +13,12 @@
 
 #if defined(__GNUC__)
 #define CAMC_INLINE inline __attribute__((always_inline))
-#define CAMC_UNROLL _Pragma("GCC unroll 8")
+#define CAMC_FLAT __attribute__((always_inline))
+#define CAMC_BARRIER __asm__ volatile("" ::: "memory")
 #else
 #define CAMC_INLINE inline
-#define CAMC_UNROLL
+#define CAMC_FLAT
+#define CAMC_BARRIER
 #endif
 
 namespace camc::CAMC_ISA {
@@ -52,35 +54,11 @@ struct Register<8> {
 };
 #endif
 
-// The bits of 64 * Words rows.
-template <int Words>
-struct Rows {
-  static constexpr int kWords = Words < kRegisterWords ? Words : kRegisterWords;
-  static constexpr int kParts = Words / kWords;
-  using Part = typename Register<kWords>::type;
-
-  Part part[kParts];
-
-  static CAMC_INLINE Rows all(bool value) {
-    Rows rows;
-    CAMC_UNROLL for (int i = 0; i < kParts; ++i) rows.part[i] = Part{} - uint64_t(value);
-    return rows;
-  }
-};
-
-#define CAMC_EACH(expression)                                                      \
-  Rows<W> result;                                                                  \
-  CAMC_UNROLL for (int i = 0; i < Rows<W>::kParts; ++i) result.part[i] = expression; \
-  return result;
-
-template <int W>
-CAMC_INLINE Rows<W> operator&(const Rows<W>& x, const Rows<W>& y) { CAMC_EACH(x.part[i] & y.part[i]) }
-template <int W>
-CAMC_INLINE Rows<W> operator|(const Rows<W>& x, const Rows<W>& y) { CAMC_EACH(x.part[i] | y.part[i]) }
-template <int W>
-CAMC_INLINE Rows<W> operator^(const Rows<W>& x, const Rows<W>& y) { CAMC_EACH(x.part[i] ^ y.part[i]) }
-template <int W>
-CAMC_INLINE Rows<W> operator~(const Rows<W>& x) { CAMC_EACH(~x.part[i]) }
+// All bits of a register the same.
+template <class Part>
+CAMC_INLINE Part all(bool value) {
+  return Part{} - uint64_t(value);
+}
 
 // Any function of three bits by its truth table, bit 4x + 2y + z of which is f(x, y, z).
 template <int Table, class Part>
@@ -100,40 +78,36 @@ CAMC_INLINE Part logic(Part x, Part y, Part z) {
   return z ^ (x & (y ^ z));
 }
 
-template <int W>
-CAMC_INLINE Rows<W> parity(const Rows<W>& x, const Rows<W>& y, const Rows<W>& z) {
-  CAMC_EACH((logic<0x96>(x.part[i], y.part[i], z.part[i])))
+template <class Part>
+CAMC_INLINE Part parity(Part x, Part y, Part z) {
+  return logic<0x96>(x, y, z);
 }
 // The carry of x + y + z.
-template <int W>
-CAMC_INLINE Rows<W> carry_of(const Rows<W>& x, const Rows<W>& y, const Rows<W>& z) {
-  CAMC_EACH((logic<0xE8>(x.part[i], y.part[i], z.part[i])))
+template <class Part>
+CAMC_INLINE Part carry_of(Part x, Part y, Part z) {
+  return logic<0xE8>(x, y, z);
 }
 // The borrow of x - y - z.
-template <int W>
-CAMC_INLINE Rows<W> borrow_of(const Rows<W>& x, const Rows<W>& y, const Rows<W>& z) {
-  CAMC_EACH((logic<0x8E>(x.part[i], y.part[i], z.part[i])))
+template <class Part>
+CAMC_INLINE Part borrow_of(Part x, Part y, Part z) {
+  return logic<0x8E>(x, y, z);
 }
 // Where x then y, else z.
-template <int W>
-CAMC_INLINE Rows<W> choose(const Rows<W>& x, const Rows<W>& y, const Rows<W>& z) {
-  CAMC_EACH((logic<0xCA>(x.part[i], y.part[i], z.part[i])))
+template <class Part>
+CAMC_INLINE Part choose(Part x, Part y, Part z) {
+  return logic<0xCA>(x, y, z);
 }
 
-#undef CAMC_EACH
-
-// Counts bits, each word of the rows in a counter of its own.
-template <int W>
+// Counts bits, each word of a register in a counter of its own.
+template <int Words>
 class Tally {
-  using Part = typename Rows<W>::Part;
+  using Part = typename Register<Words>::type;
 
  public:
-  CAMC_INLINE void add(const Rows<W>& rows) {
-    CAMC_UNROLL for (int i = 0; i < Rows<W>::kParts; ++i) sum_ += bits_of(rows.part[i]);
-  }
+  CAMC_INLINE void add(Part rows) { sum_ += bits_of(rows); }
 
   CAMC_INLINE int64_t take() {
-    uint64_t words[Rows<W>::kWords], total = 0;
+    uint64_t words[sizeof(Part) / 8], total = 0;
     std::memcpy(words, &sum_, sizeof words);
     for (uint64_t word : words) total += word;
     sum_ = Part{};

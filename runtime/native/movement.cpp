@@ -43,14 +43,91 @@ void copy_line(const uint8_t* from, int64_t width, int64_t stride, int64_t left,
   }
 }
 
-}  // namespace
+// Threads for a copy of so many bytes: a small one takes less time than starting a thread.
+int copying(int64_t size, int threads) { return size < 1 << 18 ? 1 : threads; }
 
-Movement::Movement(const Tensor<2>& tensor) : data_(tensor.data), rows_(tensor.shape[0]) {
-  source_ = {tensor.bytes, 1, std::max<int64_t>(rows_, 1), 0, 0, tensor.strides[0], false};
-  for (int64_t feature = 0; feature < tensor.shape[1]; ++feature) offsets_.push_back(feature * tensor.strides[1]);
+int64_t words_of(int64_t rows) { return (rows + 63) / 64; }
+
+constexpr int64_t kLargestBlock = kSizes[kSizeCount - 1];
+
+void set_bits(uint64_t* words, int64_t begin, int64_t end) {
+  for (int64_t at = begin; at < end;) {
+    int64_t count = std::min(end - at, 64 - at % 64);
+    words[at / 64] |= (~uint64_t{0} >> (64 - count)) << (at % 64);
+    at += count;
+  }
 }
 
-Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads) {
+// A window's elements along one axis of images whose items are sorted by their position modulo the stride: in which
+// part an element lies, and how far behind the item that has the number of the window's position.
+class Axis {
+ public:
+  struct Element {
+    int64_t part, offset;
+    const uint64_t* mask = nullptr;  // rows where it lies within the image, null if in all
+    bool nowhere = false;
+  };
+
+  std::vector<Element> elements;
+  int64_t parts = 0;  // parts in which there are elements
+
+  Axis(const Window& window, int axis, int64_t positions) : positions_(positions) {
+    int64_t stride = window.strides[axis];
+    for (int64_t i = 0; i < window.kernel[axis]; ++i) {
+      int64_t at = i * window.dilations[axis] - window.pads[axis], phase = (at % stride + stride) % stride;
+      auto known = std::find(phases_.begin(), phases_.end(), phase);
+      Element element{known - phases_.begin(), (at - phase) / stride};
+      if (known == phases_.end()) phases_.push_back(phase);
+      element.nowhere = element.offset <= -positions || element.offset >= positions;
+      elements.push_back(element);
+    }
+    parts = int64_t(phases_.size());
+  }
+
+  int64_t phase(int64_t part) const { return phases_[size_t(part)]; }
+
+  int64_t furthest() const {
+    int64_t most = 0;
+    for (const Element& element : elements)
+      if (!element.nowhere) most = std::max(most, std::abs(element.offset));
+    return most;
+  }
+
+  // Masks for `count` times all positions, each of `length` rows; returns the memory that they are in.
+  Memory mask(int64_t count, int64_t length, int64_t words) {
+    std::vector<int64_t> offsets;
+    for (const Element& element : elements)
+      if (!element.nowhere && element.offset) offsets.push_back(element.offset);
+    std::sort(offsets.begin(), offsets.end());
+    offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
+    Memory memory(offsets.size() * size_t(words) * 8);
+    auto* to = static_cast<uint64_t*>(memory.data());
+    std::fill_n(to, offsets.size() * size_t(words), 0);
+    for (int64_t offset : offsets) {
+      int64_t begin = std::max<int64_t>(-offset, 0), end = positions_ - std::max<int64_t>(offset, 0);
+      for (int64_t i = 0; i < count; ++i)
+        set_bits(to, (i * positions_ + begin) * length, (i * positions_ + end) * length);
+      for (Element& element : elements)
+        if (element.offset == offset) element.mask = to;
+      to += words;
+    }
+    return memory;
+  }
+
+ private:
+  int64_t positions_;
+  std::vector<int64_t> phases_;
+};
+
+}  // namespace
+
+Movement::Movement(const Tensor<2>& tensor) : rows_(tensor.shape[0]) {
+  source_ = {tensor.bytes, 1, std::max<int64_t>(rows_, 1), 0, 0, tensor.strides[0], false, 0, 0};
+  for (int64_t feature = 0; feature < tensor.shape[1]; ++feature)
+    vectors_.push_back({tensor.data + feature * tensor.strides[1], 0, 0, nullptr, nullptr, false});
+}
+
+Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack) {
   auto [samples, channels, height, width] = images.shape;
   const auto& [top, left, bottom, right] = window.pads;
   constexpr int64_t kLargest = 1 << 20;
@@ -60,24 +137,77 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
   for (int64_t size : window.pads)
     if (size < 0 || size > kLargest) throw std::invalid_argument("pads are at least 0");
   int64_t lines = height + top + bottom, items = width + left + right;
-  int64_t down = (lines - (window.kernel[0] - 1) * window.dilations[0] - 1) / window.strides[0] + 1;
-  int64_t across = (items - (window.kernel[1] - 1) * window.dilations[1] - 1) / window.strides[1] + 1;
   bool fits = lines > (window.kernel[0] - 1) * window.dilations[0] && items > (window.kernel[1] - 1) * window.dilations[1];
   if (!fits) throw std::invalid_argument("no window fits into the image");
+  int64_t down = (lines - (window.kernel[0] - 1) * window.dilations[0] - 1) / window.strides[0] + 1;
+  int64_t across = (items - (window.kernel[1] - 1) * window.dilations[1] - 1) / window.strides[1] + 1;
+  rows_ = product({samples, down, across});
+  product({channels, window.kernel[0], window.kernel[1], int64_t(sizeof(Vector))});
+  source_ = {images.bytes, down, across, 0, 0, 0, false, 0, pad};
+  if (down * window.strides[0] == height && across * window.strides[1] == width)
+    copy_planes(images, window, threads, pack);
+  else
+    copy_padded(images, window, pad, threads);
+}
+
+// The items as bit planes: a window's element at all positions is the same planes, shifted by its offset.
+void Movement::copy_planes(const Tensor<4>& images, const Window& window, int threads, Pack pack) {
+  auto [samples, channels, height, width] = images.shape;
+  int64_t down = source_.down, across = source_.across, bits = 8 * images.bytes, plane = std::max<int64_t>(words_of(rows_), 1);
+  Axis lines(window, 0, down), items(window, 1, across);
+  source_.plane_words = plane;
+  Source part = source_;
+  part.sample_stride = images.strides[0];
+  part.run_stride = images.strides[2] * window.strides[0];
+  part.item_stride = images.strides[3] * window.strides[1];
+  // Without gaps between them all items are one run.
+  if (part.run_stride == across * part.item_stride && part.sample_stride == down * part.run_stride)
+    part.across = std::max<int64_t>(rows_, 1), part.down = 1;
+  // What is read before the first and beyond the last plane is masked out, or beyond the last row.
+  int64_t guard = (lines.furthest() * across + items.furthest()) / 64 + 1, tail = guard + kLargestBlock + 1;
+  int64_t size = product({channels, lines.parts, items.parts, bits, plane});
+  copy_ = Memory(size_t(guard + size + tail) * 8);
+  auto* first = static_cast<uint64_t*>(copy_.data());
+  std::fill_n(first, guard, 0);
+  first += guard;
+  std::fill_n(first + size, tail, 0);
+  int64_t parts = lines.parts * items.parts;
+  parallel(channels * parts, copying(size * 8, threads), [&](int64_t number) {
+    int64_t channel = number / parts, y = lines.phase(number % parts / items.parts), x = items.phase(number % items.parts);
+    const uint8_t* data = images.data + channel * images.strides[1] + y * images.strides[2] + x * images.strides[3];
+    pack(part, data, 0, rows_, first + number * bits * plane);
+  });
+  masks_[0] = lines.mask(samples, across, plane + kLargestBlock);
+  masks_[1] = items.mask(samples * down, 1, plane + kLargestBlock);
+  for (int64_t channel = 0; channel < channels; ++channel)
+    for (const Axis::Element& y : lines.elements)
+      for (const Axis::Element& x : items.elements) {
+        const uint64_t* from = first + ((channel * lines.parts + y.part) * items.parts + x.part) * bits * plane;
+        bool nowhere = y.nowhere || x.nowhere;
+        vectors_.push_back({reinterpret_cast<const uint8_t*>(from), 0, nowhere ? 0 : y.offset * across + x.offset, y.mask, x.mask, nowhere});
+      }
+}
+
+// The items with their pads, for windows that leave out items of the image or have more positions.
+void Movement::copy_padded(const Tensor<4>& images, const Window& window, int64_t pad, int threads) {
+  auto [samples, channels, height, width] = images.shape;
+  const auto& [top, left, bottom, right] = window.pads;
+  int64_t lines = height + top + bottom, items = width + left + right;
   int64_t phases = window.strides[1], columns = (items + phases - 1) / phases, bytes = images.bytes;
   int64_t line = product({columns, phases, bytes}), image = product({line, lines}), channel = product({image, samples});
-  rows_ = product({samples, down, across});
   int64_t size = product({channel, channels});
   copy_ = Memory(size_t(size) + kSlack);
   uint8_t* base = static_cast<uint8_t*>(copy_.data());
-  data_ = base;
-  source_ = {images.bytes, down, across, image, line * window.strides[0], bytes, true};
-  product({channels, window.kernel[0], window.kernel[1], int64_t(sizeof(int64_t))});
+  source_.sample_stride = image;
+  source_.run_stride = line * window.strides[0];
+  source_.item_stride = bytes;
+  source_.slack = true;
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t y = 0; y < window.kernel[0]; ++y)
       for (int64_t x = 0; x < window.kernel[1]; ++x) {
         int64_t at = x * window.dilations[1];
-        offsets_.push_back(c * channel + y * window.dilations[0] * line + (at % phases * columns + at / phases) * bytes);
+        const uint8_t* from = base + c * channel + y * window.dilations[0] * line + (at % phases * columns + at / phases) * bytes;
+        vectors_.push_back({from, 0, 0, nullptr, nullptr, false});
       }
   auto copy = [&](int64_t number) {
     int64_t c = number / samples, n = number % samples;
@@ -100,9 +230,7 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
       }
     }
   };
-  // A small copy takes less time than starting a thread.
-  constexpr int64_t kSmall = 1 << 18;
-  parallel(channels * samples, size < kSmall ? 1 : threads, copy);
+  parallel(channels * samples, copying(size, threads), copy);
 }
 
 }  // namespace camc

@@ -28,20 +28,27 @@ class Movement {
   // Rows and features as they are; the tensor's memory must outlive this.
   explicit Movement(const Tensor<2>& tensor);
 
-  // Rows are positions of the window, by sample and row-major; vectors its elements, by channel. Copies the images.
-  Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads);
+  // Rows are positions of the window, by sample and row-major; vectors its elements, by channel. Copies the images, as
+  // bit planes where each position of the window has its place in the image, as it has with the usual pads.
+  Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack);
 
   int64_t rows() const { return rows_; }
-  size_t vectors() const { return offsets_.size(); }
+  size_t vectors() const { return vectors_.size(); }
   const Source& source() const { return source_; }
-  const uint8_t* vector(size_t number) const { return data_ + offsets_[number]; }
+  Vector vector(size_t number, int32_t source) const {
+    Vector vector = vectors_[number];
+    vector.source = source;
+    return vector;
+  }
 
  private:
+  void copy_padded(const Tensor<4>& images, const Window& window, int64_t pad, int threads);
+  void copy_planes(const Tensor<4>& images, const Window& window, int threads, Pack pack);
+
   Source source_{};
-  const uint8_t* data_ = nullptr;
   int64_t rows_ = 0;
-  std::vector<int64_t> offsets_;
-  Memory copy_;
+  std::vector<Vector> vectors_;
+  Memory copy_, masks_[2];
 };
 
 }  // namespace camc

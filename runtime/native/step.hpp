@@ -48,13 +48,20 @@ struct Source {
   int64_t down, across;
   int64_t sample_stride, run_stride, item_stride;  // in bytes
   bool slack;                                      // kSlack bytes beyond the last item of any run can be read
+  int64_t plane_words;  // not 0: the vectors are bit planes of 8 * bytes bits, each of so many words
+  int64_t pad;          // of bit planes, what stands where a row has no item
 };
 
 inline constexpr int kSlack = 64;
 
+// Row r of a vector of bit planes is bit r + shift of the planes, or the pad in rows that one of the masks leaves out.
+// All of it can be read for as many rows as the largest block has.
 struct Vector {
   const uint8_t* data;
   int32_t source;
+  int64_t shift;
+  const uint64_t *down_mask, *across_mask;  // null where they leave out no row
+  bool nowhere;                             // the pad in all rows
 };
 
 // The counts of a segment that depend on the data, without those of passes that write to all rows.
@@ -67,7 +74,8 @@ struct Block {
   const Step* steps;
   const size_t* segments;  // the steps where they start, and the end
   size_t segment_count;
-  void* planes;  // aligned to 64 bytes; plane 0 is zero
+  void* planes;  // aligned to 64 bytes, of `words` words each; plane 0 is zero
+  int words;
   const Source* sources;
   size_t source_count;
   const Vector* inputs;
@@ -83,11 +91,14 @@ inline constexpr int kSizes[] = {1, 4, 8, 16, 32};
 inline constexpr int kSizeCount = 5;
 
 using RunBlock = void (*)(const Block&);
+// Bits of `rows` rows of a vector from a row on (a multiple of 64), into all planes of the source.
+using Pack = void (*)(const Source&, const uint8_t* data, int64_t row, int64_t rows, uint64_t* planes);
 
 // The kernels of an instruction set.
 struct Kernels {
   const char* name;
   RunBlock plain[kSizeCount], traced[kSizeCount];
+  Pack pack;
 };
 
 }  // namespace camc
