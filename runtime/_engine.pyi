@@ -58,12 +58,10 @@ class Engine:
     def output_bytes(self) -> int:
         """The bytes of an integer of the outputs."""
 
-    def run(
-        self,
-        inputs: Sequence[Input],
-        outputs: NDArray[np.signedinteger],
-        threads: int,
-        trace: bool,
-        instruction_set: str,
-    ) -> list[tuple[int, int]]:
-        """Run all segments into outputs (vectors, rows); if traced, each segment's written and toggled cells."""
+def run(
+    jobs: Sequence[tuple[Engine, Sequence[Input], NDArray[np.signedinteger]]],
+    threads: int,
+    trace: bool,
+    instruction_set: str,
+) -> list[list[tuple[int, int]]]:
+    """Run programs on inputs into outputs (vectors, rows), all at once; if traced, each segment's written and toggled cells."""

@@ -28,7 +28,9 @@ from dialects.watch import progress
 from dialects.window import Ints, Rows, Window, Windows, scatter
 from runtime.host import (
     InputSpec,
+    Program,
     Result,
+    SegmentRun,
     Value,
     activate,
     arg_max,
@@ -37,7 +39,7 @@ from runtime.host import (
     dequantize,
     narrow,
     quantise,
-    run_program,
+    run_programs,
     transpose,
 )
 
@@ -201,44 +203,73 @@ class Artefact:
     def _run(self, given: dict[str, Value], engine: str, trace: bool) -> Result:
         values: dict[str, Value | Windows] = {**given}
         result = Result(samples=len(next(iter(given.values()))))
-        for index, step in enumerate(self.steps):
-            progress(index, len(self.steps), _layer_name(step))
-            match step:
-                case Quantize():
-                    values[step.output] = quantise(_array(values[step.input]), step.thresholds, step.result)
-                case Reshape():
-                    values[step.output] = _array(values[step.input]).reshape(-1, *step.shape)
-                case Transpose():
-                    values[step.output] = transpose(_array(values[step.input]), step.order)
-                case Take():
-                    values[step.output] = _array(values[step.input]).take(step.indices, axis=step.axis + 1)
-                case Gather():
-                    values[step.output] = Windows(_raw(values[step.input]), step.window, step.pad)
-                case Scatter():
-                    values[step.output] = scatter(_raw(values[step.input]), *step.positions)
-                case Concat():
-                    parts = [_raw(values[name]) for name in step.inputs]
-                    values[step.output] = np.concatenate(parts, axis=1)
-                case Execute():
-                    inputs = [cast(Rows, values[name]) for name in step.inputs]
-                    counts = [count for _, count in step.outputs]
-                    rows, runs = run_program(self.target, step.segments, inputs, sum(counts), engine, trace)
-                    result.segments += runs
-                    for (name, _), part in zip(step.outputs, cut_features(rows, counts), strict=True):
-                        values[name] = narrow(part)
-                case Dequantize():
-                    scale, offset = np.array(step.scale), np.array(step.offset)
-                    values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
-                case ArgMax():
-                    scores = None if step.scores is None else Scores.from_text(step.scores)
-                    values[step.output] = arg_max(_ints(values[step.input]), step.count, step.last, scores)
-                    result.on_host("arg_max", step.layer)
-                case Activation():
-                    values[step.output] = activate(_array(values[step.input]), step.function, step.dtype)
-                    result.on_host(step.function, step.layer)
+        waiting = dict(enumerate(self.steps))
+        runs: dict[int, list[SegmentRun]] = {}
+        while waiting:
+            # Programs run together as soon as all have their inputs: parts of a layer, branches of the network.
+            ready = {index: step for index, step in waiting.items() if values.keys() >= set(_inputs(step))}
+            host = {index: step for index, step in ready.items() if not isinstance(step, Execute)}
+            progress(len(self.steps) - len(waiting), len(self.steps), next(filter(None, map(_layer_name, ready.values())), ""))
+            for step in host.values():
+                _run_on_host(step, values, result)
+            if not host:
+                programs = {index: step for index, step in ready.items() if isinstance(step, Execute)}
+                runs |= self._execute(programs, values, engine, trace)
+            waiting = {index: step for index, step in waiting.items() if index not in (host or ready)}
+        result.segments = [run for _, part in sorted(runs.items()) for run in part]
         outputs = ((name, _array(values[value])) for name, value in self.outputs)
         result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
+
+    def _execute(
+        self, steps: Mapping[int, Execute], values: dict[str, Value | Windows], engine: str, trace: bool
+    ) -> dict[int, list[SegmentRun]]:
+        """Run programs together; their outputs go into the values, how their segments ran is returned by step."""
+        counts = {index: [count for _, count in step.outputs] for index, step in steps.items()}
+        programs = [
+            Program(step.segments, [cast(Rows, values[name]) for name in step.inputs], sum(counts[index]))
+            for index, step in steps.items()
+        ]
+        runs: dict[int, list[SegmentRun]] = {}
+        found = run_programs(self.target, programs, engine, trace)
+        for (index, step), (rows, runs[index]) in zip(steps.items(), found, strict=True):
+            for (name, _), part in zip(step.outputs, cut_features(rows, counts[index]), strict=True):
+                values[name] = narrow(part)
+        return runs
+
+
+def _run_on_host(step: HostStep, values: dict[str, Value | Windows], result: Result) -> None:
+    match step:
+        case Quantize():
+            values[step.output] = quantise(_array(values[step.input]), step.thresholds, step.result)
+        case Reshape():
+            values[step.output] = _array(values[step.input]).reshape(-1, *step.shape)
+        case Transpose():
+            values[step.output] = transpose(_array(values[step.input]), step.order)
+        case Take():
+            values[step.output] = _array(values[step.input]).take(step.indices, axis=step.axis + 1)
+        case Gather():
+            values[step.output] = Windows(_raw(values[step.input]), step.window, step.pad)
+        case Scatter():
+            values[step.output] = scatter(_raw(values[step.input]), *step.positions)
+        case Concat():
+            values[step.output] = np.concatenate([_raw(values[name]) for name in step.inputs], axis=1)
+        case Dequantize():
+            scale, offset = np.array(step.scale), np.array(step.offset)
+            values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
+        case ArgMax():
+            scores = None if step.scores is None else Scores.from_text(step.scores)
+            values[step.output] = arg_max(_ints(values[step.input]), step.count, step.last, scores)
+            result.on_host("arg_max", step.layer)
+        case Activation():
+            values[step.output] = activate(_array(values[step.input]), step.function, step.dtype)
+            result.on_host(step.function, step.layer)
+        case Execute():
+            raise AssertionError("programs run on the array")
+
+
+def _inputs(step: HostStep) -> tuple[str, ...]:
+    return step.inputs if isinstance(step, Execute | Concat) else (step.input,)
 
 
 def _array(value: Value | Windows) -> Value:
@@ -411,10 +442,11 @@ def _check_names(artefact: Artefact) -> None:
     """Every value is computed before it is used, every type is one that we know; raises ValueError."""
     known = {spec.name for spec in artefact.inputs}
     for step in artefact.steps:
-        inputs = step.inputs if isinstance(step, Execute | Concat) else (step.input,)
         outputs = [name for name, _ in step.outputs] if isinstance(step, Execute) else [step.output]
-        if unknown := set(inputs) - known:
+        if unknown := set(_inputs(step)) - known:
             raise ValueError(f"there is no value '{min(unknown)}'")
+        if twice := known & set(outputs):
+            raise ValueError(f"the value '{min(twice)}' is computed twice")
         known.update(outputs)
     if unknown := {value for _, value in artefact.outputs} - known:
         raise ValueError(f"there is no value '{min(unknown)}'")

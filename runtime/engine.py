@@ -112,6 +112,14 @@ def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, res
     return codes.reshape(values.shape)
 
 
+class Job(NamedTuple):
+    """The binary code of segments to be run on rows of inputs, and the number of vectors that they send."""
+
+    segments: Sequence[bytes]
+    inputs: Sequence[Rows]
+    output_count: int
+
+
 def run(
     target: Target,
     segments: Sequence[bytes],
@@ -122,21 +130,49 @@ def run(
     trace: bool = True,
     instruction_set: str = INSTRUCTION_SETS[0],
 ) -> tuple[Ints, list[Counts]]:
-    """Run the binary code of segments on rows of inputs: outputs (rows, features), each segment's counts.
+    """Run a single job, see `run_all`."""
+    job = Job(segments, inputs, output_count)
+    [found] = run_all(target, [job], threads, trace=trace, instruction_set=instruction_set)
+    return found
+
+
+def run_all(
+    target: Target,
+    jobs: Sequence[Job],
+    threads: int,
+    *,
+    trace: bool = True,
+    instruction_set: str = INSTRUCTION_SETS[0],
+) -> list[tuple[Ints, list[Counts]]]:
+    """Run jobs that don't wait for each other: of each the outputs (rows, features) and each segment's counts.
 
     Raises ProgramError where the code is malformed or leaves the array. Without `trace` the counts that depend on the
     data are None.
     """
     try:
-        engine = _engine_of(target.columns, target.domains, tuple(segments))
-        sources = [_input(rows, threads, instruction_set) for rows in inputs]
-        rows = sources[0].rows if sources else 0
-        results = np.zeros((output_count, rows), dtype=f"i{engine.output_bytes}")
-        traced = engine.run(sources, results, threads, trace, instruction_set) or [(None, None)] * len(segments)
+        engines = [_engine_of(target.columns, target.domains, tuple(job.segments)) for job in jobs]
+        # Parts of a layer read the same rows.
+        given = {id(rows): rows for job in jobs for rows in job.inputs}
+        sources = {key: _input(rows, threads, instruction_set) for key, rows in given.items()}
+        inputs = [[sources[id(rows)] for rows in job.inputs] for job in jobs]
+        rows = [parts[0].rows if parts else 0 for parts in inputs]
+        results = [
+            np.zeros((job.output_count, count), dtype=f"i{engine.output_bytes}")
+            for job, engine, count in zip(jobs, engines, rows, strict=True)
+        ]
+        traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
     except ValueError as error:
         raise ProgramError(str(error)) from error
-    pairs = zip(engine.counts, traced, strict=True)
-    return results.T, [_counts(target, rows, static, *found) for static, found in pairs]
+    return [
+        (
+            result.T,
+            [
+                _counts(target, count, static, *found)
+                for static, found in zip(engine.counts, counted or [(None, None)] * len(job.segments), strict=True)
+            ],
+        )
+        for job, engine, result, count, counted in zip(jobs, engines, results, rows, traced, strict=True)
+    ]
 
 
 def _counts(target: Target, rows: int, static: Sequence[int], written: int | None, toggled: int | None) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,33 +101,44 @@ def _check(spec: InputSpec, value: Value) -> Value:
     return exact
 
 
-def run_program(
-    target: Target,
-    segments: Sequence[tuple[str, bytes]],
-    inputs: Sequence[Rows],
-    outputs: int,
-    engine: str,
-    trace: bool,
-) -> tuple[Ints, list[SegmentRun]]:
-    """Run a program's segments (layer, binary code): input tensors (rows, features) to one tensor (rows, outputs).
+class Program(NamedTuple):
+    """Segments (layer, binary code) to be run on input tensors (rows, features), and the number of output features."""
+
+    segments: Sequence[tuple[str, bytes]]
+    inputs: Sequence[Rows]
+    outputs: int
+
+    def golden(self, target: Target) -> tuple[Ints, list[Counts]]:
+        features = np.concatenate([part.array() if isinstance(part, Windows) else part for part in self.inputs], axis=1)
+        vectors, by_vector = features.T.astype(np.int64), np.zeros((self.outputs, len(features)), dtype=np.int64)
+        simulator = Simulator(target, len(features))
+        counts = [simulator.run(layer, decode(code), vectors, by_vector) for layer, code in self.segments]
+        return by_vector.T, counts
+
+
+def run_programs(
+    target: Target, programs: Sequence[Program], engine: str, trace: bool
+) -> list[tuple[Ints, list[SegmentRun]]]:
+    """Run programs that don't wait for each other: of each one tensor (rows, outputs), and how its segments ran.
 
     `engine` is "native", or "golden" for the reference simulator; they agree in results and in counts. Without `trace`
     the native engine leaves out the counts that depend on the data.
     """
-    rows = len(inputs[0])
-    arrays = -(-rows // target.rows)
     if engine == "native":
-        codes = [code for _, code in segments]
-        results, counts = native.run(target, codes, inputs, outputs, native.cores(), trace=trace)
+        jobs = [native.Job([code for _, code in part.segments], part.inputs, part.outputs) for part in programs]
+        found = native.run_all(target, jobs, native.cores(), trace=trace)
     else:
-        features = np.concatenate([part.array() if isinstance(part, Windows) else part for part in inputs], axis=1)
-        vectors, by_vector = features.T.astype(np.int64), np.zeros((outputs, rows), dtype=np.int64)
-        simulator, counts = Simulator(target, rows), list[Counts]()
-        for layer, code in segments:
-            counts.append(simulator.run(layer, decode(code), vectors, by_vector))
-        results = by_vector.T
-    runs = [SegmentRun(layer, count, rows, arrays) for (layer, _), count in zip(segments, counts, strict=True)]
-    return results, runs
+        found = [part.golden(target) for part in programs]
+    return [
+        (results, _segment_runs(target, part, len(results), counts))
+        for part, (results, counts) in zip(programs, found, strict=True)
+    ]
+
+
+def _segment_runs(target: Target, program: Program, rows: int, counts: Sequence[Counts]) -> list[SegmentRun]:
+    arrays = -(-rows // target.rows)
+    pairs = zip(program.segments, counts, strict=True)
+    return [SegmentRun(layer, count, rows, arrays) for (layer, _), count in pairs]
 
 
 def quantise(values: Value, thresholds: FloatThresholds, result: Range) -> Ints:

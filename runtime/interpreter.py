@@ -26,6 +26,7 @@ from dialects.watch import progress
 from dialects.window import Ints, Windows, scatter
 from runtime.host import (
     InputSpec,
+    Program,
     Result,
     Value,
     activate,
@@ -35,7 +36,7 @@ from runtime.host import (
     dequantize,
     narrow,
     quantise,
-    run_program,
+    run_programs,
     transpose,
 )
 from runtime.placed_machine import PlacedMachine
@@ -246,7 +247,8 @@ class Interpreter:
             inputs = [self._windows.get(value) or self._raw(value) for value in op.inputs]
             target = replace(self.target, **asdict(geometry))
             segments = [(segment.layer.data, segment.packed.binary) for segment in op.segments]
-            results, runs = run_program(target, segments, inputs, sum(counts), self.engine, self.trace)
+            program = Program(segments, inputs, sum(counts))
+            [(results, runs)] = run_programs(target, [program], self.engine, self.trace)
             self.result.segments += runs
         self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
 

@@ -7,6 +7,7 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <array>
@@ -15,7 +16,9 @@
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
+#include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -115,90 +118,144 @@ class Engine {
   std::vector<Counts> counts() const { return counts_; }
   int output_bytes() const { return schedule_.output_bytes; }
 
-  // Written and toggled cells of each segment, if they are to be traced.
-  std::vector<std::pair<int64_t, int64_t>> run(const std::vector<const Input*>& inputs, Results outputs, int threads, bool trace,
-                                               const std::string& set) const;
+  const Program& program() const { return program_; }
+  const Schedule& schedule() const { return schedule_; }
+  // The steps for runs that count nothing, made when they are first needed.
+  const std::vector<Step>& fused() const {
+    std::call_once(fuse_, [&] { fused_ = fuse(schedule_); });
+    return fused_;
+  }
+  int64_t unkeyed(size_t segment) const { return counts_[segment][kUnkeyed]; }
 
  private:
   Program program_;
   std::vector<Counts> counts_;
   Schedule schedule_;
+  mutable std::once_flag fuse_;
+  mutable std::vector<Step> fused_;
 };
 
-// The block size with the least time for the thread that has most to do. A step costs about as much as the bits of ten
-// words of rows, besides those bits; bit planes should mostly stay in the second cache.
-int block_size(int64_t rows, int threads, uint32_t planes) {
+// A program, what it reads and where it writes, (vectors, rows).
+using Job = std::tuple<const Engine*, std::vector<const Input*>, Results>;
+
+// A job, checked, and how its rows are cut into blocks.
+class Work {
+ public:
+  Work(const Job& job, bool trace)
+      : schedule_(std::get<0>(job)->schedule()), steps_(trace ? schedule_.steps : std::get<0>(job)->fused()),
+        segments_(trace ? schedule_.segments : std::vector<size_t>{0, steps_.size()}), outputs_(std::get<2>(job)) {
+    const auto& [engine, inputs, outputs] = job;
+    if (outputs.ndim() != 2 || bytes_of(outputs) != engine->output_bytes())
+      throw std::invalid_argument("outputs don't fit the program");
+    samples_ = int64_t(outputs.shape(1));
+    size_t vectors = 0;
+    for (const Input* input : inputs) {
+      if (input->movement.rows() != samples_) throw std::invalid_argument("inputs and outputs need the same rows");
+      sources_.push_back(input->movement.source());
+      vectors += sources_.back().vectors;
+    }
+    if (samples_ < 1) throw std::invalid_argument("expected at least one row");
+    engine->program().check_vectors(vectors, outputs.shape(0));
+  }
+
+  int64_t samples() const { return samples_; }
+  int64_t blocks(int words) const { return (samples_ + 64 * words - 1) / (64 * words); }
+  int64_t steps() const { return int64_t(steps_.size()); }
+  uint32_t planes() const { return schedule_.planes; }
+  size_t segments() const { return segments_.size() - 1; }
+
+  void run(int64_t number, int words, RunBlock run_block, Traced* traced) const {
+    size_t plane = size_t(words) * 8;
+    Memory planes(schedule_.planes * plane);
+    auto clear = [&](size_t begin, size_t end) {
+      std::memset(static_cast<char*>(planes.data()) + begin * plane, 0, (end - begin) * plane);
+    };
+    // Tracing counts what a first write toggles, too.
+    if (traced) clear(0, schedule_.planes);
+    for (auto [begin, end] : schedule_.cleared) clear(begin, end);
+    Block block{};
+    block.steps = steps_.data();
+    block.segments = segments_.data();
+    block.segment_count = segments();
+    block.planes = planes.data();
+    block.words = words;
+    block.sources = sources_.data();
+    block.source_count = sources_.size();
+    block.first = number * 64 * words;
+    block.rows = std::min<int64_t>(64 * words, samples_ - block.first);
+    block.outputs = outputs_.data();
+    block.output_bytes = schedule_.output_bytes;
+    block.samples = samples_;
+    block.traced = traced;
+    run_block(block);
+  }
+
+ private:
+  const Schedule& schedule_;
+  const std::vector<Step>& steps_;
+  std::vector<size_t> segments_;
+  const Results& outputs_;
+  int64_t samples_;
+  std::vector<Source> sources_;
+};
+
+// The block size with which all work is done soonest. A step costs about as much as the bits of ten words of rows,
+// besides those bits; bit planes should mostly stay in the second cache.
+int block_size(const std::vector<Work>& all, int threads) {
   constexpr int64_t kStep = 10, kCache = 2 << 20;
-  auto cost = [&](int size) {
-    int64_t words = kSizes[size], blocks = (rows + 64 * words - 1) / (64 * words);
-    return (blocks + threads - 1) / threads * (kStep + words);
+  auto time = [&](int words) {
+    // Threads take blocks in order, each as soon as it is free.
+    std::vector<int64_t> busy(size_t(threads), 0);
+    for (const Work& work : all) {
+      int64_t blocks = work.blocks(words), rounds = blocks / threads, cost = work.steps() * (kStep + words);
+      for (int64_t& thread : busy) thread += rounds * cost;
+      for (int64_t rest = blocks % threads; rest > 0; --rest) *std::min_element(busy.begin(), busy.end()) += cost;
+    }
+    return *std::max_element(busy.begin(), busy.end());
   };
+  uint32_t planes = 0;
+  for (const Work& work : all) planes = std::max(planes, work.planes());
   int best = 0;
   for (int size = 1; size < kSizeCount; ++size)
-    if (cost(size) < cost(best) && int64_t(planes) * kSizes[size] * 8 <= kCache) best = size;
+    if (int64_t(planes) * kSizes[size] * 8 <= kCache && time(kSizes[size]) < time(kSizes[best])) best = size;
   return best;
 }
 
-std::vector<std::pair<int64_t, int64_t>> Engine::run(const std::vector<const Input*>& inputs, Results outputs, int threads,
-                                                     bool trace, const std::string& set) const {
+// Written and toggled cells of each job and segment, if they are to be traced. All blocks of all jobs are shared out.
+std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>& jobs, int threads, bool trace,
+                                                          const std::string& set) {
   const Kernels& kernels = kernels_of(set);
-  std::vector<Source> sources;
-  std::vector<Vector> vectors;
-  if (outputs.ndim() != 2 || bytes_of(outputs) != output_bytes()) throw std::invalid_argument("outputs don't fit the program");
-  int64_t samples = int64_t(outputs.shape(1));
-  for (const Input* input : inputs) {
-    if (input->movement.rows() != samples) throw std::invalid_argument("inputs and outputs need the same rows");
-    for (size_t number = 0; number < input->movement.vectors(); ++number)
-      vectors.push_back(input->movement.vector(number, int32_t(sources.size())));
-    sources.push_back(input->movement.source());
-  }
-  if (samples < 1) throw std::invalid_argument("expected at least one row");
   if (threads < 1) throw std::invalid_argument("expected at least one thread");
-  program_.check_vectors(vectors.size(), outputs.shape(0));
-  size_t count = schedule_.segments.size() - 1;
-  std::vector<Traced> total(trace ? count : 0);
-  int size = block_size(samples, threads, schedule_.planes), words = kSizes[size];
-  RunBlock run_block = trace ? kernels.traced[size] : kernels.plain[size];
+  std::vector<Work> all;
+  for (const Job& job : jobs) all.emplace_back(job, trace);
+  int size = block_size(all, threads), words = kSizes[size];
+  std::vector<std::pair<size_t, int64_t>> blocks;
+  std::vector<std::vector<Traced>> totals;
+  for (size_t job = 0; job < all.size(); ++job) {
+    totals.emplace_back(trace ? all[job].segments() : 0);
+    for (int64_t number = 0; number < all[job].blocks(words); ++number) blocks.emplace_back(job, number);
+  }
   {
     nb::gil_scoped_release release;
     std::mutex guard;
-    int64_t step = 64 * words;
-    parallel((samples + step - 1) / step, threads, [&](int64_t number) {
-      size_t plane = size_t(words) * 8;
-      Memory planes(schedule_.planes * plane);
-      auto clear = [&](size_t begin, size_t end) {
-        std::memset(static_cast<char*>(planes.data()) + begin * plane, 0, (end - begin) * plane);
-      };
-      // Tracing counts what a first write toggles, too.
-      if (trace) clear(0, schedule_.planes);
-      for (auto [begin, end] : schedule_.cleared) clear(begin, end);
-      std::vector<Traced> traced(total.size());
-      Block block{};
-      block.steps = schedule_.steps.data();
-      block.segments = schedule_.segments.data();
-      block.segment_count = count;
-      block.planes = planes.data();
-      block.words = words;
-      block.sources = sources.data();
-      block.source_count = sources.size();
-      block.inputs = vectors.data();
-      block.first = number * step;
-      block.rows = std::min(step, samples - block.first);
-      block.outputs = outputs.data();
-      block.output_bytes = schedule_.output_bytes;
-      block.samples = samples;
-      block.traced = traced.data();
-      run_block(block);
+    parallel(int64_t(blocks.size()), threads, [&](int64_t at) {
+      auto [job, number] = blocks[size_t(at)];
+      if (!trace) return all[job].run(number, words, kernels.plain[size], nullptr);
+      std::vector<Traced> traced(all[job].segments());
+      all[job].run(number, words, kernels.traced[size], traced.data());
       std::lock_guard<std::mutex> lock(guard);
       for (size_t segment = 0; segment < traced.size(); ++segment) {
-        total[segment].written += traced[segment].written;
-        total[segment].toggled += traced[segment].toggled;
+        totals[job][segment].written += traced[segment].written;
+        totals[job][segment].toggled += traced[segment].toggled;
       }
     });
   }
-  std::vector<std::pair<int64_t, int64_t>> result;
-  for (size_t segment = 0; segment < total.size(); ++segment)
-    result.emplace_back(total[segment].written + counts_[segment][kUnkeyed] * samples, total[segment].toggled);
+  std::vector<std::vector<std::pair<int64_t, int64_t>>> result(jobs.size());
+  for (size_t job = 0; job < jobs.size(); ++job)
+    for (size_t segment = 0; segment < totals[job].size(); ++segment) {
+      const Traced& found = totals[job][segment];
+      result[job].emplace_back(found.written + std::get<0>(jobs[job])->unkeyed(segment) * all[job].samples(), found.toggled);
+    }
   return result;
 }
 
@@ -271,7 +328,6 @@ NB_MODULE(_engine, m) {
            nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(), nb::arg("columns"),
            nb::arg("domains"))
       .def_prop_ro("counts", &Engine::counts)
-      .def_prop_ro("output_bytes", &Engine::output_bytes)
-      .def("run", &Engine::run, nb::arg("inputs"), nb::arg("outputs").noconvert(), nb::arg("threads"), nb::arg("trace"),
-           nb::arg("instruction_set"));
+      .def_prop_ro("output_bytes", &Engine::output_bytes);
+  m.def("run", &camc::run, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"), nb::arg("instruction_set"));
 }

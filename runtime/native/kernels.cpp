@@ -72,9 +72,10 @@ class Runner {
   struct Sweep {
     uint32_t first, bits, rest;
 
+    CAMC_INLINE Sweep() {}
     CAMC_INLINE Sweep(uint32_t first, int bits, bool is_signed)
         : first(first), bits(uint32_t(bits)), rest(is_signed ? first + uint32_t(bits) - 1 : 0) {}
-    CAMC_INLINE uint32_t at(int bit) const { return uint32_t(bit) < bits ? first + uint32_t(bit) : rest; }
+    CAMC_INLINE uint32_t at(uint32_t bit) const { return bit < bits ? first + bit : rest; }
   };
 
  public:
@@ -90,8 +91,16 @@ class Runner {
 
   CAMC_INLINE void run() {
     for (size_t segment = 0; segment < block_.segment_count; ++segment) {
-      const Step* end = block_.steps + block_.segments[segment + 1];
-      for (const Step* step = block_.steps + block_.segments[segment]; step != end; ++step) execute(*step);
+      const Step *step = block_.steps + block_.segments[segment], *end = block_.steps + block_.segments[segment + 1];
+      if constexpr (Trace)
+        for (; step != end; ++step) execute(*step);
+      else
+        while (step != end) {
+          if (step->op < kSum)
+            execute(*step++);
+          else
+            step += add_up(step);
+        }
       if constexpr (Trace) {
         int64_t both = changed_.take();
         block_.traced[segment].written += both + written_.take();
@@ -192,7 +201,7 @@ class Runner {
 
   CAMC_INLINE void copy(const Step& step, Planes planes) {
     Sweep a(step.a, step.a_bits, step.a_signed);
-    for (int i = 0; i < step.bits; ++i) clear_and_set(planes[step.dst + i], planes[a.at(i)]);
+    for (int i = 0; i < step.bits; ++i) clear_and_set(planes[step.dst + i], planes[a.at(uint32_t(i))]);
   }
 
   CAMC_INLINE void extend(const Step& step, Planes planes) {
@@ -237,8 +246,59 @@ class Runner {
     for (; i < common; ++i)
       carry = combine_bit<Subtract>(planes[step.dst + i], planes[step.a + i], planes[step.b + i], carry);
     for (; i < step.bits; ++i)
-      carry = combine_bit<Subtract>(planes[step.dst + i], planes[a.at(i)], planes[b.at(i)], carry);
+      carry = combine_bit<Subtract>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))], carry);
     planes[step.carry] = carry;
+  }
+
+  // Runs a sum or difference; returns the number of its steps.
+  CAMC_INLINE int add_up(const Step* steps) {
+    int terms = steps->terms;
+    steps->op == kSum ? add_terms<false>(steps, terms) : add_terms<true>(steps, terms);
+    return terms;
+  }
+
+  template <bool Subtract, int Terms = 1>
+  CAMC_INLINE void add_terms(const Step* steps, int terms) {
+    if constexpr (Terms < kMostTerms)
+      if (terms != Terms) return add_terms<Subtract, Terms + 1>(steps, terms);
+    each_part([&](Planes planes) CAMC_FLAT { sum<Subtract, Terms>(steps, planes); });
+  }
+
+  // All terms of a bit, then of the next one: their carries and the sum's bit stay in registers.
+  template <bool Subtract, int Terms>
+  CAMC_INLINE void sum(const Step* steps, Planes planes) {
+    Part carry[Terms] = {};
+    uint32_t dst = steps->dst, common = steps->b_bits;
+    Sweep first(steps->b, steps->b_bits, steps->b_signed), a[Terms];
+    for (int k = 0; k < Terms; ++k) {
+      a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
+      if (a[k].bits < common) common = a[k].bits;
+    }
+    uint32_t i = 0;
+    for (; i < common; ++i) {
+      Part value = planes[first.first + i];
+      CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].first + i], carry[k]);
+      planes[dst + i] = value;
+    }
+    sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
+  }
+
+  // The bits in which the terms from `From` on are still as wide as the sum.
+  template <bool Subtract, int Terms, int From>
+  CAMC_INLINE void sum_rest(const Step* steps, Planes planes, uint32_t i, const Sweep& first, const Sweep* a, Part* carry) {
+    for (uint32_t end = steps[From].bits; i < end; ++i) {
+      Part value = planes[first.at(i)];
+      CAMC_UNROLL for (int k = From; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].at(i)], carry[k]);
+      planes[steps->dst + i] = value;
+    }
+    if constexpr (From + 1 < Terms) sum_rest<Subtract, Terms, From + 1>(steps, planes, i, first, a, carry);
+  }
+
+  template <bool Subtract>
+  static CAMC_INLINE Part term(Part value, Part a, Part& carry) {
+    Part next = Subtract ? borrow_of(value, a, carry) : carry_of(value, a, carry), sum = parity(value, a, carry);
+    carry = next;
+    return sum;
   }
 
   // The result of a comparison before the first bit of a step; all ones at bit 0.
@@ -273,7 +333,7 @@ class Runner {
     Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
     Part result = this->result(step, planes);
     for (int i = 0; i < step.bits; ++i) {
-      Part x = planes[a.at(i)], y = planes[b.at(i)];
+      Part x = planes[a.at(uint32_t(i))], y = planes[b.at(uint32_t(i))];
       bool sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
       // Two passes, x1y0 then x0y1; the first leaves the result unknown if it is issued and clears.
       result = tagged_write(result, x & ~y, !sign, !known || sign);
@@ -288,17 +348,27 @@ class Runner {
     for (int i = 0; i < step.bits; ++i) {
       written(flag);
       Part& dst = planes[step.dst + i];
-      store(dst, choose(flag, planes[a.at(i)], dst));
+      store(dst, choose(flag, planes[a.at(uint32_t(i))], dst));
     }
   }
 
+  // The number of the source that a vector is of, which becomes the vector's number in it.
+  CAMC_INLINE size_t source_of(uint32_t& vector) const {
+    size_t number = 0;
+    for (; vector >= block_.sources[number].vectors; ++number) vector -= block_.sources[number].vectors;
+    return number;
+  }
+
   void receive(const Step& step) {
-    const Vector& vector = block_.inputs[step.imm];
-    const Source& source = block_.sources[vector.source];
+    uint32_t vector = uint32_t(step.imm);
+    size_t number = source_of(vector);
+    const Source& source = block_.sources[number];
+    const Element& element = source.elements[vector % source.element_count];
+    const uint8_t* data = source.data + vector / source.element_count * source.channel_stride + element.offset;
     if (source.plane_words)
-      each_part([&](Planes planes) CAMC_FLAT { receive_planes(step, vector, source, planes); });
+      each_part([&](Planes planes) CAMC_FLAT { receive_planes(step, element, source, (const uint64_t*)data, planes); });
     else
-      receive_items(step, vector, source);
+      receive_items(step, source, number < kStarts ? starts_[number] : Fetch::start_of(source, block_.first), data);
   }
 
   static CAMC_INLINE Part load(const uint64_t* words) {
@@ -307,13 +377,13 @@ class Runner {
     return part;
   }
 
-  CAMC_INLINE void receive_planes(const Step& step, const Vector& vector, const Source& source, Planes planes) {
+  CAMC_INLINE void receive_planes(const Step& step, const Element& element, const Source& source, const uint64_t* data, Planes planes) {
     int64_t word = block_.first / 64 + part_ * W;
-    Part valid = all<Part>(!vector.nowhere);
-    if (vector.down_mask) valid &= load(vector.down_mask + word);
-    if (vector.across_mask) valid &= load(vector.across_mask + word);
-    const uint64_t* from = (const uint64_t*)vector.data + word + (vector.shift >> 6);
-    int shift = int(vector.shift & 63), last = 8 * source.bytes - 1;
+    Part valid = all<Part>(!element.nowhere);
+    if (element.down_mask) valid &= load(element.down_mask + word);
+    if (element.across_mask) valid &= load(element.across_mask + word);
+    const uint64_t* from = data + word + (element.shift >> 6);
+    int shift = int(element.shift & 63), last = 8 * source.bytes - 1;
     for (int i = 0; i < step.bits; ++i) {
       // Beyond its items' type a vector repeats the sign.
       int bit = step.bit + i < last ? step.bit + i : last;
@@ -326,13 +396,12 @@ class Runner {
     }
   }
 
-  void receive_items(const Step& step, const Vector& vector, const Source& source) {
-    Fetch::Start start = vector.source < int(kStarts) ? starts_[vector.source] : Fetch::start_of(source, block_.first);
+  void receive_items(const Step& step, const Source& source, Fetch::Start start, const uint8_t* data) {
     alignas(64) uint8_t bytes[64 * kSizes[kSizeCount - 1] + Fetch::kChunk];
     int last = 8 * source.bytes - 1, end = step.bit + step.bits;
     for (int begin = step.bit; begin < end; begin = (begin | 7) + 1) {
       if (begin <= last || begin == step.bit)
-        Fetch::copy(source, start, vector.data, block_.rows, (begin < last ? begin : last) / 8, bytes);
+        Fetch::copy(source, start, data, block_.rows, (begin < last ? begin : last) / 8, bytes);
       for (int i = begin; i < end && i <= (begin | 7); ++i)
         each_part([&](Planes planes) CAMC_FLAT {
           Part& plane = planes[step.dst + uint32_t(i - step.bit)];
@@ -377,7 +446,7 @@ class Runner {
   void send_all(const Step& step, Item* items) {
     Sweep a(step.a, step.a_bits, step.a_signed);
     const uint64_t* planes[8 * sizeof(Item)];
-    for (int bit = 0; bit < int(8 * sizeof(Item)); ++bit) planes[bit] = words_of(a.at(bit));
+    for (int bit = 0; bit < int(8 * sizeof(Item)); ++bit) planes[bit] = words_of(a.at(uint32_t(bit)));
     int groups = step.a_signed ? int(sizeof(Item)) : (step.a_bits + 7) / 8;
     for (int64_t row = 0; row < block_.rows; row += 64) {
       uint64_t sums[64] = {};
@@ -406,14 +475,14 @@ void run_block(const Block& block) {
   Runner<(Words < kRegisterWords ? Words : kRegisterWords), Trace>(block).run();
 }
 
-void pack(const Source& source, const uint8_t* data, int64_t row, int64_t rows, uint64_t* planes) {
+void pack(const Source& source, const uint8_t* first, int64_t rows, uint64_t* planes) {
   constexpr int64_t kRows = 4096;
   alignas(64) uint8_t bytes[kRows + Fetch::kChunk];
-  for (int64_t begin = row; begin < row + rows; begin += kRows) {
-    int64_t count = row + rows - begin < kRows ? row + rows - begin : kRows;
+  for (int64_t begin = 0; begin < rows; begin += kRows) {
+    int64_t count = rows - begin < kRows ? rows - begin : kRows;
     Fetch::Start start = Fetch::start_of(source, begin);
     for (int group = 0; group < source.bytes; ++group) {
-      Fetch::copy(source, start, data, count, group, bytes);
+      Fetch::copy(source, start, first, count, group, bytes);
       for (int bit = 0; bit < 8; ++bit) {
         uint64_t* to = planes + (8 * group + bit) * source.plane_words + begin / 64;
         for (int64_t i = 0; i < count; i += 64) to[i / 64] = bits_of_bytes(bytes + i, bit);

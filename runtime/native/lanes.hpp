@@ -15,10 +15,12 @@
 #define CAMC_INLINE inline __attribute__((always_inline))
 #define CAMC_FLAT __attribute__((always_inline))
 #define CAMC_BARRIER __asm__ volatile("" ::: "memory")
+#define CAMC_UNROLL _Pragma("GCC unroll 8")
 #else
 #define CAMC_INLINE inline
 #define CAMC_FLAT
 #define CAMC_BARRIER
+#define CAMC_UNROLL
 #endif
 
 namespace camc::CAMC_ISA {

@@ -62,13 +62,13 @@ void set_bits(uint64_t* words, int64_t begin, int64_t end) {
 // part an element lies, and how far behind the item that has the number of the window's position.
 class Axis {
  public:
-  struct Element {
+  struct Place {
     int64_t part, offset;
     const uint64_t* mask = nullptr;  // rows where it lies within the image, null if in all
     bool nowhere = false;
   };
 
-  std::vector<Element> elements;
+  std::vector<Place> places;  // of the elements
   int64_t parts = 0;  // parts in which there are elements
 
   Axis(const Window& window, int axis, int64_t positions) : positions_(positions) {
@@ -76,10 +76,10 @@ class Axis {
     for (int64_t i = 0; i < window.kernel[axis]; ++i) {
       int64_t at = i * window.dilations[axis] - window.pads[axis], phase = (at % stride + stride) % stride;
       auto known = std::find(phases_.begin(), phases_.end(), phase);
-      Element element{known - phases_.begin(), (at - phase) / stride};
+      Place place{known - phases_.begin(), (at - phase) / stride};
       if (known == phases_.end()) phases_.push_back(phase);
-      element.nowhere = element.offset <= -positions || element.offset >= positions;
-      elements.push_back(element);
+      place.nowhere = place.offset <= -positions || place.offset >= positions;
+      places.push_back(place);
     }
     parts = int64_t(phases_.size());
   }
@@ -88,16 +88,16 @@ class Axis {
 
   int64_t furthest() const {
     int64_t most = 0;
-    for (const Element& element : elements)
-      if (!element.nowhere) most = std::max(most, std::abs(element.offset));
+    for (const Place& place : places)
+      if (!place.nowhere) most = std::max(most, std::abs(place.offset));
     return most;
   }
 
   // Masks for `count` times all positions, each of `length` rows; returns the memory that they are in.
   Memory mask(int64_t count, int64_t length, int64_t words) {
     std::vector<int64_t> offsets;
-    for (const Element& element : elements)
-      if (!element.nowhere && element.offset) offsets.push_back(element.offset);
+    for (const Place& place : places)
+      if (!place.nowhere && place.offset) offsets.push_back(place.offset);
     std::sort(offsets.begin(), offsets.end());
     offsets.erase(std::unique(offsets.begin(), offsets.end()), offsets.end());
     Memory memory(offsets.size() * size_t(words) * 8);
@@ -107,8 +107,8 @@ class Axis {
       int64_t begin = std::max<int64_t>(-offset, 0), end = positions_ - std::max<int64_t>(offset, 0);
       for (int64_t i = 0; i < count; ++i)
         set_bits(to, (i * positions_ + begin) * length, (i * positions_ + end) * length);
-      for (Element& element : elements)
-        if (element.offset == offset) element.mask = to;
+      for (Place& place : places)
+        if (place.offset == offset) place.mask = to;
       to += words;
     }
     return memory;
@@ -119,12 +119,24 @@ class Axis {
   std::vector<int64_t> phases_;
 };
 
+uint32_t count_of(std::initializer_list<int64_t> factors) {
+  int64_t count = product(factors);
+  if (count > std::numeric_limits<int32_t>::max()) throw std::invalid_argument("windows of an impossible size");
+  return uint32_t(count);
+}
+
 }  // namespace
 
-Movement::Movement(const Tensor<2>& tensor) : rows_(tensor.shape[0]) {
-  source_ = {tensor.bytes, 1, std::max<int64_t>(rows_, 1), 0, 0, tensor.strides[0], false, 0, 0};
-  for (int64_t feature = 0; feature < tensor.shape[1]; ++feature)
-    vectors_.push_back({tensor.data + feature * tensor.strides[1], 0, 0, nullptr, nullptr, false});
+Movement::Movement(const Tensor<2>& tensor) : rows_(tensor.shape[0]), elements_(1) {
+  source_.data = tensor.data;
+  source_.channel_stride = tensor.strides[1];
+  source_.elements = elements_.data();
+  source_.element_count = 1;
+  source_.vectors = count_of({tensor.shape[1]});
+  source_.bytes = tensor.bytes;
+  source_.down = 1;
+  source_.across = std::max<int64_t>(rows_, 1);
+  source_.item_stride = tensor.strides[0];
 }
 
 Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack) {
@@ -142,12 +154,17 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
   int64_t down = (lines - (window.kernel[0] - 1) * window.dilations[0] - 1) / window.strides[0] + 1;
   int64_t across = (items - (window.kernel[1] - 1) * window.dilations[1] - 1) / window.strides[1] + 1;
   rows_ = product({samples, down, across});
-  product({channels, window.kernel[0], window.kernel[1], int64_t(sizeof(Vector))});
-  source_ = {images.bytes, down, across, 0, 0, 0, false, 0, pad};
+  source_.vectors = count_of({channels, window.kernel[0], window.kernel[1]});
+  source_.element_count = uint32_t(window.kernel[0] * window.kernel[1]);
+  source_.bytes = images.bytes;
+  source_.down = down;
+  source_.across = across;
+  source_.pad = pad;
   if (down * window.strides[0] == height && across * window.strides[1] == width)
     copy_planes(images, window, threads, pack);
   else
     copy_padded(images, window, pad, threads);
+  source_.elements = elements_.data();
 }
 
 // The items as bit planes: a window's element at all positions is the same planes, shifted by its offset.
@@ -175,17 +192,18 @@ void Movement::copy_planes(const Tensor<4>& images, const Window& window, int th
   parallel(channels * parts, copying(size * 8, threads), [&](int64_t number) {
     int64_t channel = number / parts, y = lines.phase(number % parts / items.parts), x = items.phase(number % items.parts);
     const uint8_t* data = images.data + channel * images.strides[1] + y * images.strides[2] + x * images.strides[3];
-    pack(part, data, 0, rows_, first + number * bits * plane);
+    pack(part, data, rows_, first + number * bits * plane);
   });
   masks_[0] = lines.mask(samples, across, plane + kLargestBlock);
   masks_[1] = items.mask(samples * down, 1, plane + kLargestBlock);
-  for (int64_t channel = 0; channel < channels; ++channel)
-    for (const Axis::Element& y : lines.elements)
-      for (const Axis::Element& x : items.elements) {
-        const uint64_t* from = first + ((channel * lines.parts + y.part) * items.parts + x.part) * bits * plane;
-        bool nowhere = y.nowhere || x.nowhere;
-        vectors_.push_back({reinterpret_cast<const uint8_t*>(from), 0, nowhere ? 0 : y.offset * across + x.offset, y.mask, x.mask, nowhere});
-      }
+  source_.data = reinterpret_cast<const uint8_t*>(first);
+  source_.channel_stride = parts * bits * plane * 8;
+  for (const Axis::Place& y : lines.places)
+    for (const Axis::Place& x : items.places) {
+      bool nowhere = y.nowhere || x.nowhere;
+      int64_t shift = nowhere ? 0 : y.offset * across + x.offset;
+      elements_.push_back({(y.part * items.parts + x.part) * bits * plane * 8, shift, y.mask, x.mask, nowhere});
+    }
 }
 
 // The items with their pads, for windows that leave out items of the image or have more positions.
@@ -202,13 +220,13 @@ void Movement::copy_padded(const Tensor<4>& images, const Window& window, int64_
   source_.run_stride = line * window.strides[0];
   source_.item_stride = bytes;
   source_.slack = true;
-  for (int64_t c = 0; c < channels; ++c)
-    for (int64_t y = 0; y < window.kernel[0]; ++y)
-      for (int64_t x = 0; x < window.kernel[1]; ++x) {
-        int64_t at = x * window.dilations[1];
-        const uint8_t* from = base + c * channel + y * window.dilations[0] * line + (at % phases * columns + at / phases) * bytes;
-        vectors_.push_back({from, 0, 0, nullptr, nullptr, false});
-      }
+  source_.data = base;
+  source_.channel_stride = channel;
+  for (int64_t y = 0; y < window.kernel[0]; ++y)
+    for (int64_t x = 0; x < window.kernel[1]; ++x) {
+      int64_t at = x * window.dilations[1];
+      elements_.push_back({y * window.dilations[0] * line + (at % phases * columns + at / phases) * bytes, 0, nullptr, nullptr, false});
+    }
   auto copy = [&](int64_t number) {
     int64_t c = number / samples, n = number % samples;
     for (int64_t y = 0; y < lines; ++y) {

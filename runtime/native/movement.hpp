@@ -33,13 +33,7 @@ class Movement {
   Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack);
 
   int64_t rows() const { return rows_; }
-  size_t vectors() const { return vectors_.size(); }
   const Source& source() const { return source_; }
-  Vector vector(size_t number, int32_t source) const {
-    Vector vector = vectors_[number];
-    vector.source = source;
-    return vector;
-  }
 
  private:
   void copy_padded(const Tensor<4>& images, const Window& window, int64_t pad, int threads);
@@ -47,7 +41,7 @@ class Movement {
 
   Source source_{};
   int64_t rows_ = 0;
-  std::vector<Vector> vectors_;
+  std::vector<Element> elements_;
   Memory copy_, masks_[2];
 };
 

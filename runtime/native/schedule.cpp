@@ -198,32 +198,13 @@ class Builder {
     schedule_.output_bytes = std::max(schedule_.output_bytes, bytes);
   }
 
-  void read(uint32_t first, int count) {
-    for (uint32_t plane = first; plane < first + uint32_t(count); ++plane)
-      if (!written_[plane]) cleared_[plane] = true;
-  }
-
-  void write(uint32_t first, int count) { std::fill_n(written_.begin() + first, count, true); }
-
-  // Which planes a step reads, also to write them in some rows only, and which it writes.
+  // Which planes are read before they are written.
   void note_planes(const Step& step) {
-    bool keeps = step.op == kSetIf || step.op == kAddIp || step.op == kSubIp || step.op == kCopyIf;
-    bool compares = step.op == kCmpGe || step.op == kCmpGev;
-    int bits = compares ? 1 : step.op == kOut ? 0 : step.bits;
-    bool extends = step.op == kExt && step.first;
-    if (step.op == kSetIf) read(step.a, 1);
-    if (step.a_bits) read(step.a, step.a_bits);
-    else if (step.a_signed) read(step.a - 1, 1);
-    if (step.op == kAdd || step.op == kSub || step.op == kCmpGev) {
-      if (step.b_bits) read(step.b, step.b_bits);
-      else if (step.b_signed) read(step.b - 1, 1);
-    }
-    if (keeps || (compares && !step.first)) read(step.dst, bits);
-    if (extends) read(step.dst, 1);
-    write(step.dst, bits);
-    bool carries = step.op == kAdd || step.op == kSub || step.op == kAddIp || step.op == kSubIp || step.op == kExt;
-    if (step.op == kCopyIf || (carries && !step.first)) read(step.carry, 1);
-    if (carries) write(step.carry, 1);
+    auto read = [&](uint32_t first, int count) {
+      for (uint32_t plane = first; plane < first + uint32_t(count); ++plane)
+        if (!written_[plane]) cleared_[plane] = true;
+    };
+    visit(step, read, [&](uint32_t first, int count) { std::fill_n(written_.begin() + first, count, true); });
   }
 
   const Program& program_;

@@ -19,4 +19,7 @@ struct Schedule {
   explicit Schedule(const Program& program);
 };
 
+// The same steps in another order, with which fewer planes are read and written, for runs that count nothing; see fuse.cpp.
+std::vector<Step> fuse(const Schedule& schedule);
+
 }  // namespace camc

@@ -21,8 +21,13 @@ enum Op : uint8_t {
   kOut,
   kCmpGev,
   kCopyIf,
-  kOps
+  kOps,
+  // Only in fused steps: D = B + A or B - A, and the steps that follow add to or subtract from D as well; no carry is kept.
+  kSum = kOps,
+  kDifference
 };
+
+inline constexpr int kMostTerms = 8;  // of a sum or difference
 
 // A number of bits of one instruction. Sources move for `a_bits` and `b_bits` bits, then stay on their last plane if
 // signed or are zero. A step that is not the first of its instruction goes on from the carry or result in its cell.
@@ -33,8 +38,10 @@ struct Step {
   bool a_signed : 1;
   bool b_signed : 1;
   bool a_none : 1;  // A is the constant zero, of no bits
+  bool carry_dead : 1;  // the carry that it leaves is never read
   uint8_t bit;      // the number of the first bit
   uint8_t bits, a_bits, b_bits;
+  uint8_t terms;  // of a sum or difference, its first step included
   uint32_t dst, a, carry;
   union {
     uint32_t b;
@@ -42,27 +49,56 @@ struct Step {
   };
 };
 
-// Where a vector's items are: rows are samples of `down` runs of `across` items.
+// Tells of the planes that a step reads, also to write them in some rows only, and of those that it writes.
+template <class Read, class Write>
+void visit(const Step& step, const Read& read, const Write& write) {
+  bool keeps = step.op == kSetIf || step.op == kAddIp || step.op == kSubIp || step.op == kCopyIf;
+  bool compares = step.op == kCmpGe || step.op == kCmpGev;
+  int bits = compares ? 1 : step.op == kOut ? 0 : step.bits;
+  if (step.op == kSetIf) read(step.a, 1);
+  if (step.a_bits)
+    read(step.a, int(step.a_bits));
+  else if (step.a_signed)
+    read(step.a - 1, 1);
+  if (step.op == kAdd || step.op == kSub || step.op == kCmpGev) {
+    if (step.b_bits)
+      read(step.b, int(step.b_bits));
+    else if (step.b_signed)
+      read(step.b - 1, 1);
+  }
+  if (keeps || (compares && !step.first)) read(step.dst, bits);
+  if (step.op == kExt && step.first) read(step.dst, 1);
+  bool carries = step.op == kAdd || step.op == kSub || step.op == kAddIp || step.op == kSubIp || step.op == kExt;
+  if (step.op == kCopyIf || (carries && !step.first)) read(step.carry, 1);
+  write(step.dst, bits);
+  if (carries) write(step.carry, 1);
+}
+
+// An element of a window, and with it one vector of each channel.
+struct Element {
+  int64_t offset;  // in bytes, from the channel's first item
+  // Of bit planes: row r is bit r + shift, or the pad in rows that one of the masks leaves out (null: none) or in all.
+  int64_t shift;
+  const uint64_t *down_mask, *across_mask;
+  bool nowhere;
+};
+
+// Vectors of one tensor, by channel and element. A vector's rows are samples of `down` runs of `across` items, each a
+// little-endian signed integer, or bit planes of them.
 struct Source {
-  int bytes;  // of an item, a little-endian signed integer
+  const uint8_t* data;
+  int64_t channel_stride;
+  const Element* elements;
+  uint32_t element_count, vectors;
+  int bytes;  // of an item
   int64_t down, across;
   int64_t sample_stride, run_stride, item_stride;  // in bytes
   bool slack;                                      // kSlack bytes beyond the last item of any run can be read
-  int64_t plane_words;  // not 0: the vectors are bit planes of 8 * bytes bits, each of so many words
-  int64_t pad;          // of bit planes, what stands where a row has no item
+  int64_t plane_words;  // not 0: bit planes of so many words, which can be read for all rows of the largest block
+  int64_t pad;
 };
 
 inline constexpr int kSlack = 64;
-
-// Row r of a vector of bit planes is bit r + shift of the planes, or the pad in rows that one of the masks leaves out.
-// All of it can be read for as many rows as the largest block has.
-struct Vector {
-  const uint8_t* data;
-  int32_t source;
-  int64_t shift;
-  const uint64_t *down_mask, *across_mask;  // null where they leave out no row
-  bool nowhere;                             // the pad in all rows
-};
 
 // The counts of a segment that depend on the data, without those of passes that write to all rows.
 struct Traced {
@@ -76,9 +112,8 @@ struct Block {
   size_t segment_count;
   void* planes;  // aligned to 64 bytes, of `words` words each; plane 0 is zero
   int words;
-  const Source* sources;
+  const Source* sources;  // of all inputs, one after another
   size_t source_count;
-  const Vector* inputs;
   int64_t first, rows;
   void* outputs;  // (vectors, samples)
   int output_bytes;
@@ -91,8 +126,8 @@ inline constexpr int kSizes[] = {1, 4, 8, 16, 32};
 inline constexpr int kSizeCount = 5;
 
 using RunBlock = void (*)(const Block&);
-// Bits of `rows` rows of a vector from a row on (a multiple of 64), into all planes of the source.
-using Pack = void (*)(const Source&, const uint8_t* data, int64_t row, int64_t rows, uint64_t* planes);
+// Packs the bits of all rows from a first item on into the planes of the source, one after another.
+using Pack = void (*)(const Source&, const uint8_t* first, int64_t rows, uint64_t* planes);
 
 // The kernels of an instruction set.
 struct Kernels {
