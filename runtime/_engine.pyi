@@ -32,6 +32,7 @@ class Input:
         pads: tuple[int, int, int, int],
         dilations: tuple[int, int],
         pad: int,
+        bits: int,
         threads: int,
         instruction_set: str,
     ) -> None: ...
@@ -57,6 +58,13 @@ class Engine:
     @property
     def output_bytes(self) -> int:
         """The bytes of an integer of the outputs."""
+
+    @property
+    def input_bits(self) -> int:
+        """The greatest width of a vector that the program receives."""
+
+    def outputs(self, count: int, rows: int) -> NDArray[np.signedinteger]:
+        """Memory for outputs (vectors, rows); zero in vectors that the program doesn't send."""
 
 def run(
     jobs: Sequence[tuple[Engine, Sequence[Input], NDArray[np.signedinteger]]],

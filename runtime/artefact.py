@@ -10,9 +10,10 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -203,23 +204,48 @@ class Artefact:
     def _run(self, given: dict[str, Value], engine: str, trace: bool) -> Result:
         values: dict[str, Value | Windows] = {**given}
         result = Result(samples=len(next(iter(given.values()))))
-        waiting = dict(enumerate(self.steps))
         runs: dict[int, list[SegmentRun]] = {}
-        while waiting:
-            # Programs run together as soon as all have their inputs: parts of a layer, branches of the network.
-            ready = {index: step for index, step in waiting.items() if values.keys() >= set(_inputs(step))}
-            host = {index: step for index, step in ready.items() if not isinstance(step, Execute)}
-            progress(len(self.steps) - len(waiting), len(self.steps), next(filter(None, map(_layer_name, ready.values())), ""))
-            for step in host.values():
-                _run_on_host(step, values, result)
-            if not host:
-                programs = {index: step for index, step in ready.items() if isinstance(step, Execute)}
-                runs |= self._execute(programs, values, engine, trace)
-            waiting = {index: step for index, step in waiting.items() if index not in (host or ready)}
+        done = 0
+        for wave in self._waves:
+            names = (_layer_name(self.steps[index]) for index in wave)
+            progress(done, len(self.steps), next(filter(None, names), ""))
+            programs: dict[int, Execute] = {}
+            for index in wave:
+                step = self.steps[index]
+                if isinstance(step, Execute):
+                    programs[index] = step
+                else:
+                    _run_on_host(step, values, result)
+            runs |= self._execute(programs, values, engine, trace)
+            done += len(wave)
         result.segments = [run for _, part in sorted(runs.items()) for run in part]
         outputs = ((name, _array(values[value])) for name, value in self.outputs)
         result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
+
+    @cached_property
+    def _waves(self) -> list[list[int]]:
+        """The steps in an order in which programs come together that don't wait for each other: parts of a layer,
+        branches of the network. A wave is what the host can do, and then all programs that have their inputs."""
+        known = {spec.name for spec in self.inputs}
+        waiting = dict(enumerate(self.steps))
+        waves: list[list[int]] = []
+
+        def take(kind: Callable[[HostStep], bool]) -> list[int]:
+            ready = [index for index, step in waiting.items() if kind(step) and known.issuperset(_inputs(step))]
+            for index in ready:
+                known.update(_outputs(waiting.pop(index)))
+            return ready
+
+        while waiting:
+            wave: list[int] = []
+            while host := take(lambda step: not isinstance(step, Execute)):
+                wave += host
+            wave += take(lambda step: isinstance(step, Execute))
+            if not wave:
+                raise ValueError("steps wait for values that are never computed")
+            waves.append(wave)
+        return waves
 
     def _execute(
         self, steps: Mapping[int, Execute], values: dict[str, Value | Windows], engine: str, trace: bool
@@ -270,6 +296,10 @@ def _run_on_host(step: HostStep, values: dict[str, Value | Windows], result: Res
 
 def _inputs(step: HostStep) -> tuple[str, ...]:
     return step.inputs if isinstance(step, Execute | Concat) else (step.input,)
+
+
+def _outputs(step: HostStep) -> tuple[str, ...]:
+    return tuple(name for name, _ in step.outputs) if isinstance(step, Execute) else (step.output,)
 
 
 def _array(value: Value | Windows) -> Value:
@@ -442,7 +472,7 @@ def _check_names(artefact: Artefact) -> None:
     """Every value is computed before it is used, every type is one that we know; raises ValueError."""
     known = {spec.name for spec in artefact.inputs}
     for step in artefact.steps:
-        outputs = [name for name, _ in step.outputs] if isinstance(step, Execute) else [step.output]
+        outputs = _outputs(step)
         if unknown := set(_inputs(step)) - known:
             raise ValueError(f"there is no value '{min(unknown)}'")
         if twice := known & set(outputs):

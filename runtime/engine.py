@@ -92,13 +92,13 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
     return _engine.Engine(code, bounds, *_table(), columns, domains)
 
 
-def _input(rows: Rows, threads: int, instruction_set: str) -> _engine.Input:
+def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
     """What the engine reads in place of rows: windows are never gathered as a whole."""
     if not isinstance(rows, Windows):
         return _engine.Input(rows)
     images, window = rows.images, rows.window
     shape = (window.kernel, window.strides, window.pads, window.dilations)
-    return _engine.Input(images, *shape, rows.pad, threads, instruction_set)
+    return _engine.Input(images, *shape, rows.pad, bits, threads, instruction_set)
 
 
 def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, result: Range) -> Ints:
@@ -153,11 +153,12 @@ def run_all(
         engines = [_engine_of(target.columns, target.domains, tuple(job.segments)) for job in jobs]
         # Parts of a layer read the same rows.
         given = {id(rows): rows for job in jobs for rows in job.inputs}
-        sources = {key: _input(rows, threads, instruction_set) for key, rows in given.items()}
+        bits = max((engine.input_bits for engine in engines), default=0)
+        sources = {key: _input(rows, bits, threads, instruction_set) for key, rows in given.items()}
         inputs = [[sources[id(rows)] for rows in job.inputs] for job in jobs]
         rows = [parts[0].rows if parts else 0 for parts in inputs]
         results = [
-            np.zeros((job.output_count, count), dtype=f"i{engine.output_bytes}")
+            engine.outputs(job.output_count, count)
             for job, engine, count in zip(jobs, engines, rows, strict=True)
         ]
         traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 from camc_testing import random_bundle, whole_memory
@@ -79,6 +82,38 @@ def test_bit_loops_that_are_not_their_members_one_after_another() -> None:
     assert 10 < differ < 90
 
 
+@given(st.integers(0, 1 << 30))
+@settings(max_examples=60)
+def test_sums(seed: int) -> None:
+    """Values that many additions and subtractions go to, as compiled code has them: carries that nothing reads, values
+    that grow by zeros above them, sources that are used several times and overwritten."""
+    rng = np.random.default_rng(seed)
+    target = Target("t", rows=64, columns=12, domains=12)
+    # Columns 0 to 7 hold values, the others carries; some values lie within others' places.
+    width = [5] * 8
+    code = [Instruction(Op.IN, Cell(column, 0), 12, imm=int(rng.integers(INPUTS))) for column in range(8)]
+    for _ in range(80):
+        d, a, b = (int(column) for column in rng.permutation(8)[:3])
+        source = [Operand(c, int(rng.integers(2)), int(rng.integers(width[c] + 1)), rng.random() < 0.2) for c in (a, b)]
+        grown = min(11, width[d] + int(rng.integers(3)))
+        carry, place = Cell(8 + int(rng.integers(4)), int(rng.integers(12))), Cell(d, int(rng.random() < 0.1))
+        kind = rng.random()
+        if kind < 0.5:
+            if grown > width[d]:
+                code.append(Instruction(Op.SET, Cell(d, width[d]), grown - width[d], imm=-(rng.random() < 0.1)))
+            width[d] = grown
+            op = Op.ADD_IP if rng.random() < 0.8 else Op.SUB_IP
+            code.append(Instruction(op, place, int(rng.integers(1, width[d] + 1)), source[0], carry=carry))
+        elif kind < 0.9:
+            width[d] = int(rng.integers(1, 8))
+            code.append(Instruction(Op.ADD if rng.random() < 0.7 else Op.SUB, place, width[d], *source, carry=carry))
+        else:
+            code.append(Instruction(Op.IN, Cell(d, 0), width[d], imm=int(rng.integers(INPUTS))))
+    read = whole_memory(replace(target.geometry, columns=8), 0)
+    inputs = rng.integers(-128, 128, size=(INPUTS, 70))
+    check_equal(Case(target, [code[:40], code[40:], read], inputs, len(read)), (1,))
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("kind", [np.int8, np.int16, np.int64])
 @pytest.mark.parametrize("pad", [0, -3, 300])
@@ -107,6 +142,60 @@ def test_windows_of_images(window: Window, kind: type[np.signedinteger], pad: in
 
 
 @pytest.mark.parametrize(
+    "window",
+    [
+        Window((3, 3), pads=(1, 1, 1, 1)),
+        Window((3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+        Window((1, 1), strides=(2, 2)),
+        Window((7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
+        Window((2, 2), strides=(2, 2)),
+        Window((3, 5), pads=(4, 8, 4, 8), dilations=(4, 4)),
+        Window((2, 3), strides=(2, 1), pads=(5, 3, 1, 5), dilations=(7, 4)),
+    ],
+)
+def test_windows_at_every_place_of_an_image(window: Window) -> None:
+    """Windows with as many positions as the image has, several blocks of them, in a single image and in many."""
+    rng, target = np.random.default_rng(0), Target("t", columns=4, domains=16)
+    for shape in ((3, 2, 8, 6), (1, 3, 40, 66), (40, 1, 2, 2)):
+        images = rng.integers(-8, 8, size=shape, dtype=np.int8)
+        windows = Windows(images, window, -3)
+        rows = windows.array()
+        code = [
+            item
+            for n in range(rows.shape[1])
+            for item in (
+                Instruction(Op.IN, Cell(0, 0), 5, imm=n),
+                Instruction(Op.OUT, Cell(0, 0), 5, Operand(0, 0, 5, True), imm=n),
+            )
+        ]
+        for name, threads in product(engine.INSTRUCTION_SETS, (1, 2)):
+            outputs, _ = engine.run(target, [encode(code)], [windows], rows.shape[1], threads, instruction_set=name)
+            assert np.array_equal(outputs, rows)
+
+
+def test_jobs_run_together() -> None:
+    """Programs of different sizes that read the same and different rows give what each gives alone."""
+    cases = [random_case(np.random.default_rng(seed), rows) for seed, rows in ((1, 700), (2, 3), (3, 129))]
+    shared = np.random.default_rng(4).integers(-8, 8, size=(700, INPUTS)).astype(np.int8)
+    target = cases[0].target
+    jobs = [engine.Job([encode(code) for code in case.segments], [shared], case.outputs) for case in cases[:1] * 2]
+    for trace in (False, True):
+        alone = engine.run(target, *jobs[0], 1, trace=trace)
+        for outputs, counts in engine.run_all(target, jobs, 2, trace=trace):
+            assert np.array_equal(outputs, alone[0])
+            assert counts == alone[1]
+    for case in cases:
+        jobs = [engine.Job([encode(code) for code in case.segments], [case.inputs.T], case.outputs)]
+        jobs.append(engine.Job([b""], [shared], 2))
+        (outputs, counts), (empty, _) = engine.run_all(case.target, jobs, 2)
+        expected = run_golden(case)
+        assert np.array_equal(outputs.T, expected[0])
+        assert counts == expected[1]
+        assert empty.shape == (700, 2)
+        assert not empty.any()
+
+
+@pytest.mark.parametrize(
     ("image", "window"),
     [
         ((1, 1, 3, 3), Window((4, 1))),
@@ -121,7 +210,7 @@ def test_windows_of_images(window: Window, kind: type[np.signedinteger], pad: in
 def test_windows_that_are_refused(image: tuple[int, ...], window: Window) -> None:
     images = np.zeros(image, dtype=np.int8)
     with pytest.raises(ValueError):
-        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 1, engine.INSTRUCTION_SETS[0])
+        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 8, 1, engine.INSTRUCTION_SETS[0])
 
 
 @pytest.mark.parametrize("domains", [1, 2, 63, 64, 256])
@@ -242,7 +331,8 @@ def test_the_engine_checks_its_own_arguments() -> None:
     good = (code, bounds, table.data, table.starts, 8, 16)
     run = (1, True, engine.INSTRUCTION_SETS[0])
     program = _engine.Engine(*good)
-    assert len(program.run([_engine.Input(inputs)], outputs, *run)) == 2
+    assert [len(part) for part in _engine.run([(program, [_engine.Input(inputs)], outputs)], *run)] == [2]
+    assert _engine.run([], *run) == []
     unsorted = table.starts.copy()
     unsorted[5], unsorted[6] = 10_000, -5
     changes: list[dict[int, object]] = [
@@ -270,9 +360,11 @@ def test_the_engine_checks_its_own_arguments() -> None:
         ([_engine.Input(inputs[:0])], outputs[:, :0].copy(), *run),
     ):
         with pytest.raises(ValueError):
-            program.run(*wrong)
+            _engine.run([(program, *wrong[:2])], *wrong[2:])
     with pytest.raises(TypeError):
-        program.run(given, outputs[:, ::2], *run)
+        _engine.run([(program, given, outputs[:, ::2])], *run)
+    with pytest.raises(ValueError):
+        program.outputs(1 << 40, 1 << 40)
     for tensor in (inputs[0], inputs.astype(np.uint8), inputs[None]):
         with pytest.raises(ValueError):
             _engine.Input(tensor)  # pyright: ignore[reportArgumentType]

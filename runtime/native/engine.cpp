@@ -102,10 +102,10 @@ struct Input {
 
   explicit Input(Array given) : array(std::move(given)), movement(tensor_of<2>(array)) {}
   Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides, std::array<int64_t, 4> pads,
-        std::array<int64_t, 2> dilations, int64_t pad, int threads, const std::string& set)
+        std::array<int64_t, 2> dilations, int64_t pad, int bits, int threads, const std::string& set)
       : movement(tensor_of<4>(images),
                  {{kernel[0], kernel[1]}, {strides[0], strides[1]}, {pads[0], pads[1], pads[2], pads[3]}, {dilations[0], dilations[1]}},
-                 pad, threads, kernels_of(set).pack) {}
+                 pad, bits, threads, kernels_of(set).pack) {}
 };
 
 class Engine {
@@ -117,6 +117,20 @@ class Engine {
 
   std::vector<Counts> counts() const { return counts_; }
   int output_bytes() const { return schedule_.output_bytes; }
+  int input_bits() const { return program_.input_bits(); }
+
+  // Memory for outputs (vectors, rows); zero in vectors that the program doesn't send.
+  nb::ndarray<nb::numpy> outputs(size_t count, size_t rows) const {
+    size_t bytes = size_t(output_bytes()), line = rows * bytes;
+    if (line && count > (size_t{1} << 40) / line) throw std::invalid_argument("outputs of an impossible size");
+    auto* memory = new Memory(std::max<size_t>(count * line, 1));
+    nb::capsule owner(memory, [](void* kept) noexcept { delete static_cast<Memory*>(kept); });
+    for (size_t vector = 0; vector < count; ++vector)
+      if (!program_.sends(vector)) std::memset(static_cast<char*>(memory->data()) + vector * line, 0, line);
+    size_t shape[] = {count, rows};
+    nb::dlpack::dtype type{uint8_t(nb::dlpack::dtype_code::Int), uint8_t(8 * bytes), 1};
+    return nb::ndarray<nb::numpy>(memory->data(), 2, shape, owner, nullptr, type);
+  }
 
   const Program& program() const { return program_; }
   const Schedule& schedule() const { return schedule_; }
@@ -319,15 +333,17 @@ NB_MODULE(_engine, m) {
   nb::class_<Input>(m, "Input")
       .def(nb::init<camc::Array>(), nb::arg("tensor"))
       .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
-                    std::array<int64_t, 2>, int64_t, int, const std::string&>(),
+                    std::array<int64_t, 2>, int64_t, int, int, const std::string&>(),
            nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"), nb::arg("pad"),
-           nb::arg("threads"), nb::arg("instruction_set"))
+           nb::arg("bits"), nb::arg("threads"), nb::arg("instruction_set"))
       .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
   nb::class_<Engine>(m, "Engine")
       .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),
            nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(), nb::arg("columns"),
            nb::arg("domains"))
       .def_prop_ro("counts", &Engine::counts)
-      .def_prop_ro("output_bytes", &Engine::output_bytes);
+      .def_prop_ro("output_bytes", &Engine::output_bytes)
+      .def_prop_ro("input_bits", &Engine::input_bits)
+      .def("outputs", &Engine::outputs, nb::arg("count"), nb::arg("rows"));
   m.def("run", &camc::run, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"), nb::arg("instruction_set"));
 }

@@ -320,11 +320,21 @@ class Runner {
 
   CAMC_INLINE void compare_immediate(const Step& step, Planes planes) {
     Part result = this->result(step, planes);
-    for (int i = 0; i < step.bits; ++i) {
-      bool imm = int64_t(step.imm) >> i & 1, sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
-      bool value = imm == sign;
-      Part a = planes[step.a + i];
-      result = tagged_write(result, imm ? ~a : a, value, !(known && value));
+    if constexpr (!Trace) {
+      // A one of A sets the result where the immediate has a zero, a zero of A clears it where that has a one: the
+      // majority of the result, A and the immediate's complement; at the sign bit that of the other two complements.
+      const Part choice[] = {all<Part>(true), Part{}};
+      int64_t imm = step.imm;
+      int plain = step.bits - step.sign, i = 0;
+      for (; i < plain; ++i) result = carry_of(result, planes[step.a + i], choice[imm >> i & 1]);
+      if (step.sign) result = carry_of(result, ~planes[step.a + i], choice[~imm >> i & 1]);
+    } else {
+      for (int i = 0; i < step.bits; ++i) {
+        bool imm = int64_t(step.imm) >> i & 1, sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
+        bool value = imm == sign;
+        Part a = planes[step.a + i];
+        result = tagged_write(result, imm ? ~a : a, value, !(known && value));
+      }
     }
     planes[step.dst] = result;
   }
@@ -481,9 +491,9 @@ void pack(const Source& source, const uint8_t* first, int64_t rows, uint64_t* pl
   for (int64_t begin = 0; begin < rows; begin += kRows) {
     int64_t count = rows - begin < kRows ? rows - begin : kRows;
     Fetch::Start start = Fetch::start_of(source, begin);
-    for (int group = 0; group < source.bytes; ++group) {
+    for (int group = 0; 8 * group < source.planes; ++group) {
       Fetch::copy(source, start, first, count, group, bytes);
-      for (int bit = 0; bit < 8; ++bit) {
+      for (int bit = 0; bit < 8 && 8 * group + bit < source.planes; ++bit) {
         uint64_t* to = planes + (8 * group + bit) * source.plane_words + begin / 64;
         for (int64_t i = 0; i < count; i += 64) to[i / 64] = bits_of_bytes(bytes + i, bit);
       }

@@ -139,7 +139,7 @@ Movement::Movement(const Tensor<2>& tensor) : rows_(tensor.shape[0]), elements_(
   source_.item_stride = tensor.strides[0];
 }
 
-Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack) {
+Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int bits, int threads, Pack pack) {
   auto [samples, channels, height, width] = images.shape;
   const auto& [top, left, bottom, right] = window.pads;
   constexpr int64_t kLargest = 1 << 20;
@@ -160,6 +160,7 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
   source_.down = down;
   source_.across = across;
   source_.pad = pad;
+  source_.planes = std::clamp(bits, 1, 8 * images.bytes);
   if (down * window.strides[0] == height && across * window.strides[1] == width)
     copy_planes(images, window, threads, pack);
   else
@@ -170,7 +171,7 @@ Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, i
 // The items as bit planes: a window's element at all positions is the same planes, shifted by its offset.
 void Movement::copy_planes(const Tensor<4>& images, const Window& window, int threads, Pack pack) {
   auto [samples, channels, height, width] = images.shape;
-  int64_t down = source_.down, across = source_.across, bits = 8 * images.bytes, plane = std::max<int64_t>(words_of(rows_), 1);
+  int64_t down = source_.down, across = source_.across, bits = source_.planes, plane = std::max<int64_t>(words_of(rows_), 1);
   Axis lines(window, 0, down), items(window, 1, across);
   source_.plane_words = plane;
   Source part = source_;

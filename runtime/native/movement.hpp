@@ -29,8 +29,9 @@ class Movement {
   explicit Movement(const Tensor<2>& tensor);
 
   // Rows are positions of the window, by sample and row-major; vectors its elements, by channel. Copies the images, as
-  // bit planes where each position of the window has its place in the image, as it has with the usual pads.
-  Movement(const Tensor<4>& images, const Window& window, int64_t pad, int threads, Pack pack);
+  // planes of their lowest `bits` bits where each position of the window has its place in the image, as it has with the
+  // usual pads.
+  Movement(const Tensor<4>& images, const Window& window, int64_t pad, int bits, int threads, Pack pack);
 
   int64_t rows() const { return rows_; }
   const Source& source() const { return source_; }

@@ -7,6 +7,7 @@ namespace camc {
 namespace {
 
 constexpr int kMaxColumns = 2048, kMaxDomains = 256;
+constexpr int kMostSent = 1 << 20;  // vectors that are known to be sent are below, whatever numbers a program names
 
 int64_t field(uint64_t word, int at, int bits) { return int64_t(word >> at & ((uint64_t{1} << bits) - 1)); }
 
@@ -220,6 +221,12 @@ void Program::find_vectors() {
     bool& any = input ? has_input_ : has_output_;
     if (!any || code[i].imm > code[last].imm) last = i;
     any = true;
+    if (input) {
+      input_bits_ = std::max(input_bits_, code[i].width);
+    } else if (code[i].imm < kMostSent) {
+      sends_.resize(std::max(sends_.size(), size_t(code[i].imm) + 1));
+      sends_[size_t(code[i].imm)] = true;
+    }
   }
 }
 

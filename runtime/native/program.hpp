@@ -107,6 +107,10 @@ class Program {
   // Raises where an instruction names a vector beyond the given numbers of inputs and outputs.
   void check_vectors(size_t inputs, size_t outputs) const;
 
+  // The greatest width of a vector that an instruction receives, and whether one sends a vector.
+  int input_bits() const { return input_bits_; }
+  bool sends(size_t vector) const { return vector < sends_.size() && sends_[vector]; }
+
   // Raises where two domains of a column are needed at a time.
   std::vector<Counts> static_counts() const;
 
@@ -120,6 +124,8 @@ class Program {
   std::array<Variant, kOpcodes * kVariants> variants_{};
   size_t last_input_ = 0, last_output_ = 0;  // the instructions with the greatest vector numbers
   bool has_input_ = false, has_output_ = false;
+  int input_bits_ = 1;
+  std::vector<bool> sends_;
 
   static bool is_zero(const Operand& operand, int bit) {
     int index = bit - operand.shift;

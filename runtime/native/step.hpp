@@ -94,7 +94,9 @@ struct Source {
   int64_t down, across;
   int64_t sample_stride, run_stride, item_stride;  // in bytes
   bool slack;                                      // kSlack bytes beyond the last item of any run can be read
-  int64_t plane_words;  // not 0: bit planes of so many words, which can be read for all rows of the largest block
+  // Not 0: the lowest bits of the items as bit planes of so many words, which can be read for the largest block's rows.
+  int64_t plane_words;
+  int planes;
   int64_t pad;
 };
 
