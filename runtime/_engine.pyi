@@ -19,10 +19,10 @@ def quantise(
     """Steps of values (samples, channels, rest) into codes: low + thresholds reached, or high - those where `down`."""
 
 class Input:
-    """Rows that a program reads: a tensor (rows, features) where it is, or windows of images."""
+    """Rows that programs read, the lowest bits of a tensor (rows, features) or of windows of images."""
 
     @overload
-    def __init__(self, tensor: NDArray[np.signedinteger]) -> None: ...
+    def __init__(self, tensor: NDArray[np.signedinteger], bits: int, threads: int, instruction_set: str) -> None: ...
     @overload
     def __init__(
         self,

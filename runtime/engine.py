@@ -93,9 +93,9 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
 
 
 def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
-    """What the engine reads in place of rows: windows are never gathered as a whole."""
+    """The rows as the engine reads them; windows are never gathered as a whole."""
     if not isinstance(rows, Windows):
-        return _engine.Input(rows)
+        return _engine.Input(rows, bits, threads, instruction_set)
     images, window = rows.images, rows.window
     shape = (window.kernel, window.strides, window.pads, window.dilations)
     return _engine.Input(images, *shape, rows.pad, bits, threads, instruction_set)

@@ -331,7 +331,7 @@ def test_the_engine_checks_its_own_arguments() -> None:
     good = (code, bounds, table.data, table.starts, 8, 16)
     run = (1, True, engine.INSTRUCTION_SETS[0])
     program = _engine.Engine(*good)
-    assert [len(part) for part in _engine.run([(program, [_engine.Input(inputs)], outputs)], *run)] == [2]
+    assert [len(part) for part in _engine.run([(program, [_engine.Input(inputs, 8, *run[::2])], outputs)], *run)] == [2]
     assert _engine.run([], *run) == []
     unsorted = table.starts.copy()
     unsorted[5], unsorted[6] = 10_000, -5
@@ -350,14 +350,14 @@ def test_the_engine_checks_its_own_arguments() -> None:
         arguments = [change.get(index, value) for index, value in enumerate(good)]
         with pytest.raises(ValueError):
             _engine.Engine(*arguments)  # pyright: ignore[reportArgumentType]
-    given = [_engine.Input(inputs)]
+    given = [_engine.Input(inputs, 8, *run[::2])]
     for wrong in (
         (given, outputs[:, :4].copy(), *run),
         (given, outputs.astype(np.int64), *run),
         (given, outputs[0], *run),
         (given, outputs, 0, *run[1:]),
         (given, outputs, 1, True, "abacus"),
-        ([_engine.Input(inputs[:0])], outputs[:, :0].copy(), *run),
+        ([_engine.Input(inputs[:0], 8, *run[::2])], outputs[:, :0].copy(), *run),
     ):
         with pytest.raises(ValueError):
             _engine.run([(program, *wrong[:2])], *wrong[2:])
@@ -367,7 +367,7 @@ def test_the_engine_checks_its_own_arguments() -> None:
         program.outputs(1 << 40, 1 << 40)
     for tensor in (inputs[0], inputs.astype(np.uint8), inputs[None]):
         with pytest.raises(ValueError):
-            _engine.Input(tensor)  # pyright: ignore[reportArgumentType]
+            _engine.Input(tensor, 8, *run[::2])  # pyright: ignore[reportArgumentType]
 
 
 # Damaged code.

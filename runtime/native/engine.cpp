@@ -95,12 +95,12 @@ Tensor<Rank> tensor_of(const Array& array) {
   return tensor;
 }
 
-// A tensor that a program reads; keeps the array alive where its memory is used as it is.
+// A tensor that programs read.
 struct Input {
-  Array array;
   Movement movement;
 
-  explicit Input(Array given) : array(std::move(given)), movement(tensor_of<2>(array)) {}
+  Input(const Array& tensor, int bits, int threads, const std::string& set)
+      : movement(tensor_of<2>(tensor), bits, threads, kernels_of(set).pack) {}
   Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides, std::array<int64_t, 4> pads,
         std::array<int64_t, 2> dilations, int64_t pad, int bits, int threads, const std::string& set)
       : movement(tensor_of<4>(images),
@@ -331,7 +331,8 @@ NB_MODULE(_engine, m) {
   camc::define_quantise<double, int16_t>(m);
   camc::define_quantise<double, int64_t>(m);
   nb::class_<Input>(m, "Input")
-      .def(nb::init<camc::Array>(), nb::arg("tensor"))
+      .def(nb::init<const camc::Array&, int, int, const std::string&>(), nb::arg("tensor"), nb::arg("bits"),
+           nb::arg("threads"), nb::arg("instruction_set"))
       .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
                     std::array<int64_t, 2>, int64_t, int, int, const std::string&>(),
            nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"), nb::arg("pad"),

@@ -485,16 +485,16 @@ void run_block(const Block& block) {
   Runner<(Words < kRegisterWords ? Words : kRegisterWords), Trace>(block).run();
 }
 
-void pack(const Source& source, const uint8_t* first, int64_t rows, uint64_t* planes) {
+void pack(const Source& source, const uint8_t* vector, int64_t begin, int64_t end, uint64_t* planes) {
   constexpr int64_t kRows = 4096;
   alignas(64) uint8_t bytes[kRows + Fetch::kChunk];
-  for (int64_t begin = 0; begin < rows; begin += kRows) {
-    int64_t count = rows - begin < kRows ? rows - begin : kRows;
-    Fetch::Start start = Fetch::start_of(source, begin);
+  for (int64_t row = begin; row < end; row += kRows) {
+    int64_t count = end - row < kRows ? end - row : kRows;
+    Fetch::Start start = Fetch::start_of(source, row);
     for (int group = 0; 8 * group < source.planes; ++group) {
-      Fetch::copy(source, start, first, count, group, bytes);
+      Fetch::copy(source, start, vector, count, group, bytes);
       for (int bit = 0; bit < 8 && 8 * group + bit < source.planes; ++bit) {
-        uint64_t* to = planes + (8 * group + bit) * source.plane_words + begin / 64;
+        uint64_t* to = planes + (8 * group + bit) * source.plane_words + row / 64;
         for (int64_t i = 0; i < count; i += 64) to[i / 64] = bits_of_bytes(bytes + i, bit);
       }
     }

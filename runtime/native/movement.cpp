@@ -127,16 +127,33 @@ uint32_t count_of(std::initializer_list<int64_t> factors) {
 
 }  // namespace
 
-Movement::Movement(const Tensor<2>& tensor) : rows_(tensor.shape[0]), elements_(1) {
-  source_.data = tensor.data;
-  source_.channel_stride = tensor.strides[1];
+Movement::Movement(const Tensor<2>& tensor, int bits, int threads, Pack pack)
+    : rows_(tensor.shape[0]), elements_(1) {
+  int64_t features = tensor.shape[1], plane = std::max<int64_t>(words_of(rows_), 1);
   source_.elements = elements_.data();
   source_.element_count = 1;
-  source_.vectors = count_of({tensor.shape[1]});
+  source_.vectors = count_of({features});
   source_.bytes = tensor.bytes;
   source_.down = 1;
   source_.across = std::max<int64_t>(rows_, 1);
   source_.item_stride = tensor.strides[0];
+  source_.planes = std::clamp(bits, 1, 8 * tensor.bytes);
+  source_.plane_words = plane;
+  source_.channel_stride = source_.planes * plane * 8;
+  int64_t size = product({features, source_.planes, plane});
+  copy_ = Memory(size_t(size + kLargestBlock + 1) * 8);
+  auto* first = static_cast<uint64_t*>(copy_.data());
+  std::fill_n(first + size, kLargestBlock + 1, 0);
+  source_.data = reinterpret_cast<const uint8_t*>(first);
+  // In tiles, so that features that lie side by side are read from a first-level cache.
+  constexpr int64_t kRows = 512, kFeatures = 64;
+  int64_t across = (features + kFeatures - 1) / kFeatures, tiles = (rows_ + kRows - 1) / kRows * across;
+  parallel(tiles, copying(size * 8, threads), [&](int64_t tile) {
+    int64_t row = tile / across * kRows, begin = tile % across * kFeatures;
+    for (int64_t feature = begin; feature < std::min(begin + kFeatures, features); ++feature)
+      pack(source_, tensor.data + feature * tensor.strides[1], row, std::min(row + kRows, rows_),
+           first + feature * source_.planes * plane);
+  });
 }
 
 Movement::Movement(const Tensor<4>& images, const Window& window, int64_t pad, int bits, int threads, Pack pack) {
@@ -193,7 +210,7 @@ void Movement::copy_planes(const Tensor<4>& images, const Window& window, int th
   parallel(channels * parts, copying(size * 8, threads), [&](int64_t number) {
     int64_t channel = number / parts, y = lines.phase(number % parts / items.parts), x = items.phase(number % items.parts);
     const uint8_t* data = images.data + channel * images.strides[1] + y * images.strides[2] + x * images.strides[3];
-    pack(part, data, rows_, first + number * bits * plane);
+    pack(part, data, 0, rows_, first + number * bits * plane);
   });
   masks_[0] = lines.mask(samples, across, plane + kLargestBlock);
   masks_[1] = items.mask(samples * down, 1, plane + kLargestBlock);

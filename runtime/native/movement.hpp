@@ -1,4 +1,4 @@
-// The vectors that a program receives, read from where they are: a matrix of any strides, or windows of images.
+// The vectors that a program receives: a matrix of any strides, or windows of images.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ struct Window {
 // A tensor as rows and vectors.
 class Movement {
  public:
-  // Rows and features as they are; the tensor's memory must outlive this.
-  explicit Movement(const Tensor<2>& tensor);
+  // Rows and features, copied as bit planes of the lowest `bits` bits.
+  Movement(const Tensor<2>& tensor, int bits, int threads, Pack pack);
 
   // Rows are positions of the window, by sample and row-major; vectors its elements, by channel. Copies the images, as
   // planes of their lowest `bits` bits where each position of the window has its place in the image, as it has with the

@@ -128,8 +128,8 @@ inline constexpr int kSizes[] = {1, 4, 8, 16, 32};
 inline constexpr int kSizeCount = 5;
 
 using RunBlock = void (*)(const Block&);
-// Packs the bits of all rows from a first item on into the planes of the source, one after another.
-using Pack = void (*)(const Source&, const uint8_t* first, int64_t rows, uint64_t* planes);
+// Packs the bits of rows [begin, end) of a vector into the planes of the source; `begin` is a multiple of 64.
+using Pack = void (*)(const Source&, const uint8_t* vector, int64_t begin, int64_t end, uint64_t* planes);
 
 // The kernels of an instruction set.
 struct Kernels {
