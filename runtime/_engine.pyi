@@ -72,4 +72,7 @@ def run(
     trace: bool,
     instruction_set: str,
 ) -> list[list[tuple[int, int]]]:
-    """Run programs on inputs into outputs (vectors, rows), all at once; if traced, each segment's written and toggled cells."""
+    """Run programs on inputs into outputs (vectors, rows), all at once.
+
+    If traced, returns each segment's written and toggled cells.
+    """

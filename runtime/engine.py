@@ -158,8 +158,7 @@ def run_all(
         inputs = [[sources[id(rows)] for rows in job.inputs] for job in jobs]
         rows = [parts[0].rows if parts else 0 for parts in inputs]
         results = [
-            engine.outputs(job.output_count, count)
-            for job, engine, count in zip(jobs, engines, rows, strict=True)
+            engine.outputs(job.output_count, count) for job, engine, count in zip(jobs, engines, rows, strict=True)
         ]
         traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
     except ValueError as error:

@@ -210,7 +210,9 @@ def test_jobs_run_together() -> None:
 def test_windows_that_are_refused(image: tuple[int, ...], window: Window) -> None:
     images = np.zeros(image, dtype=np.int8)
     with pytest.raises(ValueError):
-        _engine.Input(images, window.kernel, window.strides, window.pads, window.dilations, 0, 8, 1, engine.INSTRUCTION_SETS[0])
+        _engine.Input(
+            images, window.kernel, window.strides, window.pads, window.dilations, 0, 8, 1, engine.INSTRUCTION_SETS[0]
+        )
 
 
 @pytest.mark.parametrize("domains", [1, 2, 63, 64, 256])
