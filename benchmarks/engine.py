@@ -7,11 +7,13 @@
 The float network is the zoo's QONNX export without its quantisers: the same graph (convolutions, batch norms, ReLU,
 pooling, additions) in float32, on onnxruntime's default threads. The engine runs the compiled program, the whole way
 from the float image to the float logits; `1` and `2` are numbers of threads, `traced` counts written and toggled
-cells. Times are the best of several runs, each network in a process of its own. The golden simulator runs the first
-instructions of each layer on all its rows, and its time is extrapolated from their bits.
+cells. Each network has a process of its own, in which all kinds of runs take turns, so that whatever else the machine
+does hits all of them. Times are the best of the turns; the ratio to onnxruntime is that of the best times and, in
+brackets, the median of the turns' ratios. The golden simulator runs the first instructions of each layer on all its
+rows, and its time is extrapolated from their bits.
 
-The bound: an instruction reads and writes a bit plane for each bit of its operands (and of its carry once); it can't
-take less time than the second-level cache takes to move them.
+The bound: what the engine executes reads and writes bit planes (once where it does several additions to a value in
+registers); it can't take less time than the second-level cache takes to move them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +38,10 @@ from rich.table import Table
 from zoo import Options, generate
 
 from cam_compiler.driver import compile_file, to_artefact
-from dialects.code import decode, fields
+from dialects.code import BYTES_PER_INSTRUCTION, decode, fields
 from dialects.isa import Op
 from runtime.artefact import Artefact, Execute, load, save
-from runtime.engine import INSTRUCTION_SETS
-from runtime.host import Value
+from runtime.engine import INSTRUCTION_SETS, touched_planes
 from runtime.simulator import Simulator
 
 RUNS = (("resnet18", 1), ("resnet18", 8), ("vgg9", 64), ("resnet20", 64))
@@ -48,6 +49,7 @@ SIDES = {"resnet18": 224, "vgg9": 32, "resnet20": 32}
 BLOCK = 512
 """rows of the blocks in which times are given"""
 GOLDEN_INSTRUCTIONS = 60
+TURNS = 9
 CACHED_BYTES = 1 << 18
 """operands of the bandwidth's measurement: too large for a first-level cache, small enough for a second-level one"""
 
@@ -55,13 +57,14 @@ Floats = npt.NDArray[np.float32]
 
 
 class Measured(NamedTuple):
-    """Seconds of a batch: onnxruntime, plain on one thread and on all, traced on all, the golden simulator."""
+    """Seconds of a batch in each turn: onnxruntime, plain on one thread and on all, traced on all."""
 
-    peer: float | None
-    one: float
-    plain: float
-    traced: float
+    peer: list[float] | None
+    one: list[float]
+    plain: list[float]
+    traced: list[float]
     golden: float | None
+    """seconds of the golden simulator"""
     blocks: int
     """instructions times blocks of rows"""
     touched: int
@@ -70,15 +73,16 @@ class Measured(NamedTuple):
     """bytes"""
 
 
+def seconds(run: Callable[[], object]) -> float:
+    begin = perf_counter()
+    run()
+    return perf_counter() - begin
+
+
 def best(run: Callable[[], object], times: int = 7) -> float:
     """Seconds of the fastest of several runs, after one that doesn't count."""
     run()
-    seconds: list[float] = []
-    for _ in range(times):
-        begin = perf_counter()
-        run()
-        seconds.append(perf_counter() - begin)
-    return min(seconds)
+    return min(seconds(run) for _ in range(times))
 
 
 def bandwidth() -> float:
@@ -109,35 +113,12 @@ def float_network(path: Path) -> bytes:
     return model.SerializeToString()
 
 
-def peer_time(model: Path, images: Floats) -> float:
+def peer(model: Path, images: Floats) -> Callable[[], object]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(float_network(model), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return best(lambda: session.run(None, {name: images}))
-
-
-def touched_planes(binary: bytes) -> int:
-    """Bit planes that the instructions read and write."""
-    table = fields(binary)
-    op, width, a, b = (table[name] for name in ("op", "width", "a.w", "b.w"))
-    a, b = np.minimum(a, width), np.minimum(b, width)
-    counts: Mapping[Op, Value] = {
-        Op.SET: width,
-        Op.SET_IF: 2 * width + 1,
-        Op.COPY: a + width,
-        Op.EXT: width + 1,
-        Op.ADD_IP: a + 2 * width + 1,
-        Op.SUB_IP: a + 2 * width + 1,
-        Op.ADD: a + b + width + 1,
-        Op.SUB: a + b + width + 1,
-        Op.CMP_GE: a + 1,
-        Op.IN: width,
-        Op.OUT: width,
-        Op.CMP_GEV: a + b + 1,
-        Op.COPY_IF: a + 2 * width + 1,
-    }
-    return int(np.select([op == code for code in counts], list(counts.values())).sum())
+    return lambda: session.run(None, {name: images})
 
 
 def golden_time(program: Artefact, rows: Mapping[int, int]) -> float:
@@ -163,27 +144,44 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
     program = load(path)
     inputs = {program.inputs[0].name: images}
     cores = os.sched_getaffinity(0)
-    first = program.run(inputs, trace=False)
-    plain = best(lambda: program.run(inputs, trace=False))
-    traced = best(lambda: program.run(inputs))
-    os.sched_setaffinity(0, {min(cores)})
-    one = best(lambda: program.run(inputs, trace=False), 3)
-    os.sched_setaffinity(0, cores)
+
+    def plain() -> object:
+        return program.run(inputs, trace=False)
+
+    def one() -> object:
+        os.sched_setaffinity(0, {min(cores)})
+        try:
+            return plain()
+        finally:
+            os.sched_setaffinity(0, cores)
+
+    first = program.run(inputs)
+    kinds = [one, plain, lambda: program.run(inputs)]
+    for kind in kinds:
+        kind()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    peer = peer_time(model, images) if model else None
+    if model:
+        kinds.append(peer(model, images))
+        kinds[-1]()
+    turns: list[list[float]] = [[] for _ in kinds]
+    for _ in range(TURNS):
+        for kind, found in zip(kinds, turns, strict=True):
+            # onnxruntime's threads spin for a while after their work.
+            sleep(0.02)
+            found.append(seconds(kind))
     runs = iter(first.segments)
     rows: dict[int, int] = {}
-    blocks = touched = 0
+    blocks = planes = 0
     for number, step in enumerate(program.steps):
         if not isinstance(step, Execute):
             continue
         rows[number] = max(next(runs).rows for _ in step.segments)
-        code = b"".join(binary for _, binary in step.segments)
+        code = [binary for _, binary in step.segments]
         count = -(-rows[number] // BLOCK)
-        blocks += count * (len(code) // 16)
-        touched += count * touched_planes(code) * BLOCK // 8
+        blocks += count * (sum(map(len, code)) // BYTES_PER_INSTRUCTION)
+        planes += count * touched_planes(program.target, code)
     expected = golden_time(program, rows) if golden else None
-    return Measured(peer, one, plain, traced, expected, blocks, touched, peak)
+    return Measured(turns[3] if model else None, *turns[:3], expected, blocks, planes * BLOCK // 8, peak)
 
 
 def apart(*arguments: object) -> Measured:
@@ -206,17 +204,21 @@ def prepared(name: str, work: Path) -> tuple[Path, Path]:
 
 
 def row(name: str, batch: int, found: Measured, speed: float) -> list[str]:
-    block = found.one / found.blocks
-    times = [found.peer, found.plain, found.one, found.traced, found.golden]
+    one, plain, traced = min(found.one), min(found.plain), min(found.traced)
+    times = [found.peer and min(found.peer), plain, one, traced, found.golden]
+    ratio = ""
+    if found.peer:
+        median = np.median(np.array(found.plain) / np.array(found.peer))
+        ratio = f"{plain / min(found.peer):.2f} ({median:.2f})"
     return [
         name,
         str(batch),
-        *("" if seconds is None else f"{1000 * seconds:,.0f}" for seconds in times),
-        "" if found.peer is None else f"{found.plain / found.peer:.2f}",
-        f"{found.traced / found.plain:.1f}",
-        f"{found.one / found.plain:.2f}",
-        f"{1e9 * block:.1f}",
-        f"{found.touched / found.one / speed:.0%}",
+        *("" if time is None else f"{1000 * time:,.0f}" for time in times),
+        ratio,
+        f"{traced / plain:.1f}",
+        f"{one / plain:.2f}",
+        f"{1e9 * one / found.blocks:.1f}",
+        f"{found.touched / one / speed:.0%}",
         f"{found.peak / 1e6:,.0f}",
     ]
 

@@ -63,6 +63,10 @@ class Engine:
     def input_bits(self) -> int:
         """The greatest width of a vector that the program receives."""
 
+    @property
+    def touched_planes(self) -> int:
+        """Planes that a block reads and writes in a run that is not traced."""
+
     def outputs(self, count: int, rows: int) -> NDArray[np.signedinteger]:
         """Memory for outputs (vectors, rows); zero in vectors that the program doesn't send."""
 

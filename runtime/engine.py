@@ -175,6 +175,11 @@ def run_all(
     ]
 
 
+def touched_planes(target: Target, segments: Sequence[bytes]) -> int:
+    """Bit planes that the engine reads and writes for each block of rows, where nothing is traced."""
+    return _engine_of(target.columns, target.domains, tuple(segments)).touched_planes
+
+
 def _counts(target: Target, rows: int, static: Sequence[int], written: int | None, toggled: int | None) -> Counts:
     instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves = static
     arrays = -(-rows // target.rows)

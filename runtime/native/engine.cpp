@@ -345,6 +345,7 @@ NB_MODULE(_engine, m) {
       .def_prop_ro("counts", &Engine::counts)
       .def_prop_ro("output_bytes", &Engine::output_bytes)
       .def_prop_ro("input_bits", &Engine::input_bits)
+      .def_prop_ro("touched_planes", [](const Engine& engine) { return camc::touched_planes(engine.fused()); })
       .def("outputs", &Engine::outputs, nb::arg("count"), nb::arg("rows"));
   m.def("run", &camc::run, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"), nb::arg("instruction_set"));
 }

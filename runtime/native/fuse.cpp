@@ -209,4 +209,21 @@ class Fuser {
 
 std::vector<Step> fuse(const Schedule& schedule) { return Fuser(schedule).fuse(); }
 
+int64_t touched_planes(const std::vector<Step>& steps) {
+  int64_t count = 0;
+  auto use = [&](uint32_t, int planes) { count += planes; };
+  for (size_t at = 0; at < steps.size(); ++at) {
+    if (steps[at].op < kSum) {
+      visit(steps[at], use, use);
+      // What is received is read from planes, too.
+      if (steps[at].op == kIn) count += steps[at].bits;
+      continue;
+    }
+    count += steps[at].b_bits;
+    for (int left = steps[at].terms; left > 0; --left, ++at) count += steps[at].a_bits;
+    count += steps[--at].bits;
+  }
+  return count;
+}
+
 }  // namespace camc

@@ -22,4 +22,7 @@ struct Schedule {
 // The same steps in another order, with which fewer planes are read and written, for runs that count nothing; see fuse.cpp.
 std::vector<Step> fuse(const Schedule& schedule);
 
+// How many planes the steps read and write.
+int64_t touched_planes(const std::vector<Step>& steps);
+
 }  // namespace camc
