@@ -1,6 +1,6 @@
 """The native engine's Python face: runs whole programs, with the outputs and counts of the golden simulator.
 
-The engine (runtime/native) executes every instruction bit by bit on bit planes, block by block of up to 512 rows in
+The engine (runtime/native) executes every instruction bit by bit on bit planes, block by block of up to 2,048 rows in
 cache and on several threads. Counts that don't depend on the data follow from the instruction table's passes, once a
 program; those that do (written and toggled cells) are traced where they are asked for.
 """

@@ -1,7 +1,8 @@
 // Runs binary AP programs bit by bit on blocks of rows; see schedule.hpp and kernels.cpp.
 //
-// Rows are independent, so a block of up to 512 rows runs the whole program with its bit planes in cache, and blocks are
-// shared out to threads. What doesn't depend on the data (passes, shifts) is counted once a program.
+// Rows are independent, so a block of up to 2,048 rows runs the whole program with its bit planes in cache, and blocks of
+// all programs that don't wait for each other are shared out to threads. What doesn't depend on the data (passes,
+// shifts) is counted once a program.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -10,13 +11,13 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
-#include <algorithm>
 #include <string>
 #include <tuple>
 #include <utility>
