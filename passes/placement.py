@@ -1,11 +1,12 @@
 """Bit loops and track placement: an order, a column and domains for every value of straight-line code.
 
-The work is native (passes/native/placement), in three steps: an order of the statements in bit loops, places for their
-values, and the placed code. Values that continue each other in place (acc = acc + x where acc dies) share a *slot*, as
-wide as its widest value. As the order is known before anything has a place, a slot goes where its sweeps lengthen the
-ways of the ports least, now and in all later loops, in a column whose other values it never meets in a loop as far as
-there is one. Members of a loop that meet in a column all the same part: a loop becomes two, and where two values of one
-instruction meet, a copy parts them. Carries go to free domains close to a port of the columns that a loop leaves alone.
+The work is native (passes/native/placement), in four steps: an order of the statements in bit loops, moves of single
+statements to other loops that sweep their values anyway, places for the values, and the placed code. Values that
+continue each other in place (acc = acc + x where acc dies) share a *slot*, as wide as its widest value. As the order is
+known before anything has a place, a slot goes where its sweeps lengthen the ways of the ports least, now and in all
+later loops, in a column whose other values it never meets in a loop as far as there is one. Members of a loop that meet
+in a column all the same part: a loop becomes two, and where two values of one instruction meet, a copy parts them.
+Carries go to free domains close to a port of the columns that a loop leaves alone.
 
 `Method` says how; of several methods the one with the least shifting is kept:
 

@@ -13,6 +13,7 @@
 #include "placement/lowering.hpp"
 #include "placement/reading.hpp"
 #include "placement/scheduler.hpp"
+#include "placement/settling.hpp"
 #include "placement/writer.hpp"
 #include "placement/tables.hpp"
 
@@ -39,6 +40,10 @@ double cost_of(const Shifts& shifts, const std::string& objective) {
     return std::log1p(static_cast<double>(shifts.column_steps)) + std::log1p(static_cast<double>(shifts.steps));
 }
 
+Placed placed(const Plan& plan, const Settings& settings) {
+    return Writer(plan, Placer(plan, settings).run(), settings).run();
+}
+
 // The best of the choices, of equally good ones the first; none where no choice finds a place for every value, and
 // then the width of one without. Threads don't change it.
 std::pair<std::optional<Placed>, int> best_of(const Statements& code, int columns, int domains, const std::vector<Choice>& choices,
@@ -53,9 +58,13 @@ std::pair<std::optional<Placed>, int> best_of(const Statements& code, int column
         int lacking = 0;
         try {
             const Settings settings{columns, domains, bundles, window, static_cast<Fit>(fit), seek, crowd};
-            Plan plan = Scheduler(code, settings).run();
-            std::vector<Place> places = Placer(plan, settings).run();
-            mine = Writer(std::move(plan), std::move(places), settings).run();
+            const Plan plan = Scheduler(code, settings).run();
+            try {
+                mine = placed(settings.bundles ? Settling(plan, settings).run() : plan, settings);
+            } catch (const NoPlace&) {
+                if (!settings.bundles) throw;
+                mine = placed(plan, settings);
+            }
         } catch (const NoPlace& problem) {
             lacking = problem.width;
         }
