@@ -20,13 +20,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from dialects import _graph
 from dialects.errors import TextError
 from dialects.grammar import parse
 from dialects.ranges import Range
 from dialects.tensors import IntArray
 
 _BLOCK = 1 << 22
-"""Entries of the working matrix while coefficients or values are propagated, to bound memory."""
+"""Entries of the working matrix while values are propagated, to bound memory."""
 
 
 class Node(NamedTuple):
@@ -84,40 +85,36 @@ class AdderGraph:
         return [Output(*row) for row in self.output_table.tolist()]
 
     @cached_property
-    def bounds(self) -> tuple[list[int], list[int]]:
-        """Lowest and highest number of every value, inputs first, by interval arithmetic."""
-        lows, highs = [span.lo for span in self.inputs], [span.hi for span in self.inputs]
-        rows: list[list[int]] = self.node_table.tolist()
-        for a, a_shift, b, b_shift, subtract in rows:
-            low, high = lows[a] << a_shift, highs[a] << a_shift
-            if subtract:
-                lows.append(low - (highs[b] << b_shift))
-                highs.append(high - (lows[b] << b_shift))
-            else:
-                lows.append(low + (lows[b] << b_shift))
-                highs.append(high + (highs[b] << b_shift))
-        return lows, highs
+    def input_bounds(self) -> IntArray:
+        """The lowest and the highest number (inputs, 2) of every input."""
+        return bounds_of(self.inputs)
+
+    @cached_property
+    def bounds(self) -> IntArray:
+        """The lowest and the highest number (values, 2) of every value, inputs first, by interval arithmetic."""
+        return _graph.bounds(self.input_bounds, self.node_table)
 
     @cached_property
     def ranges(self) -> tuple[Range, ...]:
         """The range of every value, inputs first, by interval arithmetic."""
-        return tuple(map(Range, *self.bounds))
+        return _to_ranges(self.bounds)
 
     @cached_property
     def output_ranges(self) -> tuple[Range, ...]:
         """The range of every output."""
-        lows, highs = self.bounds
+        used = self.output_table[:, 0] >= 0
+        spans = iter(_to_ranges(self.bounds[self.output_table[used, 0]]))
 
         def of(output: Output) -> Range:
             if output.ref < 0:
                 return Range(0, 0)
-            span = Range(lows[output.ref], highs[output.ref]) << output.shift
+            span = next(spans) << output.shift
             return -span if output.negate else span
 
         return tuple(of(output) for output in self.outputs)
 
     def problem(self) -> str | None:
-        """What is malformed, if anything: a reference to a later value, a shift on both sides."""
+        """What is malformed, if anything: a reference to a later value, a shift on both sides, a value too wide."""
         nodes, outputs = self.node_table, self.output_table
         numbers = np.arange(len(nodes)) + len(self.inputs)
         later = (nodes[:, (0, 2)] >= numbers[:, None]) | (nodes[:, (0, 2)] < 0)
@@ -127,7 +124,13 @@ class AdderGraph:
         if shifted.any():
             return f"%{numbers[shifted][0]} shifts both of its terms"
         missing = np.flatnonzero(outputs[:, 0] >= len(self.inputs) + len(nodes))
-        return f"output {missing[0]} uses a value that does not exist" if len(missing) else None
+        if len(missing):
+            return f"output {missing[0]} uses a value that does not exist"
+        try:
+            _ = self.bounds
+        except (ValueError, OverflowError) as error:
+            return str(error)
+        return None
 
     def propagate(self, inputs: IntArray) -> IntArray:
         """The outputs for values (inputs, samples) of the inputs; int64 (outputs, samples)."""
@@ -150,15 +153,14 @@ class AdderGraph:
 
     def coefficients(self) -> IntArray:
         """The matrix (outputs, inputs) that the graph computes, by propagating coefficient vectors: a proof."""
-        return self.propagate(np.eye(len(self.inputs), dtype=np.int64))
+        return _graph.coefficients(len(self.inputs), self.node_table, self.output_table)
 
     def exact_output_ranges(self) -> list[Range]:
         """The range of every output from its coefficients; within that of interval arithmetic."""
         weights = self.coefficients()
-        ends = np.array([(span.lo, span.hi) for span in self.inputs], dtype=np.int64)
-        low = np.minimum(weights * ends[:, 0], weights * ends[:, 1]).sum(axis=1)
-        high = np.maximum(weights * ends[:, 0], weights * ends[:, 1]).sum(axis=1)
-        return [Range(*pair) for pair in zip(low.tolist(), high.tolist(), strict=True)]
+        low, high = (weights * ends for ends in self.input_bounds.T)
+        ends = np.stack((np.minimum(low, high).sum(axis=1), np.maximum(low, high).sum(axis=1)), axis=1)
+        return list(_to_ranges(ends))
 
     def to_text(self) -> str:
         lines = [f"inputs {count} in {span}" for span, count in _runs(self.inputs)]
@@ -174,6 +176,16 @@ class AdderGraph:
     @classmethod
     def from_text(cls, text: str) -> Self:
         return cls.of(*parse("adder_graph", _ToGraph, text))
+
+
+def bounds_of(ranges: Sequence[Range]) -> IntArray:
+    """The lowest and the highest number (ranges, 2) of each range."""
+    return np.array([(span.lo, span.hi) for span in ranges], dtype=np.int64).reshape(-1, 2)
+
+
+def _to_ranges(bounds: IntArray) -> tuple[Range, ...]:
+    lows, highs = bounds.T.tolist()
+    return tuple(map(Range, lows, highs))
 
 
 def _runs(ranges: Sequence[Range]) -> Iterable[tuple[Range, int]]:

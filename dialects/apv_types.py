@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from xdsl.dialects.builtin import IntAttr
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
@@ -63,3 +65,9 @@ def columns_of(value: SSAValue) -> ColumnsType:
     """The type of a value that is known to be column vectors."""
     assert isinstance(value.type, ColumnsType)
     return value.type
+
+
+def ranges_of(values: Iterable[SSAValue]) -> list[Range]:
+    """The range of each column of values that are known to be column vectors."""
+    kinds = map(columns_of, values)
+    return [span for kind in kinds for span in [kind.range] * kind.count.data]

@@ -17,26 +17,32 @@ def share_many(
     result.
     """
 
-def share_layer(
-    matrix: NDArray[np.int64],
-    ranges: NDArray[np.int64],
-    costs: NDArray[np.int64],
-    *,
-    groups: int,
-    by_sign: bool,
-    by_value: bool,
-    budget_bits: int,
-    resident: bool,
-    steps: int,
-    seed: int,
-    threads: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Tables for a layer whose inputs share in that many groups, which are accumulated one after the other.
+class GroupedLayer:
+    """A layer whose inputs share in that many groups, which are accumulated one after the other.
 
-    `costs` is passes.adder_graph_cost.cost_table(); `steps` of search are spent in all. With `by_sign`, positive and
-    negative terms are summed apart; with `by_value`, shared values are added to all sums at once. Of several widths of
-    partial sums, the cheapest that fits the budget is taken.
+    At first sharing is greedy. With `by_sign`, positive and negative terms are summed apart.
     """
+
+    def __init__(
+        self,
+        matrix: NDArray[np.int64],
+        ranges: NDArray[np.int64],
+        *,
+        groups: int,
+        by_sign: bool,
+        threads: int,
+    ) -> None: ...
+    def search(self, steps: int, *, seed: int) -> None:
+        """Shares more by that many steps of search in all."""
+
+    def solve(
+        self, costs: NDArray[np.int64], *, by_value: bool, budget_bits: int, resident: bool
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], int, int]:
+        """Tables of nodes and outputs, AP cycles besides shifting, and the most bits of a row alive at a time.
+
+        `costs` is passes.adder_graph_cost.cost_table(). With `by_value`, shared values are added to all sums at once.
+        Of several widths of partial sums, the cheapest that fits the budget is taken.
+        """
 
 def evaluate(
     ranges: NDArray[np.int64],
@@ -47,6 +53,3 @@ def evaluate(
     resident: bool,
 ) -> tuple[int, int]:
     """AP cycles besides shifting, and the most bits of a row that are alive at a time."""
-
-def coefficients(inputs: int, nodes: NDArray[np.int32], outputs: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The matrix (outputs, inputs) that tables of nodes and outputs compute, modulo 2**64."""

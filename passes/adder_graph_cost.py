@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from dialects.adder_graph import AdderGraph
+from dialects.adder_graph import AdderGraph, bounds_of
 from dialects.isa import NO_CELL, ZERO, Instruction, Op, Operand, passes_count
 from dialects.ranges import Range
 from dialects.tensors import IntArray
@@ -49,12 +49,16 @@ def _cycles(op: Op, width: int, a: Operand = ZERO, b: Operand = ZERO) -> int:
 
 def range_table(inputs: Sequence[Range]) -> IntArray:
     """(inputs, 2): lowest and highest values; ValueError where one is out of reach."""
-    if any(span.lo < -_RANGE_LIMIT or span.hi > _RANGE_LIMIT for span in inputs):
-        raise ValueError(f"expected input ranges within {-_RANGE_LIMIT}..{_RANGE_LIMIT}")
-    return np.array([(span.lo, span.hi) for span in inputs], dtype=np.int64).reshape(-1, 2)
+    return _checked(bounds_of(inputs))
 
 
 def graph_cost(graph: AdderGraph, resident: bool = False) -> tuple[int, int]:
     """AP cycles, and the most bits of a row alive at a time; inputs come when needed, or are there from the start."""
-    ranges = range_table(graph.inputs)
+    ranges = _checked(graph.input_bounds)
     return _adder_graph.evaluate(ranges, graph.node_table, graph.output_table, cost_table(), resident=resident)
+
+
+def _checked(bounds: IntArray) -> IntArray:
+    if bounds.size and np.abs(bounds).max() > _RANGE_LIMIT:
+        raise ValueError(f"expected input ranges within {-_RANGE_LIMIT}..{_RANGE_LIMIT}")
+    return bounds

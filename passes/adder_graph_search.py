@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from dialects.adder_graph import AdderGraph
 from dialects.ranges import Range
-from dialects.tensors import IntArray
 from passes import _adder_graph
 from passes.adder_graph_cost import range_table
 from passes.adder_graph_sums import checked_weights, signed_digits
@@ -64,16 +63,11 @@ def share_many(kernels: Sequence[Kernel], *, effort: int = 1, seed: int = 0, thr
     return graphs
 
 
-def coefficients(graph: AdderGraph) -> IntArray:
-    """The same as `graph.coefficients()`, but a graph of 200,000 nodes takes a tenth of a second, not minutes."""
-    return _adder_graph.coefficients(len(graph.inputs), graph.node_table, graph.output_table)
-
-
 def prove(graph: AdderGraph, matrix: NDArray[Any]) -> None:
     """RuntimeError unless `graph` computes `matrix` (outputs, inputs), by propagation of coefficient vectors."""
     if problem := graph.problem():
         raise RuntimeError(f"internal error: malformed adder graph: {problem}")
-    found = coefficients(graph)
+    found = graph.coefficients()
     if found.shape != matrix.shape:
         raise RuntimeError(f"internal error: adder graph of shape {found.shape} for a matrix {matrix.shape}")
     wrong = np.argwhere(found != matrix)

@@ -33,7 +33,6 @@ from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
-from passes.adder_graph_search import coefficients
 from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
 from passes.placement import RESERVED_COLUMNS
 
@@ -81,7 +80,7 @@ class ApvShare(ModulePass):
             layer, options = layers[index], self._options(geometry, layers[index])
             if self.group_by == "channel":
                 graph = before[index].graph
-                return grouped(coefficients(graph), graph.inputs, layer.inputs_per_channel, options)
+                return grouped(graph.coefficients(), graph.inputs, layer.inputs_per_channel, options)
             return share_layer(before[index], self.group, options, like)
 
         # First parts are submitted before those that wait for them, so that not all threads can be waiting.
@@ -110,7 +109,7 @@ class ApvShare(ModulePass):
 def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:
     """A cheaper graph for the same matrix, of a fixed group size if that isn't 0, or else `before` itself."""
     graph = before.graph
-    matrix = coefficients(graph)
+    matrix = graph.coefficients()
     if group:
         found = [grouped(matrix, graph.inputs, group, options, by_sign) for by_sign in (False, True)]
         return min(found, key=lambda candidate: candidate.cycles)

@@ -39,7 +39,6 @@ from dialects.target import Geometry
 from dialects.tensors import IntArray, Thresholds
 from dialects.ternary_spatial import ConcatOp
 from dialects.watch import Figure, did, progress
-from passes.adder_graph_search import coefficients
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import room
 from passes.layer_split import SplitOptions, output_parts, planned
@@ -89,7 +88,7 @@ class ApvSplit(ModulePass):
             widest = apv.columns_of(layer.result).range.width
             bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
             options = SplitOptions(planned(bits), self.moved)
-            return output_parts(coefficients(layer.graph.data), layer.graph.data.inputs, options)
+            return output_parts(layer.graph.data.coefficients(), layer.graph.data.inputs, options)
 
         with ThreadPoolExecutor(self.threads) as pool:
             found: list[int] = []
@@ -121,7 +120,7 @@ def _split(layer: apv.LinearOp, parts: int, input_parts: int) -> None:
     at = _Builder(InsertPoint.after(chain[-1]))
     sources = [at.buffered(value) for value in layer.inputs]
     linear = [op for op in chain if isinstance(op, apv.LinearOp)]
-    weights: dict[Operation, IntArray] = {op: coefficients(op.graph.data) for op in linear}
+    weights: dict[Operation, IntArray] = {op: op.graph.data.coefficients() for op in linear}
     stored = [
         _part(at, weights, chain, sources, np.arange(begin, stop), input_parts)
         for begin, stop in _bounds(len(layer.graph.data.output_table), parts)
@@ -197,7 +196,7 @@ def _by_channel(op: apv.LinearOp, before: Operation) -> bool:
     others = [value for value in op.inputs if value.owner is not before]
     if len(op.graph.data.inputs) != count * len(op.inputs) or len(others) != len(op.inputs) - 1:
         return False
-    blocks = coefficients(op.graph.data).reshape(count, len(op.inputs), count)
+    blocks = op.graph.data.coefficients().reshape(count, len(op.inputs), count)
     diagonal = np.eye(count, dtype=bool)[:, None, :]
     return not blocks[~np.broadcast_to(diagonal, blocks.shape)].any() and all(
         isinstance(value.owner, apv.LoadOp) for value in others
@@ -236,7 +235,7 @@ def _part(
 
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
-    ranges = [kind.range for kind in map(apv.columns_of, values) for _ in range(kind.count.data)]
+    ranges = apv.ranges_of(values)
     op = apv.LinearOp(values, unshared(rows, ranges), span, layer.layer, layer.inputs_per_channel)
     return at.add(op, layer.result.name_hint)
 
@@ -250,12 +249,12 @@ def _partial_sums(
         some = np.zeros_like(rows)
         some[:, begin:stop] = rows[:, begin:stop]
         values = [at.load(tensor) for tensor in sources]
-        ranges = [kind.range for kind in map(apv.columns_of, values) for _ in range(kind.count.data)]
+        ranges = apv.ranges_of(values)
         partial = _linear(at, layer, values, some, _reach(some, ranges))
         loaded.append(at.add(apv.StoreOp(partial), layer.result.name_hint))
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
-    ranges = [kind.range for kind in map(apv.columns_of, values) for _ in range(kind.count.data)]
+    ranges = apv.ranges_of(values)
     op = apv.LinearOp(values, unshared(ones, ranges), _reach(ones, ranges), layer.layer)
     return at.add(op, layer.result.name_hint)
 

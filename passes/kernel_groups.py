@@ -15,7 +15,7 @@ bisection on a sample, and the cheapest graph by AP cycles wins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from passes.adder_graph_cost import cost_table, graph_cost, range_table
 from passes.adder_graph_search import prove, share
 from passes.adder_graph_sums import checked_weights
 
-EFFORTS = (0.0, 0.25, 0.75, 2.0)
+EFFORTS = (0.0, 0.2, 0.75, 2.0)
 """Steps of search for each non-zero weight, by effort; effort 0 shares greedily, and only with signs apart."""
 
 _LEAST_GROUP = 4
@@ -48,6 +48,8 @@ class Options(NamedTuple):
     threads: int = 1
     resident: bool = False
     """Inputs are all in the array from the start, rather than loaded when they are first needed."""
+    rough: bool = False
+    """An estimate will do: by row is only tried where by value doesn't fit, and nothing is proved."""
 
 
 def room(columns: int, domains: int, percent: int, widest: int) -> int:
@@ -96,29 +98,63 @@ class _Problem(NamedTuple):
 
     weights: IntArray
     inputs: Sequence[Range]
+    bounds: IntArray
     options: Options
 
-    def solve(self, grouping: Grouping, steps: int, budget_bits: int) -> Candidate:
-        options = self.options
-        nodes, outputs = _adder_graph.share_layer(
-            self.weights,
-            range_table(self.inputs),
-            cost_table(),
-            groups=grouping.groups,
-            by_sign=grouping.by_sign,
-            by_value=grouping.by_value,
-            budget_bits=budget_bits,
-            resident=options.resident,
-            steps=steps,
-            seed=options.seed % (1 << 64),
-            threads=options.threads,
+    @classmethod
+    def of(cls, matrix: NDArray[Any], inputs: Sequence[Range], options: Options) -> Self:
+        return cls(checked_weights(matrix, inputs), inputs, range_table(inputs), options)
+
+    @property
+    def steps(self) -> int:
+        return int(EFFORTS[self.options.effort] * np.count_nonzero(self.weights))
+
+    @property
+    def most_groups(self) -> int:
+        return max(1, len(self.inputs) // _LEAST_GROUP)
+
+    def shared(self, groups: int, by_sign: bool) -> _Shared:
+        native = _adder_graph.GroupedLayer(
+            self.weights, self.bounds, groups=groups, by_sign=by_sign, threads=self.options.threads
         )
-        graph = AdderGraph.of(self.inputs, nodes, outputs)
-        return evaluate(graph, grouping, options.resident)
+        return _Shared(self, groups, by_sign, native)
+
+    def fits(self, candidate: Candidate) -> bool:
+        return candidate.live_bits <= self.options.budget_bits
 
     def part(self, begin: int, end: int) -> _Problem:
         columns = np.ascontiguousarray(self.weights[:, begin:end])
-        return _Problem(columns, self.inputs[begin:end], self.options._replace(threads=1))
+        options = self.options._replace(threads=1)
+        return _Problem(columns, self.inputs[begin:end], self.bounds[begin:end], options)
+
+    def within(self, budget_bits: int) -> _Problem:
+        return self._replace(options=self.options._replace(budget_bits=budget_bits))
+
+
+class _Shared(NamedTuple):
+    """A layer whose inputs share in groups: greedily, and further by search."""
+
+    problem: _Problem
+    groups: int
+    by_sign: bool
+    native: _adder_graph.GroupedLayer
+
+    def searched(self) -> Self:
+        self.native.search(self.problem.steps, seed=self.problem.options.seed % (1 << 64))
+        return self
+
+    def solve(self, by_value: bool) -> Candidate:
+        problem, options = self.problem, self.problem.options
+        nodes, outputs, cycles, live_bits = self.native.solve(
+            cost_table(), by_value=by_value, budget_bits=options.budget_bits, resident=options.resident
+        )
+        graph = AdderGraph.of(problem.inputs, nodes, outputs)
+        return Candidate(graph, Grouping(self.groups, self.by_sign, by_value), cycles, live_bits)
+
+    def in_more_groups(self) -> _Shared | None:
+        """The same in a few more groups, which need less memory; None where there are as many as may be."""
+        groups = min(self.problem.most_groups, self.groups + max(1, self.groups // 16))
+        return self.problem.shared(groups, self.by_sign) if groups > self.groups else None
 
 
 def grouped(
@@ -130,9 +166,9 @@ def grouped(
     by_value: bool = False,
 ) -> Candidate:
     """The matrix (outputs, inputs) in groups of at most `group` inputs, whatever their live bits; proved."""
-    problem = _Problem(checked_weights(matrix, inputs), inputs, options)
+    problem = _Problem.of(matrix, inputs, options)
     groups = max(1, -(-len(problem.inputs) // group))
-    found = problem.solve(Grouping(groups, by_sign, by_value), _steps(problem), options.budget_bits)
+    found = problem.shared(groups, by_sign).searched().solve(by_value)
     prove(found.graph, problem.weights)
     return found
 
@@ -140,76 +176,81 @@ def grouped(
 def choose(
     matrix: NDArray[Any], inputs: Sequence[Range], options: Options, like: Grouping | None = None
 ) -> Candidate | None:
-    """The cheapest graph that fits the budget, proved; None if there is none. Threads don't change it.
+    """The cheapest graph that fits the budget, proved if not rough; None if there is none. Threads don't change it.
 
     `like` is how a layer of the same kind was grouped: taken without further choice if it fits here, too.
     """
-    problem = _Problem(checked_weights(matrix, inputs), inputs, options)
+    problem = _Problem.of(matrix, inputs, options)
     if not problem.weights.any():
         return None
-    best = None
-    if like:
-        best = _cheapest(problem, [problem.solve(like, _steps(problem), options.budget_bits)])
-    best = best or _best(problem)
-    if best:
+    best = problem.shared(like.groups, like.by_sign).searched().solve(like.by_value) if like else None
+    if best is None or not problem.fits(best):
+        best = _best(problem)
+    if best and not options.rough:
         prove(best.graph, problem.weights)
     return best
 
 
 def _best(problem: _Problem) -> Candidate | None:
-    options, steps = problem.options, _steps(problem)
-    found: list[Candidate | None] = []
+    options = problem.options
+    found: list[tuple[Candidate, _Shared | None]] = []
     for by_sign in (True, False) if options.effort > 1 or any(span.lo < 0 for span in problem.inputs) else (True,):
-        by_value = _fitting(problem, Grouping(0, by_sign, True), 0)
-        by_row = Grouping(0, by_sign, False)
-        if by_value and by_value.grouping:
+        if by_value := _fewest_groups(problem, by_sign, by_value=True):
             # By row takes more memory, and doesn't pay with more groups.
-            found += [by_value, problem.solve(by_value.grouping._replace(by_value=False), 0, options.budget_bits)]
-        else:
-            found.append(_fitting(problem, by_row, 0))
+            shared = by_value[1]
+            found.append(by_value)
+            if not options.rough:
+                found.append((shared.solve(by_value=False), shared))
+        elif by_row := _fewest_groups(problem, by_sign, by_value=False):
+            found.append(by_row)
     if 2 * np.count_nonzero(problem.weights) > problem.weights.size <= _DENSE:
-        found.append(evaluate(share(problem.weights, problem.inputs, effort=0), None, options.resident))
-    best = _cheapest(problem, found)
-    if best and best.grouping and steps:
-        best = _cheapest(problem, [best, _fitting(problem, best.grouping, steps)])
+        graph = share(problem.weights, problem.inputs, effort=0)
+        found.append((evaluate(graph, None, options.resident), None))
+    fitting = [pair for pair in found if problem.fits(pair[0])]
+    if not fitting:
+        return None
+    best, shared = min(fitting, key=lambda pair: pair[0].cycles)
+    if shared and best.grouping and problem.steps:
+        searched = _fitting(shared.searched(), best.grouping.by_value, search=True)
+        if searched and searched[0].cycles < best.cycles:
+            return searched[0]
     return best
 
 
-def _cheapest(problem: _Problem, found: Sequence[Candidate | None]) -> Candidate | None:
-    fitting = [one for one in found if one and one.live_bits <= problem.options.budget_bits]
-    return min(fitting, key=lambda candidate: candidate.cycles, default=None)
+def _fewest_groups(problem: _Problem, by_sign: bool, by_value: bool) -> tuple[Candidate, _Shared] | None:
+    """The graph of the fewest groups that fit, shared greedily."""
+    least = 1
+    if np.count_nonzero(problem.weights) <= _SMALL:
+        shared = problem.shared(1, by_sign)
+        whole = shared.solve(by_value)
+        if problem.fits(whole):
+            return whole, shared
+        if problem.most_groups == 1:
+            return None
+        least = 2
+    groups = _guess(problem, Grouping(least, by_sign, by_value))
+    return _fitting(problem.shared(groups, by_sign), by_value, search=False)
 
 
-def _steps(problem: _Problem) -> int:
-    return int(EFFORTS[problem.options.effort] * np.count_nonzero(problem.weights))
-
-
-def _fitting(problem: _Problem, kind: Grouping, steps: int) -> Candidate | None:
-    """The graph of the fewest groups that fit, from the given number on, or from a guessed one if that is 0."""
-    most = max(1, len(problem.inputs) // _LEAST_GROUP)
-    groups = kind.groups
-    if not groups and np.count_nonzero(problem.weights) <= _SMALL:
-        whole = problem.solve(kind._replace(groups=1), steps, problem.options.budget_bits)
-        if whole.live_bits <= problem.options.budget_bits:
-            return whole
-    groups = groups or _guess(problem, kind)
+def _fitting(shared: _Shared, by_value: bool, search: bool) -> tuple[Candidate, _Shared] | None:
+    """The graph of the given groups, or of a few more until it fits."""
     for _ in range(_RETRIES):
-        candidate = problem.solve(kind._replace(groups=groups), steps, problem.options.budget_bits)
-        if candidate.live_bits <= problem.options.budget_bits:
-            return candidate
-        if groups == most:
+        candidate = shared.solve(by_value)
+        if shared.problem.fits(candidate):
+            return candidate, shared
+        if not (more := shared.in_more_groups()):
             break
-        groups = min(most, groups + max(1, groups // 16))
+        shared = more.searched() if search else more
     return None
 
 
-def _guess(problem: _Problem, kind: Grouping) -> int:
+def _guess(problem: _Problem, least: Grouping) -> int:
     """The fewest groups that seem to fit, by bisection: live bits fall with the number of groups."""
     accumulators = _accumulator_bits(problem)
-    low, high = 1, max(1, len(problem.inputs) // _LEAST_GROUP)
+    low, high = least.groups, problem.most_groups
     while low < high:
         middle = (low + high) // 2
-        if _seems_to_fit(problem, kind._replace(groups=middle), accumulators):
+        if _seems_to_fit(problem, least._replace(groups=middle), accumulators):
             high = middle
         else:
             low = middle + 1
@@ -218,9 +259,9 @@ def _guess(problem: _Problem, kind: Grouping) -> int:
 
 def _accumulator_bits(problem: _Problem) -> int:
     """Bits of all outputs, each as wide as its range."""
-    ends = np.array([(span.lo, span.hi) for span in problem.inputs])
+    low, high = problem.bounds.T
     positive, negative = np.maximum(problem.weights, 0), np.minimum(problem.weights, 0)
-    low, high = positive @ ends[:, 0] + negative @ ends[:, 1], positive @ ends[:, 1] + negative @ ends[:, 0]
+    low, high = positive @ low + negative @ high, positive @ high + negative @ low
     return sum(Range(*pair).width for pair in zip(low.tolist(), high.tolist(), strict=True))
 
 
@@ -230,5 +271,5 @@ def _seems_to_fit(problem: _Problem, grouping: Grouping, accumulators: int) -> b
     begin = (len(problem.inputs) - size) // 2
     sample = problem.part(begin, begin + size)
     others = 0 if grouping.groups == 1 else accumulators - _accumulator_bits(sample) * 3 // 4
-    room = problem.options.budget_bits - others
-    return sample.solve(grouping._replace(groups=1), 0, room).live_bits <= room
+    sample = sample.within(problem.options.budget_bits - others)
+    return sample.fits(sample.shared(1, grouping.by_sign).solve(grouping.by_value))

@@ -83,5 +83,6 @@ class _Trials:
         terms = int(np.count_nonzero(sample))
         if terms == 0:
             return float(moved)
-        best = choose(sample, self.inputs, Options(self.options.budget_bits, 0, threads=self.options.threads))
+        options = Options(self.options.budget_bits, effort=0, threads=self.options.threads, rough=True)
+        best = choose(sample, self.inputs, options)
         return best and best.cycles * self.terms / terms + moved

@@ -65,7 +65,8 @@ class VectorCode:
 
     def __init__(self) -> None:
         self.segments: list[str] = []
-        self.ranges: list[Range] = []
+        self._bounds: tuple[list[int], list[int]] = [], []
+        """lowest and highest numbers, by value"""
         self._steps: list[Step] = []
         self._blocks: list[IntArray] = []
         self._table: list[tuple[int, int]] = []
@@ -82,7 +83,12 @@ class VectorCode:
     @property
     def spans(self) -> IntArray:
         """(values, 2): the lowest and highest number of every value."""
-        return np.array([(span.lo, span.hi) for span in self.ranges], dtype=np.int64).reshape(-1, 2)
+        return np.array(self._bounds, dtype=np.int64).T.copy()
+
+    def range_of(self, value: int) -> Range:
+        """The exact range of a value."""
+        lows, highs = self._bounds
+        return Range(lows[value], highs[value])
 
     @property
     def table(self) -> IntArray:
@@ -95,8 +101,10 @@ class VectorCode:
             self._steps = []
 
     def _value(self, span: Range) -> int:
-        self.ranges.append(span)
-        return len(self.ranges) - 1
+        lows, highs = self._bounds
+        lows.append(span.lo)
+        highs.append(span.hi)
+        return len(lows) - 1
 
     def _add(self, kind: Kind, span: Range | None = None, **fields: int) -> int:
         result = -1 if span is None else self._value(span)
@@ -105,34 +113,45 @@ class VectorCode:
 
     def load(self, first: int, count: int, span: Range) -> list[View]:
         """Input vectors `first` to `first + count - 1`, all of one range."""
-        return [View(self._add(Kind.LOAD, span, imm=first + index)) for index in range(count)]
+        lows, highs = self._bounds
+        numbers = range(len(lows), len(lows) + count)
+        lows += [span.lo] * count
+        highs += [span.hi] * count
+        block = np.tile(np.array(Step(Kind.LOAD, len(self.segments) - 1), dtype=np.int64), (count, 1))
+        block[:, 2], block[:, 8] = numbers, range(first, first + count)
+        self._flush()
+        self._blocks.append(block)
+        return list(map(View, numbers))
 
     def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
         """The outputs of an adder graph over the given columns."""
         values = [self.plain(column) for column in columns]
-        first, nodes = len(self.ranges), graph.node_table.astype(np.int64)
-        number = np.array([*values, *range(first, first + len(nodes))], dtype=np.int64)
-        spans = self._node_ranges(values, graph)
+        bounds, nodes = self._node_bounds(values, graph), graph.node_table.astype(np.int64)
         self._flush()
+        lows, highs = self._bounds
+        first = len(lows)
+        number = np.array([*values, *range(first, first + len(nodes))], dtype=np.int64)
         block = np.zeros((len(nodes), len(Step._fields)), dtype=np.int64)
         block[:, 0], block[:, 1] = Kind.SUM, len(self.segments) - 1
         block[:, 2] = number[len(values) :]
         block[:, 3], block[:, 5] = number[nodes[:, 0]], number[nodes[:, 2]]
         block[:, (4, 6, 7)] = nodes[:, (1, 3, 4)]
         self._blocks.append(block)
-        self.ranges += spans
+        lows += bounds[:, 0].tolist()
+        highs += bounds[:, 1].tolist()
         return [
             View(-1) if output.ref < 0 else View(int(number[output.ref]), output.shift, bool(output.negate))
             for output in graph.outputs
         ]
 
-    def _node_ranges(self, values: Sequence[int], graph: AdderGraph) -> list[Range]:
-        """The ranges of a graph's nodes, from those of its inputs, which may be narrower than it says."""
-        inputs = tuple(self.ranges[value] for value in values)
-        same = graph if inputs == graph.inputs else AdderGraph(inputs, graph.node_bytes, graph.output_bytes)
-        lows, highs = same.bounds
-        count = len(values)
-        return list(map(Range, lows[count:], highs[count:]))
+    def _node_bounds(self, values: Sequence[int], graph: AdderGraph) -> IntArray:
+        """The bounds of a graph's nodes, from those of its inputs, which may be narrower than it says."""
+        lows, highs = self._bounds
+        inputs = [(lows[value], highs[value]) for value in values]
+        if np.array_equal(inputs, graph.input_bounds):
+            return graph.bounds[len(inputs) :]
+        narrower = tuple(Range(*pair) for pair in inputs)
+        return AdderGraph(narrower, graph.node_bytes, graph.output_bytes).bounds[len(inputs) :]
 
     def threshold(self, columns: Sequence[View], table: Thresholds, result: Range) -> list[View]:
         """A step function of each column; line c of the table serves column c, or a single line all of them."""
@@ -144,7 +163,7 @@ class VectorCode:
         return views
 
     def _threshold(self, column: View, thresholds: list[int], down: bool, result: Range) -> View:
-        source = self.ranges[column.value] if column.value >= 0 else Range(0, 0)
+        source = self.range_of(column.value) if column.value >= 0 else Range(0, 0)
         value, table = step_table(source, column, thresholds, down, result)
         reached = [value, *(number for _, number in table)]
         span = Range(min(reached), max(reached))
@@ -162,7 +181,7 @@ class VectorCode:
             greatest = self.plain(columns[first])
             for column in columns[first + 1 : first + size]:
                 other = self.plain(column)
-                one, two = self.ranges[greatest], self.ranges[other]
+                one, two = self.range_of(greatest), self.range_of(other)
                 span = Range(max(one.lo, two.lo), max(one.hi, two.hi))
                 greatest = self._add(Kind.MAX, span, a=greatest, b=other)
             views.append(View(greatest))
@@ -179,7 +198,7 @@ class VectorCode:
             return self._add(Kind.CONST, Range(0, 0))
         if not (view.shift or view.negate):
             return view.value
-        span = self.ranges[view.value] << view.shift
+        span = self.range_of(view.value) << view.shift
         if view.negate:
             return self._add(Kind.SUM, -span, b=view.value, b_shift=view.shift, subtract=1)
         return self._add(Kind.SUM, span, a=view.value, a_shift=view.shift)

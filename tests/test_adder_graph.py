@@ -97,6 +97,12 @@ def test_malformed_tables() -> None:
     assert "not computed before" in str(AdderGraph.of(span, [Node(-1, 0, 0, 0, 0)], [Output(0)]).problem())
     assert "both of its terms" in str(AdderGraph.of(span, [Node(0, 1, 0, 1, 0)], [Output(0)]).problem())
     assert "does not exist" in str(AdderGraph.of(span, [], [Output(1)]).problem())
+    wide = [Node(0, 0, 0, 60, 0), Node(1, 0, 1, 0, 0), Node(2, 0, 2, 0, 0)]
+    assert AdderGraph.of(span, wide[:2], [Output(2, 9)]).output_ranges == (Range(0, ((1 << 60) + 1) << 10),)
+    assert AdderGraph.of(span, wide, [Output(3)]).problem() == "%3 may exceed 62 bits"
+    assert "shifts out of range" in str(AdderGraph.of(span, [Node(0, 0, 0, 70, 0)], [Output(1)]).problem())
+    assert "may exceed 62 bits" in str(AdderGraph.of([Range(0, 1 << 62)], [], [Output(0)]).problem())
+    assert AdderGraph.of([Range(0, 1 << 70)], [], [Output(0)]).problem() is not None
 
 
 matrices = st.tuples(st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 1, 3, 100, WEIGHT_LIMIT])).flatmap(

@@ -60,14 +60,14 @@ def test_small_arrays_need_parts() -> None:
     assert np.array_equal(runs[0], Interpreter().run(golden, images).outputs["logits"])
 
 
-@pytest.mark.parametrize("name", ["apv-split", "apv-split,apv-share{effort=1}"])
-def test_threads_change_nothing(name: str) -> None:
+@pytest.mark.parametrize("following", ["", ",apv-share{N},convert-apv-to-rtm{N},rtm-bundle{N}"])
+def test_threads_change_nothing(following: str) -> None:
     small = load_target("small")
     texts: list[str] = []
     for threads in (1, 2, 5):
         module, _ = compile_file(BUNDLED / "digits_cnn_qdq.onnx", pipeline="convert-ternary-to-apv")
-        options = name.replace("apv-split", f"apv-split{{threads={threads}}}").replace("1}", f"1 threads={threads}}}")
-        run_passes(module, parse_passes(options), small)
+        passes = "apv-split{N}" + following
+        run_passes(module, parse_passes(passes.replace("N", f"threads={threads}")), small)
         texts.append(str(module))
     assert texts[0] == texts[1] == texts[2]
 

@@ -72,7 +72,7 @@ def evaluated(code: VectorCode, rng: np.random.Generator) -> tuple[NDArray[np.in
         a, b = values[step.a] << step.a_shift, values[step.b] << step.b_shift
         match step.kind:
             case Kind.LOAD:
-                span = code.ranges[step.result]
+                span = code.range_of(step.result)
                 result = rng.integers(span.lo, span.hi, SAMPLES, endpoint=True)
                 result[:2] = span.lo, span.hi
                 inputs.append(result)

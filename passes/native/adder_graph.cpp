@@ -3,9 +3,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "evaluation.hpp"
@@ -19,7 +21,6 @@ namespace {
 using Weights = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Column = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<2>>;
 using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
 
 constexpr std::int64_t kWeightLimit = std::int64_t{1} << 30;
@@ -46,6 +47,11 @@ Kernel checked_kernel(std::size_t number, const Weights& weights, const Weights&
     return kernel;
 }
 
+int checked_threads(int threads) {
+    if (threads < 1) throw nb::value_error("expected at least one thread");
+    return threads;
+}
+
 // A two-dimensional array that owns the elements it is given.
 template <typename Array, typename Element>
 Array to_array(std::vector<Element> elements, std::size_t rows, std::size_t columns) {
@@ -65,7 +71,7 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
                                                 int threads) {
     if (matrices.size() != ranges.size() || matrices.size() != steps.size())
         throw nb::value_error("expected ranges and a number of steps for each matrix");
-    if (threads < 1) throw nb::value_error("expected at least one thread");
+    checked_threads(threads);
     std::vector<Kernel> kernels;
     for (std::size_t number = 0; number < matrices.size(); ++number)
         kernels.push_back(checked_kernel(number, matrices[number], ranges[number], steps[number]));
@@ -80,22 +86,39 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
     return tables;
 }
 
-std::pair<Table, Table> share_layer(const Weights& matrix, const Weights& ranges, const Column& costs,
-                                    std::size_t groups, bool by_sign, bool by_value, std::int64_t budget_bits,
-                                    bool resident, std::int64_t steps, std::uint64_t seed, int threads) {
-    const Kernel kernel = checked_kernel(0, matrix, ranges, steps);
-    if (groups < 1 || groups > std::max<std::size_t>(1, kernel.inputs))
-        throw nb::value_error("expected at least one group and at most one an input");
-    if (threads < 1) throw nb::value_error("expected at least one thread");
-    const Costs table({costs.data(), costs.size()});
-    Tables solved;
-    {
+// A layer whose inputs share in groups. Not for several threads at a time.
+class PyGroupedLayer {
+public:
+    PyGroupedLayer(const Weights& matrix, const Weights& ranges, std::size_t groups, bool by_sign, int threads)
+        : threads_(checked_threads(threads)) {
+        const Kernel kernel = checked_kernel(0, matrix, ranges, 0);
+        if (groups < 1 || groups > std::max<std::size_t>(1, kernel.inputs))
+            throw nb::value_error("expected at least one group and at most one an input");
         nb::gil_scoped_release release;
-        solved = solve_layer(kernel, table, {groups, by_sign, by_value ? Order::by_value : Order::by_row},
-                             {budget_bits, resident}, seed, threads);
+        layer_.emplace(kernel, groups, by_sign, threads);
     }
-    return to_tables(solved);
-}
+
+    void search(std::int64_t steps, std::uint64_t seed) {
+        nb::gil_scoped_release release;
+        layer_->search(steps, seed, threads_);
+    }
+
+    std::tuple<Table, Table, std::int64_t, std::int64_t> solve(const Column& costs, bool by_value,
+                                                               std::int64_t budget_bits, bool resident) const {
+        const Costs table({costs.data(), costs.size()});
+        Solved solved;
+        {
+            nb::gil_scoped_release release;
+            solved = layer_->solve(table, by_value ? Order::by_value : Order::by_row, {budget_bits, resident}, threads_);
+        }
+        auto [nodes, outputs] = to_tables(solved.tables);
+        return {nodes, outputs, solved.cost.cycles, solved.cost.live_bits};
+    }
+
+private:
+    int threads_;
+    std::optional<GroupedLayer> layer_;
+};
 
 std::pair<std::int64_t, std::int64_t> evaluate(const Weights& ranges, const Rows& nodes, const Rows& outputs,
                                                const Column& costs, bool resident) {
@@ -109,18 +132,6 @@ std::pair<std::int64_t, std::int64_t> evaluate(const Weights& ranges, const Rows
     return {found.cycles, found.live_bits};
 }
 
-Matrix coefficients(std::size_t inputs, const Rows& nodes, const Rows& outputs) {
-    if (nodes.shape(1) != 5 || outputs.shape(1) != 3) throw nb::value_error("expected tables of 5 and of 3 columns");
-    if (inputs > kMaxRows) throw nb::value_error("too many inputs");
-    const Graph graph{inputs, {nodes.data(), nodes.size()}, {outputs.data(), outputs.size()}};
-    std::vector<std::int64_t> matrix;
-    {
-        nb::gil_scoped_release release;
-        matrix = expand(graph);
-    }
-    return to_array<Matrix>(std::move(matrix), outputs.shape(0), inputs);
-}
-
 }  // namespace
 
 NB_MODULE(_adder_graph, module) {
@@ -130,15 +141,16 @@ NB_MODULE(_adder_graph, module) {
                "Node and output tables for matrices (outputs, inputs) of int64 and ranges (inputs, 2).\n\n"
                "After greedy sharing, each kernel's number of steps of search follows. Neither threads nor repetition\n"
                "change the result.");
-    module.def("share_layer", &share_layer, nb::arg("matrix").noconvert(), nb::arg("ranges").noconvert(),
-               nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("groups"), nb::arg("by_sign"),
-               nb::arg("by_value"), nb::arg("budget_bits"), nb::arg("resident"), nb::arg("steps"), nb::arg("seed"),
-               nb::arg("threads"),
-               "Tables for a layer whose inputs share in groups, which are accumulated one after the other.");
+    nb::class_<PyGroupedLayer>(module, "GroupedLayer",
+                               "A layer whose inputs share in groups, which are accumulated one after the other.")
+        .def(nb::init<const Weights&, const Weights&, std::size_t, bool, int>(), nb::arg("matrix").noconvert(),
+             nb::arg("ranges").noconvert(), nb::kw_only(), nb::arg("groups"), nb::arg("by_sign"), nb::arg("threads"),
+             "Shares greedily.")
+        .def("search", &PyGroupedLayer::search, nb::arg("steps"), nb::kw_only(), nb::arg("seed"),
+             "Shares more by that many steps of search in all.")
+        .def("solve", &PyGroupedLayer::solve, nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("by_value"),
+             nb::arg("budget_bits"), nb::arg("resident"), "Tables of nodes and outputs, cycles and live bits.");
     module.def("evaluate", &evaluate, nb::arg("ranges").noconvert(), nb::arg("nodes").noconvert(),
                nb::arg("outputs").noconvert(), nb::arg("costs").noconvert(), nb::kw_only(), nb::arg("resident"),
                "AP cycles besides shifting, and the most bits of a row that are alive at a time.");
-    module.def("coefficients", &coefficients, nb::arg("inputs"), nb::arg("nodes").noconvert(),
-               nb::arg("outputs").noconvert(),
-               "The matrix (outputs, inputs) that tables of nodes and outputs compute, modulo 2**64.");
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "costs.hpp"
-#include "expansion.hpp"
+#include "graph.hpp"
 
 namespace adder_graph {
 

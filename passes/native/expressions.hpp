@@ -65,6 +65,11 @@ public:
         free_.push_back(var);
     }
 
+    // Puts the terms of every row in order of their variables.
+    void sort_rows() {
+        for (Row& row : rows_) std::ranges::sort(row, {}, [](const Term& term) { return std::pair(term.var, term.shift); });
+    }
+
     // From now on definitions are indexed as well, and changes recorded: what a search needs and greedy does not.
     void begin_search() {
         for (std::uint32_t row = outputs_; row < row_count(); ++row)

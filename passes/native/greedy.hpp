@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cmath>
+#include <span>
+#include <utility>
 
 #include "candidates.hpp"
 #include "expressions.hpp"
@@ -21,49 +23,34 @@ inline std::uint64_t mixed(std::uint64_t value) {
     return value ^ value >> 31;
 }
 
-// Tallies of the partners of one variable, by variable, offset and sign; sparse in what is touched.
+// How often each partner of a variable occurs, by offset, sign and variable. A plane of variables for each offset and
+// sign, of few bits, stays in cache; counts that exceed it only rank a pair too low.
 class Tally {
 public:
-    explicit Tally(int max_shift) : max_shift_(max_shift), width_(static_cast<std::size_t>(4 * max_shift + 2)) {}
+    using Count = std::uint16_t;
+
+    explicit Tally(int max_shift) : max_shift_(max_shift) {}
 
     void begin(std::uint32_t vars) {
-        if (counts_.size() < vars * width_) counts_.resize(vars * width_ + vars * width_ / 2);
+        if (vars <= vars_) return;
+        vars_ = vars + vars / 2;
+        counts_.assign(static_cast<std::size_t>(2 * (2 * max_shift_ + 1)) * vars_, 0);
     }
 
-    void count(Var var, int offset, bool negative) {
-        const std::size_t slot = var * width_ + static_cast<std::size_t>(offset + max_shift_) * 2 + negative;
-        if (counts_[slot]++ == 0) touched_.push_back({var, static_cast<std::int16_t>(offset), negative});
-    }
-
-    // Hands every partner seen at least twice to `use(var, offset, negative, count)`, and empties the tally.
-    template <typename Use>
-    void drain(Use use) {
-        for (const auto& [var, offset, negative] : touched_) {
-            const std::size_t slot = var * width_ + static_cast<std::size_t>(offset + max_shift_) * 2 + negative;
-            const std::uint32_t count = counts_[slot];
-            counts_[slot] = 0;
-            if (count > 1) use(var, offset, negative, count);
-        }
-        touched_.clear();
+    Count* plane(int offset, bool negative) {
+        return counts_.data() + (static_cast<std::size_t>(offset + max_shift_) * 2 + negative) * vars_;
     }
 
 private:
-    struct Partner {
-        Var var;
-        std::int16_t offset;
-        bool negative;
-    };
-
     int max_shift_;
-    std::size_t width_;
-    std::vector<std::uint32_t> counts_;
-    std::vector<Partner> touched_;
+    std::size_t vars_ = 0;
+    std::vector<Count> counts_;
 };
 
 class Greedy {
 public:
     Greedy(Expressions& system, int max_shift, std::size_t capacity)
-        : system_(system), tally_(max_shift), queue_(capacity) {}
+        : system_(system), max_shift_(max_shift), tally_(max_shift), queue_(capacity) {}
 
     void rank_by(const Ranking& ranking) { ranking_ = ranking; }
 
@@ -79,12 +66,10 @@ public:
     void generate(Var var, bool only_later) {
         tally_.begin(system_.vars());
         system_.places(var).list(places_);
-        for (const Place& place : places_)
-            for (const Term& term : system_.row(place.row)) tally_term(var, place, term, only_later);
-        tally_.drain([&](Var other, int offset, bool negative, std::uint32_t count) {
-            const Pair pair = pair_of(var, other, offset, negative);
-            queue_.push(pack(pair), bucket_of(score(pair, count)));
-        });
+        if (max_shift_ == 0)
+            generate_without_shifts(var, only_later);
+        else
+            generate_with_shifts(var, only_later);
     }
 
     // Shares the best candidate until there is none.
@@ -106,26 +91,76 @@ public:
 private:
     void generate_all() {
         queue_.reset();
+        system_.sort_rows();
+        passed_.assign(system_.row_count(), 0);
         for (Var var = 0; var < system_.vars(); ++var)
             if (system_.places(var).degree() > 1) generate(var, true);
     }
 
-    void tally_term(Var var, const Place& place, const Term& term, bool only_later) {
-        const int offset = static_cast<int>(term.shift) - static_cast<int>(place.shift);
-        if (term.var == var ? offset <= 0 : only_later && term.var < var) return;
-        tally_.count(term.var, offset, term.negative != place.negative);
+    void generate_without_shifts(Var var, bool only_later) {
+        Tally::Count* const same = tally_.plane(0, false);
+        Tally::Count* const opposite = tally_.plane(0, true);
+        for (const Place& place : places_) {
+            Tally::Count* const planes[] = {place.negative ? opposite : same, place.negative ? same : opposite};
+            for (const Term& term : terms_at(place, var, only_later)) ++planes[term.negative][term.var];
+        }
+        same[var] = 0;
+        for (const Place& place : places_) {
+            Tally::Count* const planes[] = {place.negative ? opposite : same, place.negative ? same : opposite};
+            for (const Term& term : terms_at(place, var, only_later)) {
+                const std::uint32_t count = std::exchange(planes[term.negative][term.var], Tally::Count{0});
+                if (count > 1) push(var, term.var, 0, term.negative != place.negative, count);
+            }
+        }
     }
 
-    float score(const Pair& pair, std::uint32_t count) const {
-        const auto left = static_cast<float>(system_.places(pair.left).degree());
-        const auto right = static_cast<float>(system_.places(pair.right).degree());
-        // Roots, which are rounded alike on all machines, where a general power is not.
-        float value = static_cast<float>(count - 1) / std::sqrt(std::sqrt(left * right));
+    void generate_with_shifts(Var var, bool only_later) {
+        const auto each = [&](auto use) {
+            for (const Place& place : places_) {
+                for (const Term& term : terms_at(place, var, only_later)) {
+                    const int offset = static_cast<int>(term.shift) - static_cast<int>(place.shift);
+                    if (term.var == var && offset <= 0) continue;
+                    const bool negative = term.negative != place.negative;
+                    use(term.var, offset, negative, tally_.plane(offset, negative)[term.var]);
+                }
+            }
+        };
+        each([](Var, int, bool, Tally::Count& count) { ++count; });
+        each([&](Var other, int offset, bool negative, Tally::Count& tallied) {
+            const std::uint32_t count = std::exchange(tallied, Tally::Count{0});
+            if (count > 1) push(var, other, offset, negative, count);
+        });
+    }
+
+    // The terms of a place's row; only those from `var` on where variables come one after the other, in sorted rows.
+    std::span<const Term> terms_at(const Place& place, Var var, bool only_later) {
+        const std::span<const Term> row = system_.row(place.row);
+        if (!only_later) return row;
+        std::uint32_t& begin = passed_[place.row];
+        while (row[begin].var < var) ++begin;
+        return row.subspan(begin);
+    }
+
+    void push(Var var, Var other, int offset, bool negative, std::uint32_t count) {
+        const Pair pair = pair_of(var, other, offset, negative);
+        queue_.push(pack(pair), bucket_of(score(pair, count)));
+    }
+
+    float score(const Pair& pair, std::uint32_t count) {
+        float value = static_cast<float>(count - 1) * weight(pair.left) * weight(pair.right);
         if (ranking_.noise > 0) {
             const std::uint64_t random = mixed(pack(pair) ^ ranking_.seed) >> 40;
             value *= 1 + ranking_.noise * static_cast<float>(random) * 0x1p-24F;
         }
         return value;
+    }
+
+    // One over the fourth root of a variable's degree. Roots are rounded alike on all machines, powers are not.
+    float weight(Var var) {
+        const std::uint32_t degree = system_.places(var).degree();
+        while (weights_.size() <= degree)
+            weights_.push_back(1 / std::sqrt(std::sqrt(static_cast<float>(weights_.size()))));
+        return weights_[degree];
     }
 
     std::uint32_t occurrences(const Pair& pair) {
@@ -161,11 +196,14 @@ private:
     }
 
     Expressions& system_;
+    int max_shift_;
     Tally tally_;
     Candidates queue_;
     Ranking ranking_;
     std::vector<Place> places_;
     std::vector<Place> matches_;
+    std::vector<float> weights_;  // by degree
+    std::vector<std::uint32_t> passed_;  // of each row, terms of variables whose candidates are there
 };
 
 }  // namespace adder_graph

@@ -23,12 +23,12 @@ struct Group {
     std::size_t begin;  // the first input
     std::size_t parts;
     Sharing sharing;
-    std::vector<std::uint32_t> order;  // distinct rows; by value, definitions that no other definition uses
 
     const Expressions& system() const { return sharing.system(); }
     const std::vector<Alias>& aliases() const { return sharing.distinct().outputs; }
 };
 
+// Distinct rows; by value, definitions that no other definition uses.
 inline std::vector<std::uint32_t> order_rows(const Expressions& system, std::span<const Interval> inputs,
                                              Order order) {
     const bool by_value = order == Order::by_value;

@@ -11,14 +11,6 @@
 
 namespace adder_graph {
 
-struct Grouping {
-    std::size_t groups;  // of nearly equal size
-    // Positive and negative terms are summed apart. Fewer terms are shared, but with unsigned inputs all temporaries
-    // are unsigned, which makes them cheap to add to wider sums.
-    bool by_sign;
-    Order order;
-};
-
 // What a layer must fit: its most bits alive at a time, with all inputs there from the start if `resident`.
 struct Budget {
     std::int64_t bits;
@@ -46,36 +38,6 @@ inline DistinctRows group_rows(const Kernel& kernel, std::size_t begin, std::siz
     return rows.take();
 }
 
-inline std::vector<Group> share_groups(const Kernel& kernel, const std::vector<Interval>& intervals,
-                                       const Grouping& grouping, std::uint64_t seed, int threads) {
-    std::vector<std::optional<Group>> groups(grouping.groups);
-    each_in_parallel(groups.size(), threads, [&](std::size_t number) {
-        const std::size_t begin = kernel.inputs * number / groups.size();
-        const std::size_t end = kernel.inputs * (number + 1) / groups.size();
-        Sharing sharing(group_rows(kernel, begin, end, grouping.by_sign), end - begin);
-        sharing.search(kernel.steps / static_cast<std::int64_t>(groups.size()), seed);
-        std::vector<std::uint32_t> rows =
-            order_rows(sharing.system(), std::span(intervals).subspan(begin, end - begin), grouping.order);
-        groups[number].emplace(Group{begin, grouping.by_sign ? 2U : 1U, std::move(sharing), std::move(rows)});
-    });
-    std::vector<Group> found;
-    for (std::optional<Group>& group : groups) found.push_back(std::move(*group));
-    return found;
-}
-
-inline Tables emit(const std::vector<Group>& groups, const std::vector<Interval>& intervals, const Costs& costs,
-                   std::size_t outputs, Order order, int widest) {
-    Layer layer(intervals, costs);
-    std::vector<Alias> totals(outputs);
-    for (const Group& group : groups) {
-        if (order == Order::by_row)
-            Schedule(layer, totals, group).run();
-        else
-            ValueSchedule(layer, totals, group, widest).run();
-    }
-    return tables_of(layer.nodes(), totals);
-}
-
 // A view of tables.
 inline Graph graph_of(std::size_t inputs, const Tables& tables) {
     return {inputs,
@@ -83,27 +45,79 @@ inline Graph graph_of(std::size_t inputs, const Tables& tables) {
             {tables.outputs.empty() ? nullptr : tables.outputs.front().data(), 3 * tables.outputs.size()}};
 }
 
-// The cheapest that fits the budget; where none does, the one that needs the least memory.
-inline Tables solve_layer(const Kernel& kernel, const Costs& costs, const Grouping& grouping, const Budget& budget,
-                          std::uint64_t seed, int threads) {
-    const std::vector<Interval> intervals = intervals_of(kernel);
-    const std::vector<Group> groups = share_groups(kernel, intervals, grouping, seed, threads);
-    int width = 1;
-    for (const Interval& interval : intervals) width = std::max(width, interval.width());
-    Tables best;
-    std::tuple<bool, std::int64_t> least;
-    for (const int more : kPartialBits) {
-        Tables tables = emit(groups, intervals, costs, kernel.outputs, grouping.order, width + more);
-        const Evaluation cost = Evaluator(graph_of(kernel.inputs, tables), intervals, costs, budget.resident).run();
-        const bool fits = cost.live_bits <= budget.bits;
-        const std::tuple rank(!fits, fits ? cost.cycles : cost.live_bits);
-        if (more == kPartialBits.front() || rank < least) {
-            least = rank;
-            best = std::move(tables);
-        }
-        if (grouping.order == Order::by_row) break;
+struct Solved {
+    Tables tables;
+    Evaluation cost;
+};
+
+// A layer's matrix in a number of groups of nearly equal size, whose rows share terms: greedily, then by search.
+//
+// With `by_sign`, positive and negative terms are summed apart. Fewer terms are shared, but with unsigned inputs all
+// temporaries are unsigned, which makes them cheap to add to wider sums.
+class GroupedLayer {
+public:
+    GroupedLayer(const Kernel& kernel, std::size_t groups, bool by_sign, int threads)
+        : inputs_(intervals_of(kernel)), outputs_(kernel.outputs) {
+        std::vector<std::optional<Group>> found(groups);
+        each_in_parallel(groups, threads, [&](std::size_t number) {
+            const std::size_t begin = kernel.inputs * number / groups;
+            const std::size_t end = kernel.inputs * (number + 1) / groups;
+            found[number].emplace(Group{begin, by_sign ? 2U : 1U,
+                                        Sharing(group_rows(kernel, begin, end, by_sign), end - begin)});
+        });
+        for (std::optional<Group>& group : found) groups_.push_back(std::move(*group));
     }
-    return best;
-}
+
+    void search(std::int64_t steps, std::uint64_t seed, int threads) {
+        each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
+            groups_[number].sharing.search(steps / static_cast<std::int64_t>(groups_.size()), seed);
+        });
+    }
+
+    // The cheapest graph that fits the budget; where none does, the one that needs the least memory.
+    Solved solve(const Costs& costs, Order order, const Budget& budget, int threads) const {
+        std::vector<std::vector<std::uint32_t>> orders(groups_.size());
+        each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
+            const Group& group = groups_[number];
+            const auto inputs = std::span(inputs_).subspan(group.begin, group.system().inputs());
+            orders[number] = order_rows(group.system(), inputs, order);
+        });
+        int width = 1;
+        for (const Interval& interval : inputs_) width = std::max(width, interval.width());
+        Solved best;
+        std::tuple<bool, std::int64_t> least;
+        for (const int more : kPartialBits) {
+            Tables tables = emit(orders, costs, order, width + more);
+            const Evaluation cost = Evaluator(graph_of(inputs_.size(), tables), inputs_, costs, budget.resident).run();
+            const bool fits = cost.live_bits <= budget.bits;
+            const std::tuple rank(!fits, fits ? cost.cycles : cost.live_bits);
+            if (more == kPartialBits.front() || rank < least) {
+                least = rank;
+                best = {std::move(tables), cost};
+            }
+            if (order == Order::by_row) break;
+        }
+        return best;
+    }
+
+private:
+    // The groups one after the other.
+    Tables emit(const std::vector<std::vector<std::uint32_t>>& orders, const Costs& costs, Order order,
+                int widest) const {
+        Layer layer(inputs_, costs);
+        std::vector<Alias> totals(outputs_);
+        for (std::size_t number = 0; number < groups_.size(); ++number) {
+            if (order == Order::by_row)
+                Schedule(layer, totals, groups_[number], orders[number]).run();
+            else
+                ValueSchedule(layer, totals, groups_[number], orders[number], widest).run();
+        }
+        return tables_of(layer.nodes(), totals);
+    }
+
+    std::vector<Interval> inputs_;
+    std::size_t outputs_;
+    std::vector<Group> groups_;
+};
 
 }  // namespace adder_graph

@@ -7,8 +7,8 @@ namespace adder_graph {
 
 class Schedule {
 public:
-    Schedule(Layer& layer, std::vector<Alias>& totals, const Group& group)
-        : layer_(layer), totals_(totals), group_(group), system_(group.system()), values_(system_.vars()),
+    Schedule(Layer& layer, std::vector<Alias>& totals, const Group& group, const std::vector<std::uint32_t>& order)
+        : layer_(layer), totals_(totals), group_(group), order_(order), system_(group.system()), values_(system_.vars()),
           uses_(variable_uses(system_, 0)), readers_(system_.outputs()) {
         const std::vector<Alias>& aliases = group.aliases();
         for (std::uint32_t row = 0; row < aliases.size(); ++row)
@@ -24,7 +24,7 @@ public:
     }
 
     void run() {
-        for (const std::uint32_t row : group_.order) {
+        for (const std::uint32_t row : order_) {
             const Row& terms = system_.row(row);
             for (const Term& term : terms) define(term.var);
             const Alias value = sum(terms);
@@ -57,6 +57,7 @@ private:
     Layer& layer_;
     std::vector<Alias>& totals_;
     const Group& group_;
+    const std::vector<std::uint32_t>& order_;
     const Expressions& system_;
     std::vector<Alias> values_;                        // of variables
     std::vector<std::uint32_t> uses_;                  // of variables

@@ -6,18 +6,23 @@
 
 namespace adder_graph {
 
-// Candidate pairs that are kept at a time; a constant, so that results don't depend on the memory of the machine.
-constexpr std::size_t kCandidates = std::size_t{1} << 22;
-
 // The distinct rows of a matrix, and the rewriting that shares their terms; greedily from the start.
 class Sharing {
+    static constexpr std::size_t kLeastCandidates = 256;
+    // A step of search has far fewer.
+    static constexpr std::size_t kMostCandidates = std::size_t{1} << 22;
+
 public:
     explicit Sharing(DistinctRows distinct, std::size_t inputs)
         : distinct_(std::move(distinct)),
           system_(static_cast<std::uint32_t>(inputs), static_cast<std::uint32_t>(distinct_.rows.size())) {
-        for (std::uint32_t row = 0; row < system_.outputs(); ++row)
+        std::size_t terms = 0;
+        for (std::uint32_t row = 0; row < system_.outputs(); ++row) {
+            terms += distinct_.rows[row].size();
             for (const Term& term : distinct_.rows[row]) system_.add(row, term);
-        Greedy(system_, distinct_.max_shift, kCandidates).run();
+        }
+        // Ranks are out of date after a while: few candidates, generated anew more often, find more than many.
+        Greedy(system_, distinct_.max_shift, std::max(kLeastCandidates, terms / 2)).run();
     }
 
     const Expressions& system() const { return system_; }
@@ -25,7 +30,7 @@ public:
 
     void search(std::int64_t steps, std::uint64_t seed) {
         if (steps <= 0) return;
-        Greedy greedy(system_, distinct_.max_shift, kCandidates);
+        Greedy greedy(system_, distinct_.max_shift, kMostCandidates);
         Search(system_, greedy, seed).run(steps);
     }
 

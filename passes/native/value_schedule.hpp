@@ -10,8 +10,9 @@ namespace adder_graph {
 class ValueSchedule {
 public:
     // Partial sums grow up to `widest` bits.
-    ValueSchedule(Layer& layer, std::vector<Alias>& totals, const Group& group, int widest)
-        : layer_(layer), totals_(totals), group_(group), system_(group.system()), widest_(widest),
+    ValueSchedule(Layer& layer, std::vector<Alias>& totals, const Group& group,
+                  const std::vector<std::uint32_t>& order, int widest)
+        : layer_(layer), totals_(totals), group_(group), order_(order), system_(group.system()), widest_(widest),
           values_(system_.vars()), targets_(system_.vars()), uses_(variable_uses(system_, system_.outputs())),
           partials_(2 * totals.size()) {
         const std::vector<Alias>& aliases = group.aliases();
@@ -25,7 +26,7 @@ public:
     }
 
     void run() {
-        for (const std::uint32_t row : group_.order)
+        for (const std::uint32_t row : order_)
             each_unknown_below(
                 system_, system_.var_of(row), [&](Var var) { return var < system_.inputs() || known(var); },
                 [&](Var var) { define(var); });
@@ -89,6 +90,7 @@ private:
     Layer& layer_;
     std::vector<Alias>& totals_;
     const Group& group_;
+    const std::vector<std::uint32_t>& order_;
     const Expressions& system_;
     int widest_;
     std::vector<Alias> values_;                 // of variables

@@ -1,10 +1,13 @@
-// The proof: which matrix a table of nodes computes. It reads nothing but the tables, and knows nothing of sharing.
+// What a table of nodes computes: its matrix, which is the proof of an optimiser's work, and the ends of its values.
+// This reads nothing but the tables, and knows nothing of sharing.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace adder_graph {
@@ -46,6 +49,14 @@ struct Coefficient {
 };
 using Coefficients = std::vector<Coefficient>;
 
+// Adds a lone coefficient behind all others, which the next term of a running sum often is.
+inline bool append(Coefficients& sum, const Coefficients& term, int shift, bool subtract) {
+    if (term.size() != 1 || (!sum.empty() && sum.back().input >= term.front().input)) return false;
+    const std::uint64_t weight = term.front().weight << shift;
+    if (weight != 0) sum.push_back({term.front().input, subtract ? std::uint64_t{0} - weight : weight});
+    return true;
+}
+
 inline void merge(const Coefficients& a, int a_shift, const Coefficients& b, int b_shift, bool subtract,
                   Coefficients& sum) {
     sum.resize(a.size() + b.size());
@@ -81,8 +92,12 @@ inline std::vector<std::int64_t> expand(const Graph& graph) {
     for (std::size_t node = 0; node < graph.count(); ++node) {
         const std::int32_t* row = graph.node(node);
         const auto a = static_cast<std::size_t>(row[0]), b = static_cast<std::size_t>(row[2]);
-        if (readers[graph.inputs + node] != 0)
-            merge(values[a], row[1], values[b], row[3], row[4] != 0, values[graph.inputs + node]);
+        Coefficients& sum = values[graph.inputs + node];
+        const bool continues = a != b && row[1] == 0 && readers[a] == 1;
+        if (continues && append(values[a], values[b], row[3], row[4] != 0))
+            sum = std::move(values[a]);
+        else if (readers[graph.inputs + node] != 0)
+            merge(values[a], row[1], values[b], row[3], row[4] != 0, sum);
         for (const std::size_t value : {a, b})
             if (--readers[value] == 0) Coefficients().swap(values[value]);
     }
@@ -97,6 +112,35 @@ inline std::vector<std::int64_t> expand(const Graph& graph) {
         }
     }
     return matrix;
+}
+
+// The lowest and the highest number of a value.
+struct Ends {
+    std::int64_t low;
+    std::int64_t high;
+};
+
+// The ends of every value, inputs first, by interval arithmetic.
+inline std::vector<Ends> value_ends(const Graph& graph, std::span<const Ends> inputs) {
+    check_graph(graph);
+    std::vector<Ends> ends(inputs.begin(), inputs.end());
+    ends.reserve(graph.inputs + graph.count());
+    constexpr std::int64_t kMost = std::int64_t{1} << 61;
+    const auto shifted = [&](std::int64_t end, std::int32_t shift) {
+        if (end > kMost >> shift || end < -(kMost >> shift))
+            throw std::overflow_error("%" + std::to_string(ends.size()) + " may exceed 62 bits");
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(end) << shift);
+    };
+    for (const Ends& input : inputs)
+        if (input.low < -kMost || input.high > kMost) throw std::overflow_error("an input may exceed 62 bits");
+    for (std::size_t node = 0; node < graph.count(); ++node) {
+        const std::int32_t* row = graph.node(node);
+        const Ends a = ends[static_cast<std::size_t>(row[0])], b = ends[static_cast<std::size_t>(row[2])];
+        const std::int64_t low = shifted(row[4] != 0 ? -b.high : b.low, row[3]);
+        const std::int64_t high = shifted(row[4] != 0 ? -b.low : b.high, row[3]);
+        ends.push_back({shifted(a.low, row[1]) + low, shifted(a.high, row[1]) + high});
+    }
+    return ends;
 }
 
 }  // namespace adder_graph
