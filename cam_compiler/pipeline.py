@@ -29,8 +29,8 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         # apv: adder graphs over column vectors
         "apv-split",
         "apv-share",
-        "convert-apv-to-rtm",
-        # rtm: a place for every value, instructions in bit loops
+        # rtm: a place for every value, which rtm-bundle finds anew with instructions in bit loops
+        "convert-apv-to-rtm{placement=columns}",
         "rtm-bundle",
         "convert-rtm-to-ap",
         # ap: machine code

@@ -5,7 +5,8 @@ program for one array geometry: the pass's `rows`, `columns` and `domains` if gi
 attribute `rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place
 grows with its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is
 "spread" (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
-passes/placement.py. Every instruction is a bit loop of its own; rtm-bundle makes larger ones.
+passes/placement.py. Every instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` never change
+the result.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -14,6 +15,8 @@ passes/placement.py. Every instruction is a bit loop of its own; rtm-bundle make
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -34,6 +37,9 @@ from dialects.watch import progress
 from passes.placement import COLUMNS, PACKED, SPREAD, TIGHT, place
 from passes.vector_code import VectorCode, View
 
+_Code = list[tuple[str, PlacedCode]]
+"""placed statements by segment"""
+
 
 @dataclass(frozen=True)
 class ConvertApvToRtm(ModulePass):
@@ -46,16 +52,18 @@ class ConvertApvToRtm(ModulePass):
     domains: int | None = None
     accumulators: Literal["exact", "full"] = "exact"
     placement: Literal["spread", "columns", "packed"] = "spread"
+    threads: int = 2
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if self.threads < 1:
+            raise PipelineError(f"threads {self.threads}", place=self.name, hint="threads are at least 1")
         geometry = self._geometry(op)
         for function in op.ops:
             if isinstance(function, func.FuncOp) and not function.is_declaration:
                 block = function.body.block
                 stages = _stages(block)
-                for index, stage in enumerate(stages):
-                    progress(index, len(stages), _layer_name(stage))
-                    self._place_stage(stage, geometry)
+                for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
+                    _replace(stage, code, geometry)
                 _sort(block)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
@@ -65,27 +73,21 @@ class ConvertApvToRtm(ModulePass):
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
         return geometry
 
-    def _place_stage(self, ops: list[Operation], geometry: Geometry) -> None:
-        stores = [op for op in ops if isinstance(op, apv.StoreOp)]
-        if stores:
-            self._place_program(ops, stores, geometry)
-        # What is left of a stage that stores nothing has no effect.
-        for op in reversed(ops):
-            Rewriter.erase_op(op)
+    def _placed(self, stages: Sequence[Sequence[Operation]], geometry: Geometry) -> list[_Code]:
+        """The code of every stage, several at a time."""
 
-    def _place_program(self, ops: list[Operation], stores: list[apv.StoreOp], geometry: Geometry) -> None:
-        code, loads = _vector_code(ops)
-        segments = [
-            rtm.SegmentOp(layer, placed)
-            for layer, placed in zip(code.segments, self._place(code, geometry), strict=True)
-            if len(placed)
-        ]
-        inputs, outputs = [load.input for load in loads], [store.result.type for store in stores]
-        program = rtm.ProgramOp(inputs, outputs, geometry, segments)
-        Rewriter.insert_op(program, InsertPoint.before(stores[0]))
-        for store, result in zip(stores, program.outputs, strict=True):
-            result.name_hint = store.result.name_hint
-            store.result.replace_all_uses_with(result)
+        def placed(stage: Sequence[Operation]) -> _Code:
+            if not any(isinstance(op, apv.StoreOp) for op in stage):
+                return []
+            code = _vector_code(stage)
+            return list(zip(code.segments, self._place(code, geometry), strict=True))
+
+        found: list[_Code] = []
+        with ThreadPoolExecutor(self.threads) as pool:
+            for index, (stage, code) in enumerate(zip(stages, pool.map(placed, stages), strict=True)):
+                progress(index, len(stages), _layer_name(stage))
+                found.append(code)
+        return found
 
     def _place(self, code: VectorCode, geometry: Geometry) -> list[PlacedCode]:
         method = {"spread": SPREAD, "columns": COLUMNS, "packed": PACKED}[self.placement]
@@ -94,6 +96,20 @@ class ConvertApvToRtm(ModulePass):
             return place(code, geometry, [method], full=full)
         except CapacityError:
             return place(code, geometry, [TIGHT], full=full)
+
+
+def _replace(ops: Sequence[Operation], code: _Code, geometry: Geometry) -> None:
+    """Put a placed program in the place of its stage; one that stores nothing has no effect."""
+    if stores := [op for op in ops if isinstance(op, apv.StoreOp)]:
+        inputs, outputs = [op.input for op in ops if isinstance(op, apv.LoadOp)], [op.result.type for op in stores]
+        segments = [rtm.SegmentOp(layer, placed) for layer, placed in code if len(placed)]
+        program = rtm.ProgramOp(inputs, outputs, geometry, segments)
+        Rewriter.insert_op(program, InsertPoint.before(stores[0]))
+        for store, result in zip(stores, program.outputs, strict=True):
+            result.name_hint = store.result.name_hint
+            store.result.replace_all_uses_with(result)
+    for op in reversed(ops):
+        Rewriter.erase_op(op)
 
 
 def _stages(block: Block) -> list[list[Operation]]:
@@ -113,7 +129,7 @@ def _stages(block: Block) -> list[list[Operation]]:
     return list(members.values())
 
 
-def _layer_name(stage: list[Operation]) -> str:
+def _layer_name(stage: Sequence[Operation]) -> str:
     """The layer that a stage is known by: its largest linear one."""
     layers = [op for op in stage if isinstance(op, apv.LinearOp) and op.layer]
     largest = max(layers, key=lambda op: len(op.graph.data.node_bytes), default=None)
@@ -135,18 +151,18 @@ def _sort(block: Block) -> None:
         block.add_op(first)
 
 
-def _vector_code(ops: list[Operation]) -> tuple[VectorCode, list[apv.LoadOp]]:
-    code, loads = VectorCode(), list[apv.LoadOp]()
+def _vector_code(ops: Sequence[Operation]) -> VectorCode:
+    code = VectorCode()
     columns: dict[SSAValue, list[View]] = {}
-    read = written = 0
+    loads = read = written = 0
     for op in ops:
         match op:
             case apv.LoadOp():
-                code.begin_segment(f"load {op.input.name_hint or len(loads)}")
+                code.begin_segment(f"load {op.input.name_hint or loads}")
                 kind = apv.columns_of(op.result)
                 columns[op.result] = code.load(read, kind.count.data, kind.range)
                 read += kind.count.data
-                loads.append(op)
+                loads += 1
             case apv.LinearOp():
                 code.begin_segment(op.layer.data if op.layer else "linear")
                 views = [view for value in op.inputs for view in columns[value]]
@@ -166,4 +182,4 @@ def _vector_code(ops: list[Operation]) -> tuple[VectorCode, list[apv.LoadOp]]:
                 written += apv.columns_of(op.input).count.data
             case _:
                 raise PipelineError(f"{op.name} can't be placed")
-    return code, loads
+    return code

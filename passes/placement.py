@@ -131,7 +131,7 @@ def _codes(found: Tables | tuple[int, int, int], geometry: Geometry) -> list[Pla
     begin = 0
     for count in counts:
         own = names[begin : begin + count]
-        used = np.unique(own[own >= 0])
+        used = np.flatnonzero(np.bincount(own[own >= 0], minlength=len(values)))
         codes.append(PlacedCode.of_arrays(words[begin : begin + count].tobytes(), own, values[used]))
         begin += count
     return codes

@@ -17,7 +17,9 @@ stderr, with the shifts before and after as the simulator counts them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -30,6 +32,17 @@ from dialects.shifts import Shifts, predict_shifts
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
 from passes.placement import LOOPS, TIGHT_LOOPS, Objective, place_again
+
+_LONG = 1 << 14
+"""Statements of a program beyond which larger windows cost more than they save, and effort 1 doesn't try them."""
+
+
+class _Bundled(NamedTuple):
+    """The placed statements of a program's segments, and what they shift."""
+
+    codes: Sequence[PlacedCode]
+    before: Shifts
+    after: Shifts
 
 
 @dataclass(frozen=True)
@@ -51,20 +64,24 @@ class RtmBundle(ModulePass):
                 hint=f"effort is 0 to {len(LOOPS) - 1}, threads at least 1",
             )
         programs = [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]
-        for index, program in enumerate(programs):
-            segments = [item for item in program.segments if isinstance(item, rtm.SegmentOp)]
-            progress(index, len(programs), segments[0].layer.data if segments else "")
-            self._bundle(segments, program.geometry.geometry)
+        with ThreadPoolExecutor(self.threads) as pool:
+            for index, (program, bundled) in enumerate(zip(programs, pool.map(self._bundled, programs), strict=True)):
+                segments = _segments(program)
+                progress(index, len(programs), segments[0].layer.data if segments else "")
+                self._replace(segments, bundled)
 
-    def _bundle(self, segments: Sequence[rtm.SegmentOp], geometry: Geometry) -> None:
-        codes = [segment.code.data for segment in segments]
-        if not codes:
-            return
-        bundled = self._best(codes, geometry)
+    def _bundled(self, program: rtm.ProgramOp) -> _Bundled:
+        """A program's segments placed anew, unless that costs energy."""
+        codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
+        bundled = self._best(codes, geometry) if codes else codes
         before, after = _shifts(codes, geometry), _shifts(bundled, geometry)
         if before.column_steps.sum() < after.column_steps.sum() and self.objective == "energy":
-            bundled, after = codes, before
-        for index, (segment, code) in enumerate(zip(segments, bundled, strict=True)):
+            return _Bundled(codes, before, before)
+        return _Bundled(bundled, before, after)
+
+    def _replace(self, segments: Sequence[rtm.SegmentOp], bundled: _Bundled) -> None:
+        before, after = bundled.before, bundled.after
+        for index, (segment, code) in enumerate(zip(segments, bundled.codes, strict=True)):
             segment.code = rtm.CodeAttr(code)
             figures = [
                 Figure(name, int(old[index]), int(new[index]))
@@ -77,12 +94,17 @@ class RtmBundle(ModulePass):
             did(self.name, segment.layer.data, *figures, show=self.stats)
 
     def _best(self, codes: Sequence[PlacedCode], geometry: Geometry) -> Sequence[PlacedCode]:
-        for methods in (LOOPS[self.effort], TIGHT_LOOPS):
+        effort = 0 if self.effort == 1 and sum(map(len, codes)) > _LONG else self.effort
+        for methods in (LOOPS[effort], TIGHT_LOOPS):
             try:
                 return place_again(codes, geometry, methods, self.objective, self.threads)
             except CapacityError:
                 continue
         return codes
+
+
+def _segments(program: rtm.ProgramOp) -> list[rtm.SegmentOp]:
+    return [item for item in program.segments if isinstance(item, rtm.SegmentOp)]
 
 
 def _shifts(codes: Sequence[PlacedCode], geometry: Geometry) -> Shifts:

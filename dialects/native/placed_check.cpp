@@ -49,6 +49,7 @@ std::pair<std::optional<Failure>, std::tuple<Matrix, Matrix, Matrix, Matrix>> sh
   Swept found;
   std::optional<Failure> failure;
   try {
+    nb::gil_scoped_release released;
     found = sweep(make_program(code, bounds, operands, touches, columns, domains));
   } catch (const Problem& problem) {
     failure = Failure{problem.of_value, problem.number, problem.text};
@@ -71,6 +72,7 @@ std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(Words code,
                                                                      Touches touches, int columns, int domains) {
   static_assert(sizeof(Names) == 16 && sizeof(Row) == 20);
   try {
+    nb::gil_scoped_release released;
     Program program = make_program(code, bounds, operands, touches, columns, domains);
     Facts facts = check_names(program, {reinterpret_cast<const Names*>(ids.data()), ids.shape(0)},
                               {reinterpret_cast<const Row*>(places.data()), places.shape(0)},

@@ -100,12 +100,16 @@ int64_t peak_bits(const Statements& code) {
     return peak;
 }
 
-nb::tuple schedule(const Statements& code, std::size_t segments, int columns, int domains,
+// `read` makes the statements, while Python goes on with other work.
+template <typename Read>
+nb::tuple schedule(Read read, std::size_t segments, int columns, int domains,
                    const std::vector<Choice>& choices, const std::string& objective, int threads) {
+    Statements code;
     Tables tables;
     int width = 0;
     {
         nb::gil_scoped_release released;
+        code = read();
         auto [best, lacking] = best_of(code, columns, domains, choices, objective, threads);
         if (best) tables = to_tables(*best, segments);
         width = best ? 0 : lacking;
@@ -134,14 +138,15 @@ Statements lowered(const Longs& steps, const Longs& spans, const Longs& threshol
 nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, std::size_t segments,
                       int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
                       int threads) {
-    return schedule(lowered(steps, spans, thresholds, full), segments, columns, domains, choices, objective, threads);
+    return schedule([&] { return lowered(steps, spans, thresholds, full); }, segments, columns, domains, choices, objective,
+                    threads);
 }
 
 nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, const std::vector<int64_t>& segments,
                      int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
                      int threads) {
     const Source source{{words.data(), words.size()}, {names.data(), names.size()}, {values.data(), values.size()}, segments};
-    return schedule(Reading(source).run(), segments.size(), columns, domains, choices, objective, threads);
+    return schedule([&] { return Reading(source).run(); }, segments.size(), columns, domains, choices, objective, threads);
 }
 
 }  // namespace

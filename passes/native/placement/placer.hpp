@@ -68,7 +68,25 @@ private:
 
     struct Column {
         std::vector<Sweep> sweeps;  // by loop
+        std::size_t passed = 0;     // of the sweeps, those before the birth of the slot at hand
         std::vector<Held> held;     // by first domain: slots that live still
+        int32_t next_death = INT32_MAX;
+        int crowd = 0;              // domains held
+
+        // Lets go of what has died before a birth; births come in order.
+        void advance(int32_t birth) {
+            while (passed < sweeps.size() && sweeps[passed].loop < birth) ++passed;
+            if (next_death >= birth) return;
+            std::erase_if(held, [&](const Held& one) { return one.death < birth; });
+            next_death = INT32_MAX;
+            crowd = 0;
+            for (const Held& one : held) count(one);
+        }
+
+        void count(const Held& one) {
+            next_death = std::min(next_death, one.death);
+            crowd += one.end - one.begin;
+        }
     };
 
     // Sweeps of a slot between two of a column.
@@ -114,26 +132,30 @@ private:
         const auto after = std::upper_bound(column.held.begin(), column.held.end(), held,
                                             [](const Held& a, const Held& b) { return a.begin < b.begin; });
         column.held.insert(after, held);
-        add_sweeps(column.sweeps, slot.sweeps, best.domain);
+        column.count(held);
+        add_sweeps(column, slot.sweeps, best.domain);
     }
 
     static bool earlier(const Sweep& a, const Sweep& b) { return a.loop < b.loop; }
 
-    static void add_sweeps(std::vector<Sweep>& all, const std::vector<Sweep>& sweeps, int domain) {
+    static void add_sweeps(Column& column, const std::vector<Sweep>& sweeps, int domain) {
+        std::vector<Sweep>& all = column.sweeps;
         const auto count = static_cast<std::ptrdiff_t>(all.size());
         for (const Sweep& sweep : sweeps) all.push_back({sweep.loop, sweep.first + domain, sweep.last + domain});
-        const auto begin = std::lower_bound(all.begin(), all.begin() + count, sweeps.front(), earlier);
-        std::inplace_merge(begin, all.begin() + count, all.end(), earlier);
+        const auto passed = static_cast<std::ptrdiff_t>(column.passed);
+        std::inplace_merge(all.begin() + passed, all.begin() + count, all.end(), earlier);
     }
 
     void try_column(int32_t number, int index, Best& best) {
         const Slot& slot = slots_[number];
         Column& column = columns_[index];
-        std::erase_if(column.held, [&](const Held& held) { return held.death < slot.birth(); });
-        const int width = plan_.slots[number], crowd = find_gaps(column, width);
-        int64_t fixed = int64_t{settings_.crowd_weight} * crowd + (meets_[index] == number ? meeting : 0);
-        if (gaps_.empty() || fixed >= best.cost) return;
-        fixed += find_runs(slot, column);
+        column.advance(slot.birth());
+        const int width = plan_.slots[number];
+        int64_t fixed = int64_t{settings_.crowd_weight} * column.crowd + (meets_[index] == number ? meeting : 0);
+        if (fixed >= best.cost) return;
+        find_gaps(column, width);
+        if (gaps_.empty()) return;
+        fixed += find_runs(slot, column, best.cost - fixed);
         if (fixed >= best.cost) return;
         for (const Gap& gap : gaps_)
             // Values stay at the ends of a gap, so that what is left of it stays in one piece.
@@ -154,29 +176,28 @@ private:
         }
     }
 
-    // Free domains, as far as the slot fits; returns how many others are in use.
-    int find_gaps(const Column& column, int width) {
+    // Free domains, as far as the slot fits.
+    void find_gaps(const Column& column, int width) {
         gaps_.clear();
-        int crowd = 0, reached = 0;
+        int reached = 0;
         for (const Held& held : column.held) {
             if (held.begin - reached >= width) gaps_.push_back({reached, held.begin});
             reached = held.end;
-            crowd += held.end - held.begin;
         }
         if (settings_.domains - reached >= width) gaps_.push_back({reached, settings_.domains});
-        return crowd;
     }
 
-    // Sorts the slot's sweeps into the column's; returns the part of the cost that doesn't depend on the domain.
-    int64_t find_runs(const Slot& slot, const Column& column) {
+    // Sorts the slot's sweeps into the column's; returns the part of the cost that doesn't depend on the domain, or less
+    // of it that reaches the limit.
+    int64_t find_runs(const Slot& slot, const Column& column, int64_t limit) {
         runs_.clear();
         int64_t within = 0, conflicts = 0;
         const auto begin = column.sweeps.begin(), end = column.sweeps.end();
-        auto next = std::lower_bound(begin, end, slot.sweeps.front(), earlier);
+        auto next = begin + static_cast<std::ptrdiff_t>(column.passed);
         bool fresh = true;
         for (const Sweep& sweep : slot.sweeps) {
             for (; next != end && next->loop < sweep.loop; ++next) fresh = true;
-            conflicts += next != end && next->loop == sweep.loop;
+            if (next != end && next->loop == sweep.loop && conflict * ++conflicts >= limit) return limit;
             if (fresh)
                 runs_.push_back({next == begin ? 0 : (next - 1)->last, next == end ? 0 : next->first, next != end, sweep.first, sweep.last});
             else
