@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dialects.code import check_code, decode, fields, numbered
 from dialects.errors import ProgramError
 from dialects.isa import OPCODES, Op
-from dialects.shifts import predict_shifts
+from dialects.shifts import OPCODE_VALUES, predict_shifts
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -48,7 +48,9 @@ def vectors(binary: bytes, op: Op) -> Numbers:
 
 
 def _of(table: dict[str, Numbers], ops: Iterable[Op]) -> Flags:
-    return np.isin(table["op"], [int(op) for op in ops])
+    flags = np.zeros(OPCODE_VALUES, dtype=bool)
+    flags[list(ops)] = True
+    return flags[table["op"]]
 
 
 def _naming(table: dict[str, Numbers], role: str) -> Flags:

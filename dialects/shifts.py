@@ -22,7 +22,8 @@ from dialects.isa import OPCODES, Op, variant_passes
 
 IntArray = NDArray[np.int64]
 
-_OPCODES = 32
+OPCODE_VALUES = 32
+"""What five bits hold."""
 _ROLES = "DABC"
 
 
@@ -49,7 +50,7 @@ class Shifts(NamedTuple):
 @cache
 def operand_table() -> NDArray[np.uint8]:
     """Which operands each opcode has."""
-    table = np.zeros((_OPCODES, 9), dtype=np.uint8)
+    table = np.zeros((OPCODE_VALUES, 9), dtype=np.uint8)
     for op, row in OPCODES.items():
         table[op] = (True, *(role in row.operands for role in "DdAaBcI"), op in (Op.IN, Op.OUT))
     return table
@@ -60,7 +61,7 @@ def touch_table() -> NDArray[np.uint8]:
     """Of every variant of what is known of a bit beforehand: masks of the roles that it searches and writes, and how
     many of its passes write the roles D and C.
     """
-    table = np.zeros((_OPCODES, 32, 4), dtype=np.uint8)
+    table = np.zeros((OPCODE_VALUES, 32, 4), dtype=np.uint8)
     for op, row in OPCODES.items():
         vector = op in (Op.IN, Op.OUT)
         for variant, (sign, first, imm, b_zero, a_zero) in enumerate(product((False, True), repeat=5)):

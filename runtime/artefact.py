@@ -61,6 +61,8 @@ _DAMAGED = (
 )
 
 VERSION = 2
+_COMPRESSION = 4
+"""zlib's level: 3% larger than at level 6, in less than half of its time"""
 _PIECE = 1 << 24
 
 
@@ -373,7 +375,8 @@ def save(artefact: Artefact, path: Path) -> None:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}.items():
             # A fixed date, so that equal programs are equal files.
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED)
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION)
     write_whole(path, stream.getvalue())
 
 

@@ -89,7 +89,7 @@ def _unspread(values: ObjectArray) -> ObjectArray:
     """Without the repetitions along dimensions that hold the very same objects."""
     for axis in range(values.ndim):
         first = values[tuple(slice(0, 1) if index == axis else slice(None) for index in range(values.ndim))]
-        if values.shape[axis] > 1 and (each(id, values) == each(id, first)).all():
+        if values.shape[axis] > 1 and (values.strides[axis] == 0 or (each(id, values) == each(id, first)).all()):
             values = first
     return values
 

@@ -119,11 +119,11 @@ def _on_common_steps(node: Node, table: IntArray, factors: ObjectArray) -> Weigh
 def _smallest(weights: Weights) -> Weights:
     """Without common factors: of each output where that makes the weights ternary, else of all together."""
     table = weights.integers
+    if ((np.abs(table) == 1).any(axis=1) | ~table.any(axis=1)).all():
+        return weights
     rows: NDArray[Any] = np.gcd.reduce(np.abs(table), axis=1)
     rows = np.where(rows == 0, 1, rows)
     if np.abs(table // rows[:, np.newaxis]).max() > 1:
         rows = np.full_like(rows, max(1, int(np.gcd.reduce(np.abs(table), axis=None))))
-    if (rows == 1).all():
-        return weights
     scales = each(lambda scale, factor: scale * factor, weights.scales, rows.astype(object))
     return Weights(table // rows[:, np.newaxis], scales)
