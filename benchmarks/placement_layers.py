@@ -38,7 +38,7 @@ from runtime.wear import Program, wear_of
 WAYS = {
     "packed": "packed",
     "columns": "columns",
-    "placed": ",".join(name for name in PIPELINES["default"] if name != "rtm-bundle"),
+    "placed": ",".join(PIPELINES["packed"]).replace("{placement=packed}", ""),
     "loops": "default",
 }
 TECHNOLOGIES = ("rtsim", "dwm")

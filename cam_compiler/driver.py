@@ -11,12 +11,13 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
+from cam_compiler.capacity import explained
 from cam_compiler.execution import sample_bytes
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.verify import Verifier
 from dialects import ap, ternary
 from dialects.apv_spatial import GatherOp, ScatterOp
-from dialects.errors import InputError, PipelineError
+from dialects.errors import CapacityError, InputError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
 from dialects.target import Target, load_target
 from dialects.watch import part, progress
@@ -113,8 +114,12 @@ def compile_file(
             dump_to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
+    whole = module.clone()
     with part(1, 10, 10):
-        run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+        try:
+            run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+        except CapacityError as error:
+            raise explained(error, whole, passes, target) from error
     # A pass's own options may have set another geometry.
     placed = [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)]
     return module, replace(target, **asdict(placed[0])) if placed else target

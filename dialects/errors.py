@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 
 class CamcError(Exception):
     """An error in what the user gave us.
@@ -32,8 +34,22 @@ class TargetError(CamcError):
     """A target or technology file is malformed or impossible."""
 
 
+class Needs(NamedTuple):
+    """Columns and domains of an array."""
+
+    columns: int
+    domains: int
+
+
 class CapacityError(CamcError):
-    """The program doesn't fit the target's arrays."""
+    """The program doesn't fit the target's arrays.
+
+    `needs` is an array that isn't too small for the same reason, or, of a whole network, one that would do.
+    """
+
+    def __init__(self, message: str, *, place: str | None = None, hint: str | None = None, needs: Needs | None = None):
+        super().__init__(message, place=place, hint=hint)
+        self.needs = needs
 
 
 class PipelineError(CamcError):

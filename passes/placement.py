@@ -29,7 +29,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.errors import CapacityError
+from dialects.errors import CapacityError, Needs
 from dialects.placed import PlacedCode
 from dialects.target import Geometry
 from passes import _placement
@@ -142,10 +142,12 @@ def _too_small(width: int, widest: int, peak: int, geometry: Geometry) -> Capaci
         return CapacityError(
             f"a value of {widest} bits doesn't fit into a column of {geometry.domains} domains",
             hint=f"choose a target with at least {widest} domains",
+            needs=Needs(geometry.columns, widest),
         )
     columns = max(-(-peak // geometry.domains) + RESERVED_COLUMNS + 1, geometry.columns + 1)
     return CapacityError(
         f"the network needs up to {peak} live bits a row, an array {geometry} has {geometry.bits_per_row}; no place is "
         f"left for {width} bits",
         hint=f"choose a target with at least {columns} columns of {geometry.domains} domains, or more domains",
+        needs=Needs(columns, geometry.domains),
     )

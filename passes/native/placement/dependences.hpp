@@ -35,7 +35,7 @@ private:
 
 // The range of a sum when it has taken a term.
 inline Span span_with(const Statements& all, const Statement& item) {
-    const Span span = all.sums[item.sum].span, source = all.values[item.a].span;
+    const Span span = all.sums[item.sum].span, source = item.a < 0 ? Span{} : all.values[item.a].span;
     const Span term{source.lo << item.offset, source.hi << item.offset};
     if (item.op == Op::add_ip) return {span.lo + term.lo, span.hi + term.hi};
     return {span.lo - term.hi, span.hi - term.lo};

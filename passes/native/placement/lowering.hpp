@@ -39,6 +39,7 @@ public:
 
     Statements run() {
         for (std::size_t i = 0; i < steps_.size(); ++i) lower(steps_[i], continues(steps_[i], static_cast<int64_t>(i)));
+        out_.drop_void_terms();
         return std::move(out_);
     }
 

@@ -28,6 +28,7 @@ public:
         for (std::size_t segment = 0; segment < source_.segments.size(); ++segment)
             for (int64_t i = 0; i < source_.segments[segment]; ++i) read(at++, static_cast<int32_t>(segment));
         std::erase_if(out_.code, [](const Statement& item) { return item.segment < 0; });
+        out_.drop_void_terms();
         return std::move(out_);
     }
 

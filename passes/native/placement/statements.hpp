@@ -82,6 +82,20 @@ struct Statements {
         return static_cast<int32_t>(values.size()) - 1;
     }
 
+    // A term whose shift is beyond the last value of its sum changes none of that value's bits, and must not be the last.
+    void drop_void_terms() {
+        std::erase_if(code, [&](Statement& item) {
+            if (item.sum < 0 || item.offset < values[sums[item.sum].final].width) return false;
+            if (sums[item.sum].remaining > 1) {
+                --sums[item.sum].remaining;
+                return true;
+            }
+            item.a = -1;
+            item.offset = 0;
+            return false;
+        });
+    }
+
     void widen(int32_t slot, int width) { slots[slot] = std::max(slots[slot], static_cast<int16_t>(width)); }
 };
 
