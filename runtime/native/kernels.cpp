@@ -3,80 +3,21 @@
 // An instruction's look-up-table passes of a bit, taken together, are a function of the bits before it (no pass creates
 // a state that a later one matches), so the rows that each pass tags, and with them the written and toggled cells,
 // follow from the same logic. tests/test_engine.py compares all of it with the golden simulator's passes.
+#include "fetch.hpp"
 #include "lanes.hpp"
 #include "step.hpp"
+#include "sums.hpp"
 
 namespace camc::CAMC_ISA {
 
 namespace {
-
-// Byte `group` of items of a vector, for the rows of a block.
-class Fetch {
- public:
-  // Where in the source the block's first row is.
-  struct Start {
-    int64_t sample, run, item;
-  };
-
-  static CAMC_INLINE Start start_of(const Source& source, int64_t row) {
-    int64_t run = row / source.across;
-    return {run / source.down, run % source.down, row % source.across};
-  }
-
-  static CAMC_INLINE void copy(const Source& source, Start at, const uint8_t* data, int64_t rows, int group, uint8_t* to) {
-    while (rows > 0) {
-      const uint8_t* from =
-          data + at.sample * source.sample_stride + at.run * source.run_stride + at.item * source.item_stride + group;
-      int64_t count = source.across - at.item < rows ? source.across - at.item : rows;
-      if (source.item_stride != 1)
-        for (int64_t i = 0; i < count; ++i) to[i] = from[i * source.item_stride];
-      else if (source.slack)
-        // Whole chunks, also beyond the run: the next run overwrites them.
-        for (int64_t i = 0; i < count; i += kChunk) copy_chunk(to + i, from + i);
-      else
-        std::memcpy(to, from, size_t(count));
-      to += count;
-      rows -= count;
-      at.item = 0;
-      if (++at.run == source.down) at.run = 0, ++at.sample;
-    }
-  }
-
-  static constexpr int kChunk = kSlack < 32 ? kSlack : 32;
-
- private:
-  static CAMC_INLINE void copy_chunk(uint8_t* to, const uint8_t* from) {
-    std::memcpy(to, from, kChunk);
-    // Or a compiler makes one call of memcpy of the few chunks of a run.
-    CAMC_BARRIER;
-  }
-};
 
 // Runs a block part by part, as many rows at a time as a register holds: the bits of a step stay in registers.
 template <int W, bool Trace>
 class Runner {
   using Part = typename Register<W>::type;
 
-  // The planes of one part of the rows.
-  class Planes {
-   public:
-    CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
-    CAMC_INLINE Part& operator[](uint32_t plane) const { return *(Part*)(first_ + (size_t(plane) << log_bytes_)); }
-
-   private:
-    char* first_;
-    int log_bytes_;
-  };
-
-  // A source of a step, which moves for some bits and then stays.
-  struct Sweep {
-    uint32_t first, bits, rest;
-
-    CAMC_INLINE Sweep() {}
-    CAMC_INLINE Sweep(uint32_t first, int bits, bool is_signed)
-        : first(first), bits(uint32_t(bits)), rest(is_signed ? first + uint32_t(bits) - 1 : 0) {}
-    CAMC_INLINE uint32_t at(uint32_t bit) const { return bit < bits ? first + bit : rest; }
-  };
+  using Planes = CAMC_ISA::Planes<W>;
 
  public:
   explicit CAMC_INLINE Runner(const Block& block) : block_(block), parts_(block.words / W) {
@@ -264,43 +205,6 @@ class Runner {
     each_part([&](Planes planes) CAMC_FLAT { sum<Subtract, Terms>(steps, planes); });
   }
 
-  // All terms of a bit, then of the next one: their carries and the sum's bit stay in registers.
-  template <bool Subtract, int Terms>
-  CAMC_INLINE void sum(const Step* steps, Planes planes) {
-    Part carry[Terms] = {};
-    uint32_t dst = steps->dst, common = steps->b_bits;
-    Sweep first(steps->b, steps->b_bits, steps->b_signed), a[Terms];
-    for (int k = 0; k < Terms; ++k) {
-      a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
-      if (a[k].bits < common) common = a[k].bits;
-    }
-    uint32_t i = 0;
-    for (; i < common; ++i) {
-      Part value = planes[first.first + i];
-      CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].first + i], carry[k]);
-      planes[dst + i] = value;
-    }
-    sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
-  }
-
-  // The bits in which the terms from `From` on are still as wide as the sum.
-  template <bool Subtract, int Terms, int From>
-  CAMC_INLINE void sum_rest(const Step* steps, Planes planes, uint32_t i, const Sweep& first, const Sweep* a, Part* carry) {
-    for (uint32_t end = steps[From].bits; i < end; ++i) {
-      Part value = planes[first.at(i)];
-      CAMC_UNROLL for (int k = From; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].at(i)], carry[k]);
-      planes[steps->dst + i] = value;
-    }
-    if constexpr (From + 1 < Terms) sum_rest<Subtract, Terms, From + 1>(steps, planes, i, first, a, carry);
-  }
-
-  template <bool Subtract>
-  static CAMC_INLINE Part term(Part value, Part a, Part& carry) {
-    Part next = Subtract ? borrow_of(value, a, carry) : carry_of(value, a, carry), sum = parity(value, a, carry);
-    carry = next;
-    return sum;
-  }
-
   // The result of a comparison before the first bit of a step; all ones at bit 0.
   CAMC_INLINE Part result(const Step& step, Planes planes) {
     if (!step.first) return planes[step.dst];
@@ -483,22 +387,6 @@ class Runner {
 template <int Words, bool Trace>
 void run_block(const Block& block) {
   Runner<(Words < kRegisterWords ? Words : kRegisterWords), Trace>(block).run();
-}
-
-void pack(const Source& source, const uint8_t* vector, int64_t begin, int64_t end, uint64_t* planes) {
-  constexpr int64_t kRows = 4096;
-  alignas(64) uint8_t bytes[kRows + Fetch::kChunk];
-  for (int64_t row = begin; row < end; row += kRows) {
-    int64_t count = end - row < kRows ? end - row : kRows;
-    Fetch::Start start = Fetch::start_of(source, row);
-    for (int group = 0; 8 * group < source.planes; ++group) {
-      Fetch::copy(source, start, vector, count, group, bytes);
-      for (int bit = 0; bit < 8 && 8 * group + bit < source.planes; ++bit) {
-        uint64_t* to = planes + (8 * group + bit) * source.plane_words + row / 64;
-        for (int64_t i = 0; i < count; i += 64) to[i / 64] = bits_of_bytes(bytes + i, bit);
-      }
-    }
-  }
 }
 
 #define CAMC_SIZES(trace) {run_block<kSizes[0], trace>, run_block<kSizes[1], trace>, run_block<kSizes[2], trace>, run_block<kSizes[3], trace>, run_block<kSizes[4], trace>}
