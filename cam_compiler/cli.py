@@ -96,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_machine(command)
     _add_pipeline(command)
+    _add_tech(command)
     command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after import and after each pass")
     command.add_argument(
@@ -202,6 +203,12 @@ def _add_effort(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="effort of the passes, -O0 to -O3, where the pipeline doesn't state it",
     )
+    command.add_argument(
+        "--objective",
+        choices=("cycles", "energy", "latency", "product"),
+        help="what passes aim at, where the pipeline doesn't state it: AP cycles, then short ways (default); energy, "
+        "latency or their product as --tech has them, which takes longer to compile",
+    )
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -269,8 +276,12 @@ def _add_quiet(command: argparse.ArgumentParser) -> None:
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
-def _add_energy(command: argparse.ArgumentParser) -> None:
+def _add_tech(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tech", default="rtsim", help="a bundled technology (camc tech) or a .toml file")
+
+
+def _add_energy(command: argparse.ArgumentParser) -> None:
+    _add_tech(command)
     command.add_argument(
         "--ignore-instruction-fetch",
         action="store_true",

@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import ModuleOp
 from cam_compiler.driver import compile_file, on_the_host, read_module, target_for, to_artefact
 from cam_compiler.execution import Network, named, of_module, of_program
 from cam_compiler.files import check_output, npz_bytes, read_arrays
+from cam_compiler.objective import Objective
 from cam_compiler.pipeline import PIPELINES
 from cam_compiler.progress import watching
 from cam_compiler.universe import PASSES
@@ -40,7 +41,9 @@ def demo(options: argparse.Namespace) -> None:
     data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
     verifier = Verifier()
     with watching(options.quiet):
-        module, target = compile_file(model, options.target, effort=options.effort, verifier=verifier)
+        module, target = compile_file(
+            model, options.target, effort=options.effort, objective=_objective(options), verifier=verifier
+        )
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
     print(f"the IR computes the same after: {', '.join(verifier.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
@@ -54,6 +57,13 @@ def demo(options: argparse.Namespace) -> None:
     _print_report(result, network, technology, options)
 
 
+def _objective(options: argparse.Namespace) -> Objective | None:
+    if options.objective is None:
+        return None
+    target = load_target(options.target or "default")
+    return Objective.of(options.objective, load_technology(options.tech), target.nanowires_per_cell)
+
+
 def compile(options: argparse.Namespace) -> None:
     """Compile a model to a program or to the IR of a stage."""
     output: Path | None = options.output
@@ -65,6 +75,7 @@ def compile(options: argparse.Namespace) -> None:
             options.target,
             pipeline="default" if options.pipeline is None else options.pipeline,
             effort=options.effort,
+            objective=_objective(options),
             stop_after=options.stop_after,
             dump_to=options.dump_ir,
             verifier=verifier,
@@ -132,7 +143,14 @@ def load_network(options: argparse.Namespace, *, check: bool = False) -> tuple[N
         return of_program(model, options.engine, trace=trace), None
     pipeline = "default" if options.pipeline is None else options.pipeline
     level = getattr(options, "level", None)
-    module, target = compile_file(model, options.target, pipeline=pipeline, effort=options.effort, stop_after=level)
+    module, target = compile_file(
+        model,
+        options.target,
+        pipeline=pipeline,
+        effort=options.effort,
+        objective=_objective(options),
+        stop_after=level,
+    )
     network = of_module(module, target, options.engine, trace=trace)
     if not check:
         return network, None
@@ -149,6 +167,7 @@ def _refuse_compiling(options: argparse.Namespace) -> None:
     if getattr(options, "check", False):
         raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
     given = {"--target": options.target, "--pipeline": options.pipeline, "-O": options.effort}
+    given |= {"--objective": options.objective}
     if late := [name for name, value in given.items() if value is not None]:
         raise InputError("the program is compiled already", place=late[0], hint="compile the model again with it")
 

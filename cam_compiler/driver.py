@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
 from cam_compiler.execution import sample_bytes
+from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.verify import Verifier
 from dialects import ap, ternary
@@ -92,6 +93,7 @@ def compile_file(
     *,
     pipeline: str = "default",
     effort: int | None = None,
+    objective: Objective | None = None,
     stop_after: str | None = None,
     dump_to: Path | None = None,
     verifier: Verifier | None = None,
@@ -99,7 +101,7 @@ def compile_file(
     """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
     if target_name is not None:
         load_target(target_name)
-    passes = parse_passes(pipeline, effort)
+    passes = parse_passes(pipeline, effort, objective)
     with part(0, 1, 10, "import"):
         progress(0, 1, "")
         module = read_module(path)

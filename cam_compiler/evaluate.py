@@ -278,7 +278,7 @@ def _key(options: argparse.Namespace, job: Evaluation, facts: Mapping[str, Any],
         **facts,
         "digests": [file_digest(*models), job.data.digest],
         "target": asdict(job.network.target),
-        "compiled": [options.pipeline, options.effort],
+        "compiled": [options.pipeline, options.effort, options.objective and [options.objective, options.tech]],
         "traced": not options.no_trace,
         "data options": [str(option) for option in (options.resize, options.crop, options.output_name)],
     }

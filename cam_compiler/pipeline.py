@@ -12,6 +12,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
 from xdsl.utils.exceptions import DiagnosticException
 
+from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
 from cam_compiler.verify import Verifier
 from dialects.errors import CamcError, PipelineError
@@ -77,10 +78,12 @@ def make_context() -> Context:
     return ctx
 
 
-def parse_passes(pipeline: str, effort: int | None = None) -> tuple[ModulePass, ...]:
+def parse_passes(
+    pipeline: str, effort: int | None = None, objective: Objective | None = None
+) -> tuple[ModulePass, ...]:
     """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError.
 
-    `effort` is the number behind -O; without it passes have their own defaults.
+    `effort` is the number behind -O, `objective` the aim; without them passes have their own defaults.
     """
     text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
     known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {', '.join(PASSES)}"
@@ -88,7 +91,7 @@ def parse_passes(pipeline: str, effort: int | None = None) -> tuple[ModulePass, 
         specs = tuple(parse_pipeline(text))
         if unknown := [spec.name for spec in specs if spec.name not in PASSES]:
             raise PipelineError(f"there is no pass '{unknown[0]}'", place=f"pipeline '{pipeline}'", hint=known)
-        return tuple(PASSES[spec.name]().from_spec(_with_effort(spec, effort)) for spec in specs)
+        return tuple(PASSES[spec.name]().from_spec(_with_defaults(spec, effort, objective)) for spec in specs)
     except CamcError:
         raise
     except Exception as error:
@@ -100,11 +103,13 @@ def parse_passes(pipeline: str, effort: int | None = None) -> tuple[ModulePass, 
         raise PipelineError(f"malformed: {error}", place=f"pipeline '{pipeline}'", hint=known) from error
 
 
-def _with_effort(spec: ArgSpec, effort: int | None) -> ArgSpec:
-    if effort is None or spec.name not in EFFORTS:
-        return spec
-    options = {name: (value,) for name, value in EFFORTS[spec.name][effort].items()}
-    return ArgSpec(spec.name, {**options, **spec.parameters})
+def _with_defaults(spec: ArgSpec, effort: int | None, objective: Objective | None) -> ArgSpec:
+    options: dict[str, int | float | str] = {}
+    if effort is not None and spec.name in EFFORTS:
+        options |= EFFORTS[spec.name][effort]
+    if objective:
+        options |= objective.options.get(spec.name, {})
+    return ArgSpec(spec.name, {**{name: (value,) for name, value in options.items()}, **spec.parameters})
 
 
 def cut(passes: Sequence[ModulePass], stage: str | None) -> tuple[ModulePass, ...]:

@@ -13,8 +13,9 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
 
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
 input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
-layer's values may take; `effort` (0 to 3) and `seed` steer the search; `threads` never change the result; `stats`
-prints a line a layer to stderr.
+layer's values may take. `step` is what a step of a column counts when a grouping is chosen, in AP cycles (0: nothing, and
+nothing is placed to find the steps out). `effort` (0 to
+3) and `seed` steer the search; `threads` never change the result; `stats` prints a line a layer to stderr.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from xdsl.context import Context
@@ -35,6 +37,7 @@ from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
 from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
 from passes.placement import RESERVED_COLUMNS
+from passes.shift_cost import DEFAULT_STEP, ShiftCost
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ApvShare(ModulePass):
     group: int = 0
     group_by: Literal["cost", "channel"] = "cost"
     budget: int = 90
+    step: int | float = DEFAULT_STEP
     effort: int = 1
     seed: int = 0
     threads: int = 2
@@ -93,17 +97,26 @@ class ApvShare(ModulePass):
     def _check(self) -> None:
         if self.group and self.group_by != "cost":
             raise PipelineError("group and group-by exclude each other", place=self.name)
-        if self.group < 0 or not 0 <= self.effort < len(EFFORTS) or not 0 < self.budget <= 100 or self.threads < 1:
+        if (
+            self.group < 0
+            or not 0 <= self.effort < len(EFFORTS)
+            or not 0 < self.budget <= 100
+            or self.threads < 1
+            or not 0 <= self.step < inf
+        ):
             raise PipelineError(
-                f"group {self.group}, budget {self.budget}, effort {self.effort}, threads {self.threads}",
+                f"group {self.group}, budget {self.budget}, step {self.step}, effort {self.effort}, "
+                f"threads {self.threads}",
                 place=self.name,
-                hint=f"group is at least 0, budget a percentage, effort 0 to {len(EFFORTS) - 1}, threads at least 1",
+                hint=f"group and step are at least 0, budget is a percentage, effort 0 to {len(EFFORTS) - 1}, threads "
+                "at least 1",
             )
 
     def _options(self, geometry: Geometry, layer: apv.LinearOp) -> Options:
         widest = apv.columns_of(layer.result).range.width
         bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
-        return Options(bits, self.effort, self.seed, 1, _resident(layer))
+        shifts = ShiftCost(self.step, geometry) if self.step else None
+        return Options(bits, self.effort, self.seed, 1, _resident(layer), shifts)
 
 
 def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:

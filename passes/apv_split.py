@@ -15,7 +15,8 @@ after the other on the same arrays. What is moved is counted where it moves, at 
 
 `outputs` fixes the number of parts (0: chosen by cost, per layer). `inputs` cuts by inputs as well, where thresholds
 follow: that many partial sums of every output are stored, and a last stage loads and adds them. `budget` is the share
-of a row's bits, in percent, that apv-share will give a part; `moved` is what a bit that is moved counts, in AP cycles.
+of a row's bits, in percent, that apv-share will give a part; `moved` is what a bit that is moved counts, `step` what a
+step of a column counts, in AP cycles (0: nothing, and nothing is placed to find the steps out).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from xdsl.context import Context
@@ -43,6 +45,7 @@ from passes.adder_graph_sums import unshared
 from passes.kernel_groups import room
 from passes.layer_split import SplitOptions, output_parts, planned
 from passes.placement import RESERVED_COLUMNS
+from passes.shift_cost import DEFAULT_STEP, ShiftCost
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,21 @@ class ApvSplit(ModulePass):
     inputs: int = 1
     budget: int = 90
     moved: int = 1
+    step: int | float = DEFAULT_STEP
     threads: int = 2
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if min(self.outputs, self.moved) < 0 or min(self.inputs, self.threads) < 1 or not 0 < self.budget <= 100:
+        if (
+            min(self.outputs, self.moved) < 0
+            or not 0 <= self.step < inf
+            or min(self.inputs, self.threads) < 1
+            or not 0 < self.budget <= 100
+        ):
             raise PipelineError(
-                f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}",
+                f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, step {self.step}",
                 place=self.name,
-                hint="outputs and moved are at least 0, inputs and threads at least 1, budget is a percentage",
+                hint="outputs, moved and step are at least 0, inputs and threads at least 1, budget is a percentage",
             )
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
@@ -87,7 +96,8 @@ class ApvSplit(ModulePass):
         def parts(layer: apv.LinearOp) -> int:
             widest = apv.columns_of(layer.result).range.width
             bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
-            options = SplitOptions(planned(bits), self.moved)
+            shifts = ShiftCost(self.step, geometry) if self.step else None
+            options = SplitOptions(planned(bits), self.moved, shifts=shifts)
             return output_parts(layer.graph.data.coefficients(), layer.graph.data.inputs, options)
 
         with ThreadPoolExecutor(self.threads) as pool:

@@ -27,6 +27,7 @@ from passes import _adder_graph
 from passes.adder_graph_cost import cost_table, graph_cost, range_table
 from passes.adder_graph_search import prove, share
 from passes.adder_graph_sums import checked_weights
+from passes.shift_cost import ShiftCost
 
 EFFORTS = (0.0, 0.2, 0.75, 2.0)
 """Steps of search for each non-zero weight, by effort; effort 0 shares greedily, and only with signs apart."""
@@ -50,6 +51,8 @@ class Options(NamedTuple):
     """Inputs are all in the array from the start, rather than loaded when they are first needed."""
     rough: bool = False
     """An estimate will do: by row is only tried where by value doesn't fit, and nothing is proved."""
+    shifts: ShiftCost | None = None
+    """What shifts count; None for nothing."""
 
 
 def room(columns: int, domains: int, percent: int, widest: int) -> int:
@@ -193,6 +196,10 @@ def choose(
 
 def _best(problem: _Problem) -> Candidate | None:
     options = problem.options
+
+    def cost(candidate: Candidate) -> float:
+        return candidate.cycles + (options.shifts.of(candidate.graph) if options.shifts else 0)
+
     found: list[tuple[Candidate, _Shared | None]] = []
     for by_sign in (True, False) if options.effort > 1 or any(span.lo < 0 for span in problem.inputs) else (True,):
         if by_value := _fewest_groups(problem, by_sign, by_value=True):
@@ -209,7 +216,7 @@ def _best(problem: _Problem) -> Candidate | None:
     fitting = [pair for pair in found if problem.fits(pair[0])]
     if not fitting:
         return None
-    best, shared = min(fitting, key=lambda pair: pair[0].cycles)
+    best, shared = fitting[0] if len(fitting) == 1 else min(fitting, key=lambda pair: cost(pair[0]))
     if shared and best.grouping and problem.steps:
         searched = _fitting(shared.searched(), best.grouping.by_value, search=True)
         if searched and searched[0].cycles < best.cycles:

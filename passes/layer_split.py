@@ -3,7 +3,8 @@
     512 outputs x 4608 inputs     ->     12 parts of 43 outputs, each over all 4608 inputs
 
 The accumulators of a part take less of a row, so that more inputs share subexpressions at a time; but each part reads
-the inputs again. A part costs its adder graph's AP cycles and the bits that are moved for it.
+the inputs again. A part costs its adder graph's AP cycles, its shifts, which are fewer where fewer values lie in a
+column, and the bits that are moved for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from dialects.ranges import Range
 from dialects.tensors import IntArray
 from passes.kernel_groups import Options, choose
+from passes.shift_cost import ShiftCost
 
 _FIRST_SIZE = 32
 """Outputs of the first part that is tried."""
@@ -32,6 +34,7 @@ class SplitOptions(NamedTuple):
     budget_bits: int
     moved_bit_cycles: int = 1
     threads: int = 1
+    shifts: ShiftCost | None = None
 
 
 def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptions) -> int:
@@ -42,8 +45,11 @@ def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptio
         if size == 1:
             return 0
         size //= 2
+    first = size
     while size < len(weights) and trials.is_better(min(2 * size, len(weights)), size):
         size = min(2 * size, len(weights))
+    while size <= first and size > 1 and trials.is_better(size // 2, size):
+        size //= 2
     for larger in (size * 5 // 4, size * 3 // 2):
         if larger < len(weights) and trials.is_better(larger, trials.best_size):
             continue
@@ -85,4 +91,7 @@ class _Trials:
             return float(moved)
         options = Options(self.options.budget_bits, effort=0, threads=self.options.threads, rough=True)
         best = choose(sample, self.inputs, options)
-        return best and best.cycles * self.terms / terms + moved
+        if best is None:
+            return None
+        shifts = self.options.shifts.of(best.graph) if self.options.shifts else 0
+        return (best.cycles + shifts) * self.terms / terms + moved

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,11 +13,13 @@ from numpy.typing import NDArray
 from dialects.adder_graph import AdderGraph
 from dialects.isa import NO_CELL, Instruction, Op, Operand, passes_count
 from dialects.ranges import Range
+from dialects.target import Geometry
 from passes import _adder_graph
 from passes.adder_graph_cost import cost_table, graph_cost, range_table
 from passes.adder_graph_search import prove, share
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import Candidate, Options, choose, evaluate, grouped
+from passes.shift_cost import ShiftCost
 from passes.vector_code import Kind, Step, VectorCode
 
 NIBBLE = Range(0, 15)
@@ -214,3 +218,18 @@ def test_native_arguments_are_checked() -> None:
     nodes = graph.node_table + np.int32(9)
     with pytest.raises(ValueError, match="node"):
         _adder_graph.evaluate(ranges, nodes, graph.output_table, costs, resident=False)
+
+
+def test_a_dear_step_buys_shorter_ways_with_cycles() -> None:
+    matrix = random_ternary(64, 576)
+    shifts = ShiftCost(40.0, Geometry(256, 256, 64))
+    quick = choose(matrix, [NIBBLE] * 576, Options(1 << 13, 0))
+    short = choose(matrix, [NIBBLE] * 576, Options(1 << 13, 0, shifts=shifts))
+    assert quick and short and quick.cycles < short.cycles
+    assert shifts.of(short.graph) < shifts.of(quick.graph)
+    assert short.cycles + shifts.of(short.graph) < quick.cycles + shifts.of(quick.graph)
+
+
+def test_a_graph_that_does_not_fit_costs_without_end() -> None:
+    graph = unshared(random_ternary(8, 20), [NIBBLE] * 20)
+    assert ShiftCost(1.0, Geometry(8, 4, 16)).of(graph) == inf

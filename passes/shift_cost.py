@@ -1,0 +1,37 @@
+"""What the shifts of an adder graph count beside its AP cycles: it is scheduled and placed, as rtm-bundle does it."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import NamedTuple
+
+from dialects.adder_graph import AdderGraph
+from dialects.errors import CapacityError
+from dialects.shifts import predict_shifts
+from dialects.target import Geometry
+from passes.placement import LOOPS, place
+from passes.vector_code import VectorCode
+
+
+DEFAULT_STEP = 2
+"""AP cycles that have the energy of a step of a column, about, with RTSim's numbers (runtime/tech/rtsim.toml)."""
+
+
+class ShiftCost(NamedTuple):
+    """AP cycles that a step of one column counts, and the array that graphs are placed in."""
+
+    step: float
+    geometry: Geometry
+
+    def of(self, graph: AdderGraph) -> float:
+        """What the graph's shifts count, in AP cycles, with loads and stores; infinite where it doesn't fit."""
+        code = VectorCode()
+        code.begin_segment("")
+        columns = [view for index, span in enumerate(graph.inputs) for view in code.load(index, 1, span)]
+        code.store(code.linear(columns, graph), 0)
+        try:
+            placed = place(code, self.geometry, LOOPS[0])
+        except CapacityError:
+            return inf
+        shifts = predict_shifts([item.binary for item in placed], self.geometry.columns, self.geometry.domains)
+        return self.step * float(shifts.column_steps.sum())

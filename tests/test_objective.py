@@ -1,0 +1,53 @@
+"""Objectives: what they ask of the passes, from the numbers of technology files, and on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cam_compiler.cli import main
+from cam_compiler.commands import BUNDLED
+from cam_compiler.objective import NAMES, Objective, cycles_of_a_step
+from cam_compiler.pipeline import parse_passes
+from passes.apv_share import ApvShare
+from passes.rtm_bundle import RtmBundle
+from runtime.technology import load_technology
+
+
+def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, RtmBundle]:
+    found = {item.name: item for item in parse_passes(pipeline, objective=objective)}
+    share, bundle = found["apv-share"], found["rtm-bundle"]
+    assert isinstance(share, ApvShare) and isinstance(bundle, RtmBundle)
+    return share, bundle
+
+
+def test_cycles_of_a_step_follow_from_the_technology_and_the_passes_of_an_addition() -> None:
+    # 4 passes with 3 bits a key and 6 written bits, in an eighth of the rows; two nanowires a cell.
+    energy = 12 * 4.7 + 6 / 8 * 2 * 3405.65625
+    assert cycles_of_a_step(load_technology("rtsim"), 2) == pytest.approx(8 * 2 * 609.375 / energy, abs=0.01)
+    assert cycles_of_a_step(load_technology("dwm"), 2) > 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_objective_sets_what_the_pipeline_leaves_open(name: str) -> None:
+    technology = load_technology("rtsim")
+    share, bundle = passes_of("default", Objective.of(name, technology, 2))  # pyright: ignore[reportArgumentType]
+    assert (share.step > 0) == (name in ("energy", "product"))
+    assert bundle.objective == ("energy" if name == "cycles" else name)
+    stated = "convert-ternary-to-apv,apv-share{step=7},convert-apv-to-rtm,rtm-bundle{objective=product}"
+    share, bundle = passes_of(stated, Objective.of("energy", technology, 2))
+    assert (share.step, bundle.objective) == (7, "product")
+
+
+def test_every_objective_computes_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", np.load(BUNDLED / "digits_mlp_test.npz")["image"][:20])
+    found = []
+    for name in NAMES:
+        to = str(tmp_path / f"{name}.npz")
+        given = ["--input", str(tmp_path / "x.npy"), "-o", to, "--quiet", "-O0", "--objective", name, "--tech", "dwm"]
+        assert main(["run", str(BUNDLED / "digits_mlp_qdq.onnx"), *given]) == 0
+        found.append(np.load(to)["logits"])
+    assert np.load(BUNDLED / "digits_mlp_test.npz")["logits_exact"][:20] == pytest.approx(found[0], rel=1e-6)
+    assert all(np.array_equal(logits, found[0]) for logits in found)
