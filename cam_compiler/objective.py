@@ -17,36 +17,37 @@ NAMES: tuple[Name, ...] = get_args(Name)
 
 
 class Objective(NamedTuple):
-    """An aim, and AP cycles that a step of a column counts where it counts."""
+    """An aim, and AP cycles that a step of a column and a moved bit count where energy counts."""
 
     name: Name
     step: float = 0.0
+    moved: float = 1.0
 
     @classmethod
     def of(cls, name: Name, technology: Technology, nanowires_per_cell: int) -> Objective:
-        """The aim with a technology's numbers: shifts count where energy does, beside cycles."""
-        return cls(name, cycles_of_a_step(technology, nanowires_per_cell) if name in ("energy", "product") else 0.0)
+        """The aim with a technology's numbers."""
+        if name not in ("energy", "product"):
+            return cls(name)
+        cycle = cycle_fj(technology, nanowires_per_cell)
+        shift, move = (technology.cost(f"{of}_fj_per_bit", nanowires_per_cell) for of in ("shift", "move"))
+        return cls(name, round(shift / cycle, 2), round(move / cycle, 2)) if cycle else cls(name)
 
     @property
     def options(self) -> Mapping[str, Mapping[str, float | str]]:
         """Options of passes, where the pipeline doesn't state them itself."""
-        aim = "energy" if self.name == "cycles" else self.name
         return {
-            "apv-split": {"step": self.step},
+            "apv-split": {"step": self.step, "moved": self.moved},
             "apv-share": {"step": self.step},
-            "rtm-bundle": {"objective": aim},
+            "rtm-bundle": {"objective": "energy" if self.name == "cycles" else self.name},
         }
 
 
-def cycles_of_a_step(technology: Technology, nanowires_per_cell: int) -> float:
-    """Energy of shifting one column by a step over that of an average AP cycle of an addition, in one row.
+def cycle_fj(technology: Technology, nanowires_per_cell: int) -> float:
+    """Energy of an average AP cycle of an addition in place, in one row.
 
-    Of an addition in place each pass is two cycles; its key is searched in the row, and matches it with the probability
-    that random bits have.
+    Each pass is two cycles: its key is searched in the row, and matches with the probability that random bits have.
     """
-    search, write, shift = (
-        technology.cost(f"{name}_fj_per_bit", nanowires_per_cell) for name in ("search", "write", "shift")
-    )
+    search, write = (technology.cost(f"{of}_fj_per_bit", nanowires_per_cell) for of in ("search", "write"))
     passes = OPCODES[Op.ADD_IP].bit
     energy = sum(len(item.key) * search + len(item.write) * write / 2 ** len(item.key) for item in passes)
-    return round(2 * len(passes) * shift / energy, 2) if energy else 0.0
+    return energy / (2 * len(passes))

@@ -13,9 +13,9 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
 
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
 input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
-layer's values may take. `step` is what a step of a column counts when a grouping is chosen, in AP cycles (0: nothing, and
-nothing is placed to find the steps out). `effort` (0 to
-3) and `seed` steer the search; `threads` never change the result; `stats` prints a line a layer to stderr.
+layer's values may take. `step` is what a step of a column counts when a grouping is chosen, in AP cycles (0: nothing,
+and nothing is placed to find the steps out). `effort` (0 to 3) and `seed` steer the search; `threads` never change the
+result; `stats` prints a line a layer to stderr.
 """
 
 from __future__ import annotations

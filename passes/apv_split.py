@@ -57,20 +57,21 @@ class ApvSplit(ModulePass):
     outputs: int = 0
     inputs: int = 1
     budget: int = 90
-    moved: int = 1
+    moved: int | float = 1
     step: int | float = DEFAULT_STEP
     threads: int = 2
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if (
-            min(self.outputs, self.moved) < 0
-            or not 0 <= self.step < inf
+            self.outputs < 0
+            or not (0 <= self.moved < inf and 0 <= self.step < inf)
             or min(self.inputs, self.threads) < 1
             or not 0 < self.budget <= 100
         ):
             raise PipelineError(
-                f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, step {self.step}",
+                f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, "
+                f"step {self.step}",
                 place=self.name,
                 hint="outputs, moved and step are at least 0, inputs and threads at least 1, budget is a percentage",
             )

@@ -32,7 +32,7 @@ class SplitOptions(NamedTuple):
     """What a part may cost: bits of a row, and what counts as much as a bit that is moved between buffer and array."""
 
     budget_bits: int
-    moved_bit_cycles: int = 1
+    moved_bit_cycles: float = 1
     threads: int = 1
     shifts: ShiftCost | None = None
 

@@ -12,7 +12,6 @@ from dialects.target import Geometry
 from passes.placement import LOOPS, place
 from passes.vector_code import VectorCode
 
-
 DEFAULT_STEP = 2
 """AP cycles that have the energy of a step of a column, about, with RTSim's numbers (runtime/tech/rtsim.toml)."""
 

@@ -9,10 +9,11 @@ import pytest
 
 from cam_compiler.cli import main
 from cam_compiler.commands import BUNDLED
-from cam_compiler.objective import NAMES, Objective, cycles_of_a_step
+from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes
 from passes.apv_share import ApvShare
 from passes.rtm_bundle import RtmBundle
+from passes.shift_cost import DEFAULT_STEP
 from runtime.technology import load_technology
 
 
@@ -23,11 +24,16 @@ def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, Rtm
     return share, bundle
 
 
-def test_cycles_of_a_step_follow_from_the_technology_and_the_passes_of_an_addition() -> None:
+def test_steps_and_moved_bits_count_as_the_technology_has_them() -> None:
     # 4 passes with 3 bits a key and 6 written bits, in an eighth of the rows; two nanowires a cell.
-    energy = 12 * 4.7 + 6 / 8 * 2 * 3405.65625
-    assert cycles_of_a_step(load_technology("rtsim"), 2) == pytest.approx(8 * 2 * 609.375 / energy, abs=0.01)
-    assert cycles_of_a_step(load_technology("dwm"), 2) > 10
+    cycle = (12 * 4.7 + 6 / 8 * 2 * 3405.65625) / 8
+    technology = load_technology("rtsim")
+    assert cycle_fj(technology, 2) == pytest.approx(cycle)
+    objective = Objective.of("energy", technology, 2)
+    assert objective.step == pytest.approx(2 * 609.375 / cycle, abs=0.01)
+    assert objective.moved == pytest.approx(161 / cycle, abs=0.01)
+    assert round(objective.step) == DEFAULT_STEP
+    assert Objective.of("energy", load_technology("dwm"), 2).step > 10
 
 
 @pytest.mark.parametrize("name", NAMES)
