@@ -13,8 +13,9 @@ from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import apv
 from dialects.errors import CapacityError
 from dialects.ranges import Range
-from dialects.target import Target, load_target
+from dialects.target import Geometry, Target, load_target
 from passes.layer_split import SplitOptions, output_parts
+from passes.shift_cost import ShiftCost
 from runtime.artefact import load, save
 from runtime.interpreter import Interpreter
 
@@ -87,3 +88,10 @@ def test_moved_bits_count() -> None:
 
 def test_nothing_to_split() -> None:
     assert output_parts(np.zeros((40, 3), dtype=np.int64), [NIBBLE] * 3, SplitOptions(100)) == 1
+
+
+def test_shifts_ask_for_smaller_parts() -> None:
+    matrix = np.random.default_rng(1).choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(96, 300))
+    costs = [ShiftCost(step, Geometry(256, 256, 64)) if step else None for step in (0, 2, 40)]
+    parts = [output_parts(matrix, [NIBBLE] * 300, SplitOptions(12_000, 1, shifts=cost)) for cost in costs]
+    assert parts[0] < parts[1] < parts[2]
