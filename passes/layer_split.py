@@ -21,6 +21,8 @@ from passes.shift_cost import ShiftCost
 
 _FIRST_SIZE = 32
 """Outputs of the first part that is tried."""
+_WORTH = 0.98
+"""What still smaller parts have to cost at most, beside larger ones: every part is a stage of its own."""
 
 
 def planned(bits: int) -> int:
@@ -48,13 +50,13 @@ def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptio
     first = size
     while size < len(weights) and trials.is_better(min(2 * size, len(weights)), size):
         size = min(2 * size, len(weights))
-    while size <= first and size > 1 and trials.is_better(size // 2, size):
+    while size <= first and size > 1 and trials.is_better(size // 2, size, _WORTH):
         size //= 2
     for larger in (size * 5 // 4, size * 3 // 2):
-        if larger < len(weights) and trials.is_better(larger, trials.best_size):
+        if larger < len(weights) and trials.is_better(larger, trials.best_size(size)):
             continue
         break
-    return -(-len(weights) // trials.best_size)
+    return -(-len(weights) // trials.best_size(size))
 
 
 class _Trials:
@@ -65,22 +67,27 @@ class _Trials:
         self.terms = int(np.count_nonzero(weights))
         self.costs: dict[int, float | None] = {}
 
-    @property
-    def best_size(self) -> int:
-        known = {size: cost for size, cost in self.costs.items() if cost is not None}
+    def best_size(self, least: int) -> int:
+        """The cheapest of the sizes that were tried, and that are not below the least one."""
+        least = self._even(least)
+        known = {size: cost for size, cost in self.costs.items() if cost is not None and size >= least}
         return min(known, key=lambda size: (known[size], -size))
 
-    def is_better(self, size: int, than: int) -> bool:
+    def is_better(self, size: int, than: int, share: float = 1) -> bool:
+        """Whether parts of a size cost at most this share of what parts of another one cost."""
         one, other = self.cost(size), self.cost(than)
-        return one is not None and (other is None or one <= other)
+        return one is not None and (other is None or one <= share * other)
 
     def cost(self, size: int) -> float | None:
         """AP cycles and moved bits of the whole layer in parts of `size` outputs; None if those don't fit."""
-        parts = -(-len(self.weights) // size)
-        size = -(-len(self.weights) // parts)
+        size = self._even(size)
         if size not in self.costs:
-            self.costs[size] = self._estimate(self.weights[:size], parts)
+            self.costs[size] = self._estimate(self.weights[:size], -(-len(self.weights) // size))
         return self.costs[size]
+
+    def _even(self, size: int) -> int:
+        """Outputs of nearly equal parts that are at most of this size."""
+        return -(-len(self.weights) // -(-len(self.weights) // size))
 
     def _estimate(self, sample: IntArray, parts: int) -> float | None:
         columns: list[int] = np.flatnonzero(sample.any(axis=0)).tolist()
