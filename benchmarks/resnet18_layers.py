@@ -4,7 +4,8 @@
                                          [--curve] [--budgets] [--additions]
 
 Under 256 columns of 64 domains, less two reserved columns and 10% for fragmentation. Layers are split into parts of
-their outputs, which read the inputs again: the bits that are moved are shown. `date24` is the flow of the DATE 2024
+their outputs, which read the inputs again: the bits that are moved are shown. What counts are AP cycles alone, as with
+`camc compile --objective cycles`; shifts are those of benchmarks/pipelines.py. `date24` is the flow of the DATE 2024
 paper on the same cost model: one kernel per input channel, greedy sharing inside, accumulation in place at the width
 of the final accumulator. Seconds include everything, the proofs too. --curve repeats with every effort, --budgets with
 other shares of a row; --additions shows what is reached where memory is unlimited and additions are counted.
