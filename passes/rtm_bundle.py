@@ -71,13 +71,17 @@ class RtmBundle(ModulePass):
                 self._replace(segments, bundled)
 
     def _bundled(self, program: rtm.ProgramOp) -> _Bundled:
-        """A program's segments placed anew, unless that costs energy."""
+        """A program's segments placed anew, unless that makes the objective worse."""
         codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
         bundled = self._best(codes, geometry) if codes else codes
         before, after = _shifts(codes, geometry), _shifts(bundled, geometry)
-        if before.column_steps.sum() < after.column_steps.sum() and self.objective == "energy":
+        if self._cost(before) < self._cost(after):
             return _Bundled(codes, before, before)
         return _Bundled(bundled, before, after)
+
+    def _cost(self, shifts: Shifts) -> int:
+        columns, time = int(shifts.column_steps.sum()), int(shifts.shift_steps.sum())
+        return {"energy": columns, "latency": time, "product": columns * time}[self.objective]
 
     def _replace(self, segments: Sequence[rtm.SegmentOp], bundled: _Bundled) -> None:
         before, after = bundled.before, bundled.after
