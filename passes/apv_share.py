@@ -108,8 +108,8 @@ class ApvShare(ModulePass):
                 f"group {self.group}, budget {self.budget}, step {self.step}, effort {self.effort}, "
                 f"threads {self.threads}",
                 place=self.name,
-                hint=f"group and step are at least 0, budget is a percentage, effort 0 to {len(EFFORTS) - 1}, threads "
-                "at least 1",
+                hint=f"group is at least 0, budget a percentage, step at least 0, "
+                f"effort 0 to {len(EFFORTS) - 1}, threads at least 1",
             )
 
     def _options(self, geometry: Geometry, layer: apv.LinearOp) -> Options:

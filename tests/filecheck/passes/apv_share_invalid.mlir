@@ -3,6 +3,6 @@
 // RUN: not camc opt %s -p 'apv-share{effort=-1}' 2>&1 | filecheck %s
 
 // CHECK: camc: error: apv-share:
-// CHECK: hint: group and step are at least 0, budget is a percentage
+// CHECK: hint: group is at least 0, budget a percentage
 builtin.module {
 }
