@@ -116,7 +116,7 @@ class ApvShare(ModulePass):
         widest = apv.columns_of(layer.result).range.width
         bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
         shifts = ShiftCost(self.step, geometry) if self.step else None
-        return Options(bits, self.effort, self.seed, 1, _resident(layer), shifts)
+        return Options(bits, self.effort, self.seed, 1, _resident(layer), shifts=shifts)
 
 
 def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:
