@@ -9,6 +9,7 @@ import pytest
 
 from cam_compiler.cli import main
 from cam_compiler.commands import BUNDLED
+from cam_compiler.driver import compile_file
 from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes
 from passes.apv_share import ApvShare
@@ -57,3 +58,18 @@ def test_every_objective_computes_the_same(tmp_path: Path, capsys: pytest.Captur
         found.append(np.load(to)["logits"])
     assert np.load(BUNDLED / "digits_mlp_test.npz")["logits_exact"][:20] == pytest.approx(found[0], rel=1e-6)
     assert all(np.array_equal(logits, found[0]) for logits in found)
+
+
+def test_graphs_are_proved_whatever_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Proved(Exception):
+        pass
+
+    def prove(*_: object) -> None:
+        raise Proved
+
+    monkeypatch.setattr("passes.kernel_groups.prove", prove)
+    for step in (0, DEFAULT_STEP):
+        with pytest.raises(Proved):
+            compile_file(
+                BUNDLED / "digits_mlp_qdq.onnx", pipeline=f"convert-ternary-to-apv,apv-share{{effort=0 step={step}}}"
+            )
