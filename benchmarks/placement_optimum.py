@@ -36,7 +36,7 @@ from dialects.errors import CapacityError
 from dialects.placed import PlacedCode
 from dialects.placed_check import check_placed
 from dialects.shifts import predict_shifts
-from passes.placement import LOOPS, SPREAD, TIGHT, TIGHT_LOOPS, Method, place
+from passes.placement import COLUMNS, LOOPS, SPREAD, TIGHT, TIGHT_LOOPS, Method, place
 
 MOST_START = 40
 Bool = cp_model.IntVar
@@ -68,9 +68,11 @@ def first_of(kernel: Kernel, attempts: Sequence[Sequence[Method]], problem: Prob
 
 
 def ours(kernel: Kernel, problem: Problem, effort: int) -> float:
-    """The shifts of our own placement: without bit loops, or as rtm-bundle does it, which keeps the better one."""
-    alone = first_of(kernel, [[SPREAD], [TIGHT]], problem)
-    return alone if problem != "loops" else min(alone, first_of(kernel, [LOOPS[effort], TIGHT_LOOPS], problem))
+    """The shifts of our own placement: without bit loops, or as rtm-bundle does it, which keeps what is better."""
+    if problem != "loops":
+        return first_of(kernel, [[SPREAD], [TIGHT]], problem)
+    before = first_of(kernel, [[COLUMNS], [TIGHT]], problem)
+    return min(before, first_of(kernel, [LOOPS[effort], TIGHT_LOOPS], problem))
 
 
 def alignment(first: Use, second: Use) -> int:
