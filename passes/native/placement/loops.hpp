@@ -17,22 +17,28 @@ public:
     const std::vector<int32_t>& slots() const { return slots_; }
     int carries() const { return carries_; }
 
-    // The start of a statement on the loop's clock: a slot's offsets have the same step for all members. Empty if
-    // there is none.
-    // `lead` is how much later than the statement its sum's growth starts.
-    std::optional<int> start_of(const Statement& item, const Accesses& found, int lead) const {
+    // What the slots that the loop holds say about the start of a statement on its clock, as a slot's offsets have the
+    // same step for all members: nothing, or when, or that there is none.
+    struct Fixed {
+        bool possible = true;
         std::optional<int> start;
+    };
+
+    Fixed fixed_start(const Accesses& found) const {
+        Fixed fixed;
         for (const Access& access : found) {
             const Use& use = uses_[access.slot];
             if (!use.held || use.phase == no_phase || access.phase == no_phase) continue;
             const int mine = use.phase - access.phase;
-            if (start && *start != mine) return {};
-            start = mine;
+            fixed.possible &= !fixed.start || *fixed.start == mine;
+            fixed.start = mine;
         }
-        if (!start) start = item.sum >= 0 || (item.result >= 0 && !item.makes_flag()) ? item.offset : 0;
-        const int span = std::max(latest_, *start + lead) - std::min(earliest_, *start);
-        if (*start < -most_start || span > most_start) return {};
-        return start;
+        return fixed;
+    }
+
+    // Whether a statement may start then; `lead` is how much later than the statement its sum's growth starts.
+    bool reaches(int start, int lead) const {
+        return start >= -most_start && std::max(latest_, start + lead) - std::min(earliest_, start) <= most_start;
     }
 
     // Whether a sign that is read beyond its value stays where it is.

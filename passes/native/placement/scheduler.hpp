@@ -12,6 +12,7 @@
 namespace placement {
 
 constexpr int expected_seek = 5;   // steps before a sweep
+constexpr std::size_t lookahead = 5;  // users of a slot, fewer than which are asked when it had best be swept
 constexpr int term_window = 4096;  // sums take less room the sooner their terms are added
 constexpr int most_fill = 92;      // percent of an array's bits that values of sharing loops take
 
@@ -19,11 +20,14 @@ class Scheduler {
 public:
     Scheduler(const Statements& source, const Settings& settings)
         : all_(source), settings_(settings), graph_(source), done_(source.code.size(), 0),
-          ready_of_(source.slots.size()), unused_(source.slots.size(), 0), gain_(source.slots.size(), 0),
+          ready_of_(source.slots.size()), users_(source.slots.size()), unused_(source.slots.size(), 0), gain_(source.slots.size(), 0),
           key_(source.slots.size(), 0), born_(source.slots.size(), 0), loop_(source.slots.size()),
           most_live_(int64_t{settings.columns} * settings.domains * most_fill / 100) {
-        for (const Statement& item : all_.code)
-            for (const Access& access : accesses(all_, item)) ++unused_[access.slot];
+        for (std::size_t i = 0; i < all_.code.size(); ++i)
+            for (const Access& access : accesses(all_, all_.code[i])) {
+                ++unused_[access.slot];
+                if (users_[access.slot].size() < lookahead) users_[access.slot].push_back(static_cast<int32_t>(i));
+            }
     }
 
     Plan run() {
@@ -53,6 +57,7 @@ private:
     Dependences graph_;
     std::vector<uint8_t> done_;
     std::vector<std::vector<int32_t>> ready_of_;  // statements of each slot that are ready
+    std::vector<std::vector<int32_t>> users_;     // the first ones of each slot
     std::vector<int32_t> unused_;                 // uses of each slot that are still to come
     std::vector<int32_t> gain_;                   // statements that the loop could take if it held a slot
     std::vector<int64_t> key_;
@@ -157,10 +162,34 @@ private:
         if (!loop_.members().empty() && loop_.members().front().item.segment != item.segment) return false;
         const Accesses found = accesses(all_, item);
         const int growth = growth_of(item);
-        const auto start = loop_.start_of(item, found, std::max(0, growth - item.offset));
-        if (!start || !loop_.keeps_signs(found) || !has_room(item, found, growth)) return false;
-        take(number, found, *start);
+        const Loop::Fixed fixed = loop_.fixed_start(found);
+        if (!fixed.possible || !loop_.keeps_signs(found) || !has_room(item, found, growth)) return false;
+        const int start = fixed.start ? *fixed.start : wanted_start(item, found);
+        if (!loop_.reaches(start, std::max(0, growth - item.offset))) return false;
+        take(number, found, start);
         return true;
+    }
+
+    static int default_start(const Statement& item) {
+        return item.sum >= 0 || (item.result >= 0 && !item.makes_flag()) ? item.offset : 0;
+    }
+
+    // The start that lets a later statement, which also uses a slot that the loop holds, come into the loop.
+    int wanted_start(const Statement& item, const Accesses& found) const {
+        for (const Access& access : found) {
+            if (access.phase == no_phase) continue;
+            const std::vector<int32_t>& users = users_[access.slot];
+            if (users.size() == lookahead) continue;  // of many users, each may want another step
+            for (std::size_t i = 0; i < users.size(); ++i) {
+                if (done_[users[i]]) continue;
+                const Accesses theirs = accesses(all_, all_.code[users[i]]);
+                const Loop::Fixed fixed = loop_.fixed_start(theirs);
+                if (!fixed.possible || !fixed.start) continue;
+                for (const Access& other : theirs)
+                    if (other.slot == access.slot && other.phase != no_phase) return *fixed.start + other.phase - access.phase;
+            }
+        }
+        return default_start(item);
     }
 
     // Whether there are columns left for its values and carries, and bits for those that are born.
@@ -179,7 +208,7 @@ private:
     void take(int32_t number) {
         const Statement& item = all_.code[number];
         const Accesses found = accesses(all_, item);
-        take(number, found, *loop_.start_of(item, found, 0));
+        take(number, found, default_start(item));
     }
 
     void take(int32_t number, const Accesses& found, int start) {
