@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from xdsl.context import Context
@@ -64,8 +64,10 @@ class RtmBundle(ModulePass):
                 hint=f"effort is 0 to {len(LOOPS) - 1}, threads at least 1",
             )
         programs = [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]
+        # A lone program's methods share the threads.
+        alone = replace(self, threads=max(1, self.threads // max(1, len(programs))))
         with ThreadPoolExecutor(self.threads) as pool:
-            for index, (program, bundled) in enumerate(zip(programs, pool.map(self._bundled, programs), strict=True)):
+            for index, (program, bundled) in enumerate(zip(programs, pool.map(alone._bundled, programs), strict=True)):
                 segments = _segments(program)
                 progress(index, len(programs), segments[0].layer.data if segments else "")
                 self._replace(segments, bundled)
