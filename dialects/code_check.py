@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from dialects.code import check_code, decode, fields, numbered
 from dialects.errors import ProgramError
 from dialects.isa import OPCODES, Op
-from dialects.shifts import OPCODE_VALUES, predict_shifts
+from dialects.native_tables import OPCODE_VALUES
+from dialects.shifts import predict_shifts
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.int64]

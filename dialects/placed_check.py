@@ -15,8 +15,9 @@ import numpy as np
 from dialects import _placed_check
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import ProgramError
+from dialects.native_tables import operand_table, touch_table
 from dialects.placed import PlacedCode
-from dialects.shifts import joined, operand_table, touch_table
+from dialects.shifts import joined
 
 
 class Placed(NamedTuple):

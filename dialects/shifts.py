@@ -1,15 +1,13 @@
 """The shifts and writes that an AP program costs, and its bit loops' legality, from the binary alone.
 
 `predict_shifts` follows the ports through a program without data; its counts are those of the simulators, to the step.
-The native code (dialects/native) knows instructions only by two tables made from `dialects.isa.OPCODES`.
+The native code (dialects/native) knows instructions only by the tables of dialects/native_tables.py.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -18,13 +16,9 @@ from numpy.typing import NDArray
 from dialects import _placed_check
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import ProgramError
-from dialects.isa import OPCODES, Op, variant_passes
+from dialects.native_tables import operand_table, touch_table
 
 IntArray = NDArray[np.int64]
-
-OPCODE_VALUES = 32
-"""What five bits hold."""
-_ROLES = "DABC"
 
 
 class Shifts(NamedTuple):
@@ -45,36 +39,6 @@ class Shifts(NamedTuple):
     """(segments, columns): the domain under each port at the end"""
     writes: IntArray
     """(columns, domains): the passes of all segments that write a cell, in the rows that they tag"""
-
-
-@cache
-def operand_table() -> NDArray[np.uint8]:
-    """Which operands each opcode has."""
-    table = np.zeros((OPCODE_VALUES, 9), dtype=np.uint8)
-    for op, row in OPCODES.items():
-        table[op] = (True, *(role in row.operands for role in "DdAaBcI"), op in (Op.IN, Op.OUT))
-    return table
-
-
-@cache
-def touch_table() -> NDArray[np.uint8]:
-    """Of every variant of what is known of a bit beforehand: masks of the roles that it searches and writes, and how
-    many of its passes write the roles D and C.
-    """
-    table = np.zeros((OPCODE_VALUES, 32, 4), dtype=np.uint8)
-    for op, row in OPCODES.items():
-        vector = op in (Op.IN, Op.OUT)
-        for variant, (sign, first, imm, b_zero, a_zero) in enumerate(product((False, True), repeat=5)):
-            known = {"I": int(imm)} if "I" in row.operands and not vector else {}
-            known |= {role: 0 for role, zero in (("A", a_zero), ("B", b_zero)) if zero and role in row.operands}
-            for item in variant_passes(op, first, sign, known):
-                for kind, part in enumerate(item):
-                    for role, _ in part:
-                        if role in _ROLES:
-                            table[op, variant, kind] |= 1 << _ROLES.index(role)
-                table[op, variant, 2] += any(role == "D" for role, _ in item.write)
-                table[op, variant, 3] += any(role == "C" for role, _ in item.write)
-    return table
 
 
 def joined(parts: Sequence[bytes], bytes_a_row: int) -> tuple[bytes, IntArray]:

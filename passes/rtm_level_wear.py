@@ -23,8 +23,9 @@ from xdsl.passes import ModulePass
 
 from dialects import rtm
 from dialects.code import fields, pack
+from dialects.native_tables import operand_table
 from dialects.placed import PlacedCode
-from dialects.shifts import operand_table, predict_shifts
+from dialects.shifts import predict_shifts
 from dialects.tensors import IntArray
 from dialects.watch import Figure, did
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from itertools import product
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import ProgramError
-from dialects.isa import OPCODES, Op, Pass, variant_passes
+from dialects.native_tables import pass_table
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatArray, FloatThresholds
@@ -32,8 +31,6 @@ INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
 Float32Array = NDArray[np.float32]
 
 _CODES = {8: np.int8, 16: np.int16, 64: np.int64}
-_ROLES = {"D": 0, "A": 1, "B": 2, "C": 3, "T": 4}
-_OPCODES = 32
 _PROGRAMS = 256
 """programs that are kept decoded; a network has one a layer"""
 
@@ -41,41 +38,6 @@ _PROGRAMS = 256
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Table(NamedTuple):
-    """The instruction table as the engine reads it: flags of the opcodes and passes, and where each variant starts."""
-
-    data: NDArray[np.uint8]
-    starts: NDArray[np.int32]
-
-
-@cache
-def _table() -> _Table:
-    flags: list[int] = []
-    passes: list[int] = []
-    starts = [0]
-    count = 0
-    for code in range(_OPCODES):
-        row = OPCODES.get(Op(code)) if code in set(Op) else None
-        roles = row.operands if row else ""
-        vector = row is not None and row.op in (Op.IN, Op.OUT)
-        flags += [row is not None, *(role in roles for role in ("D", "d", "A", "a", "B", "c", "I")), vector]
-        for sign, first, immediate, b_zero, a_zero in product((False, True), repeat=5):
-            if row is not None:
-                known = {"I": int(immediate)} if "I" in roles and not vector else {}
-                known |= {"A": 0} if a_zero and "A" in roles else {}
-                known |= {"B": 0} if b_zero and "B" in roles else {}
-                for item in variant_passes(row.op, first, sign, known):
-                    passes += _bytes(item)
-                    count += 1
-            starts.append(count)
-    return _Table(np.array([*flags, *passes], dtype=np.uint8), np.array(starts, dtype=np.int32))
-
-
-def _bytes(item: Pass) -> list[int]:
-    bits = [number for part in item for role, value in part for number in (_ROLES[role], value)]
-    return [len(item.key), len(item.write), *bits]
 
 
 @lru_cache(_PROGRAMS)
@@ -89,7 +51,7 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
     code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)
-    return _engine.Engine(code, bounds, *_table(), columns, domains)
+    return _engine.Engine(code, bounds, *pass_table(), columns, domains)
 
 
 def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:

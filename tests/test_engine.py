@@ -26,6 +26,7 @@ from dialects.code import encode
 from dialects.errors import ProgramError
 from dialects.grammar import in_loop
 from dialects.isa import Cell, Instruction, Op, Operand
+from dialects.native_tables import pass_table
 from dialects.target import Target
 from dialects.window import Window, Windows
 from runtime import _engine, engine
@@ -328,7 +329,7 @@ def test_bytes_that_are_no_program() -> None:
 def test_the_engine_checks_its_own_arguments() -> None:
     """What runtime/engine.py never passes is refused as well."""
     code = np.frombuffer(encode([Instruction(Op.SET, Cell(0, 0), 1)] * 3), dtype="<u8").reshape(-1, 2)
-    bounds, table = np.array([0, 1, 3], dtype=np.int32), engine._table()
+    bounds, table = np.array([0, 1, 3], dtype=np.int32), pass_table()
     inputs, outputs = np.zeros((5, 1), dtype=np.int64), np.zeros((1, 5), dtype=np.int8)
     good = (code, bounds, table.data, table.starts, 8, 16)
     run = (1, True, engine.INSTRUCTION_SETS[0])

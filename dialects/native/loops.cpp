@@ -45,7 +45,7 @@ class Sweep {
     int64_t columns = 0;
     for (int step = 0, steps = program_.loop_steps(at, stop); step < steps; ++step) {
       for (size_t member = at; member < stop; ++member) {
-        const Record& item = program_.code[member];
+        const Instruction& item = program_.code[member];
         int bit = step - item.start;
         if (bit >= 0 && bit < item.width)
           program_.cells_of(item, bit, [&](Cell cell, int written) {
@@ -89,14 +89,14 @@ class Sweep {
   }
 
   // The carry column of a conditional copy is a flag, which members may share.
-  bool keeps_carry(const Record& item) const { return program_.operands(item).carry && item.op != kCopyIf; }
+  bool keeps_carry(const Instruction& item) const { return program_.operands(item).carry && item.op != kCopyIf; }
 
   size_t index(Cell cell) const { return size_t(cell.column) * size_t(program_.domains) + size_t(cell.domain); }
-  size_t& carry(const Record& item) { return carries_[index(item.carry)]; }
+  size_t& carry(const Instruction& item) { return carries_[index(item.carry)]; }
 
   void check_carries(size_t at, size_t stop) {
     for (size_t member = at; member < stop; ++member) {
-      const Record& item = program_.code[member];
+      const Instruction& item = program_.code[member];
       if (!keeps_carry(item)) continue;
       if (carry(item) != kNone)
         throw Problem{member, "its carry " + text_of(item.carry) + " is also that of {" + std::to_string(carry(item)) +
@@ -135,7 +135,7 @@ class Order {
 
   template <class Visit>
   void each(size_t member, Visit&& visit) {
-    const Record& item = program_.code[member];
+    const Instruction& item = program_.code[member];
     for (int bit = 0; bit < item.width; ++bit)
       program_.cells_of(item, bit, [&](Cell cell, int writes) { visit(cell, writes > 0, item.start + bit); });
   }

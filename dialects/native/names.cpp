@@ -51,7 +51,7 @@ class Checker {
     std::vector<int64_t> until(owner.size(), kNever), change(size_t(loops) + 1, 0);
     Facts facts;
     for (size_t number = 0; number < names_.size(); ++number) {
-      const Record& item = program_.code[number];
+      const Instruction& item = program_.code[number];
       if (program_.operands(item).carry && item.op != kCopyIf) take_carry(owner, number, item.carry);
       if (names_[number].result < 0) continue;
       ++facts.values;
@@ -166,7 +166,7 @@ class Checker {
 
   // Everything that one statement needs lies in columns of its own, but for a value that is both of its sources.
   void check_columns(size_t number) const {
-    const Record& item = program_.code[number];
+    const Instruction& item = program_.code[number];
     const Names& names = names_[number];
     const bool carries = program_.operands(item).carry && item.op != kCopyIf;
     const int32_t ids[] = {names.result, names.a, names.b};
@@ -189,7 +189,7 @@ class Checker {
   const Value& of(int32_t id) const { return values_[size_t(id)]; }
 
   // What of a record differs from what its names say, or nothing.
-  std::string mismatch(const Record& item, const Names& names) const {
+  std::string mismatch(const Instruction& item, const Names& names) const {
     const bool in_place = item.op == kExt || item.op == kAddIp || item.op == kSubIp || item.op == kSetIf || item.op == kCopyIf;
     const bool extends = item.op == kSet && names.old >= 0;
     if ((names.result < 0) != (item.op == kOut)) return item.op == kOut ? "an output makes no value" : "it makes no value";
@@ -209,7 +209,7 @@ class Checker {
     return item.width == of(names.a).width ? "" : "it is as wide as " + at(names.a) + ", its record has " + std::to_string(item.width) + " bits";
   }
 
-  std::string destination_mismatch(const Record& item, const Names& names) const {
+  std::string destination_mismatch(const Instruction& item, const Names& names) const {
     const Value& value = of(names.result);
     const int old = names.old >= 0 ? of(names.old).width : 0;
     int skip = 0, width = value.width;
@@ -258,7 +258,7 @@ class Checker {
     return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
   }
 
-  std::string operands_mismatch(const Record& item, const Names& names) const {
+  std::string operands_mismatch(const Instruction& item, const Names& names) const {
     const Operands& has = program_.operands(item);
     const bool flagged = item.op == kSetIf || item.op == kCopyIf;
     if ((names.a >= 0 && !has.a_swept && !has.a_flag) || (names.b >= 0 && !has.b_swept && item.op != kCopyIf))

@@ -9,13 +9,6 @@ namespace {
 constexpr int kMaxColumns = 2048, kMaxDomains = 256;
 constexpr int kMostSent = 1 << 20;  // vectors that are known to be sent are below, whatever numbers a program names
 
-int64_t field(uint64_t word, int at, int bits) { return int64_t(word >> at & ((uint64_t{1} << bits) - 1)); }
-
-Operand operand(uint64_t half) {
-  return {int(field(half, 0, 11)), int(field(half, 11, 8)), int(field(half, 19, 6)), field(half, 25, 1) != 0,
-          int(field(half, 26, 6))};
-}
-
 // Bits over which two values are compared, as in dialects/isa.py.
 int compared_width(const Operand& a, const Operand& b) {
   bool mixed = a.is_signed != b.is_signed;
@@ -81,24 +74,13 @@ Program::Program(std::pair<const uint64_t*, size_t> words, std::pair<const int32
   find_vectors();
 }
 
-// The bit layout is that of dialects/code.py.
 void Program::decode(std::pair<const uint64_t*, size_t> words) {
   code.resize(words.second);
   for (size_t i = 0; i < words.second; ++i) {
     uint64_t first = words.first[2 * i], second = words.first[2 * i + 1];
-    Instruction& item = code[i];
-    item.op = int(field(first, 0, 5));
-    if (!opcodes_[item.op].valid || first >> 56) fail(i, "no valid opcode word");
-    item.last = field(first, 5, 1) != 0;
-    item.start = int(field(first, 6, 6));
-    item.width = int(field(first, 12, 6));
-    item.dst = {int(field(first, 18, 11)), int(field(first, 29, 8))};
-    item.carry = {int(field(first, 37, 11)), int(field(first, 48, 8))};
-    item.a = operand(second & 0xFFFFFFFF);
-    if (opcodes_[item.op].immediate)
-      item.imm = int32_t(uint32_t(second >> 32));
-    else
-      item.b = operand(second >> 32);
+    const Operands& has = operands_[size_t(opcode_of(first))];
+    if (!has.known || !is_whole(first)) fail(i, "no valid opcode word");
+    code[i] = ap::decode(first, second, has.immediate);
   }
 }
 
@@ -109,12 +91,13 @@ void Program::read_table(const Table& table) {
     if (at >= table.size) throw std::invalid_argument("the instruction table is truncated");
     return table.data[at++];
   };
-  for (Opcode& row : opcodes_)
-    for (bool* flag : {&row.valid, &row.dst_swept, &row.dst_cell, &row.a_swept, &row.a_flag, &row.b_swept, &row.carry,
-                       &row.immediate, &row.vector})
-      *flag = next() != 0;
+  if (table.size < kOpcodes * Operands::kBytes) throw std::invalid_argument("the instruction table is truncated");
+  for (Operands& row : operands_) {
+    row.read(table.data + at);
+    at += Operands::kBytes;
+  }
   for (size_t op = kOps; op < kOpcodes; ++op)
-    if (opcodes_[op].valid) throw std::invalid_argument("the instruction table has an unknown opcode");
+    if (operands_[op].known) throw std::invalid_argument("the instruction table has an unknown opcode");
   std::vector<Variant> passes;
   while (at < table.size) {
     Variant pass;
@@ -123,7 +106,7 @@ void Program::read_table(const Table& table) {
     for (int k = 0; k < keys + writes; ++k) {
       uint8_t role = next();
       next();
-      if (role >= kRoles) throw std::invalid_argument("a pass names an unknown role");
+      if (role >= kPassRoles) throw std::invalid_argument("a pass names an unknown role");
       (k < keys ? pass.read : pass.written) |= uint8_t(1 << role);
     }
     bool latched = (pass.read | pass.written) >> kLatch & 1;
@@ -136,7 +119,7 @@ void Program::read_table(const Table& table) {
     pass.written &= uint8_t(~(1 << kLatch));
     passes.push_back(pass);
   }
-  bool ordered = table.count == size_t(kOpcodes) * kVariants + 1 && table.starts[0] == 0 &&
+  bool ordered = table.count == kOpcodes * kVariants + 1 && table.starts[0] == 0 &&
                  table.starts[table.count - 1] == int64_t(passes.size()) &&
                  std::is_sorted(table.starts, table.starts + table.count);
   if (!ordered) throw std::invalid_argument("the instruction table is malformed");
@@ -163,26 +146,10 @@ void Program::check_segments() const {
     if (segments[i] > 0 && !code[segments[i] - 1].last) fail(segments[i] - 1, "the last bit loop of a segment is never ended");
 }
 
-std::pair<Cell, int> Program::place_of(const Instruction& item, Role role) const {
-  const Opcode& row = opcodes_[item.op];
-  switch (role) {
-    case kDst:
-      return {item.dst, row.dst_swept ? item.width : row.dst_cell};
-    case kA:
-      return {{item.a.column, item.a.domain}, row.a_flag ? 1 : row.a_swept ? item.a.width : 0};
-    case kB:
-      return {{item.b.column, item.b.domain}, row.b_swept ? item.b.width : 0};
-    case kCarry:
-      return {item.carry, row.carry};
-    default:
-      return {{}, 0};
-  }
-}
-
 // The rules of `check` in dialects/isa.py.
 void Program::check(const Instruction& item, size_t number) const {
   if (item.width < 1) fail(number, "its width is zero");
-  std::array<int, kLatch> column;
+  std::array<int, kRoles> column;
   for (Role role : {kDst, kA, kB, kCarry}) {
     auto [cell, width] = place_of(item, role);
     column[role] = width ? cell.column : -1 - role;
@@ -210,13 +177,13 @@ void Program::check(const Instruction& item, size_t number) const {
     int64_t limit = int64_t{1} << bits, low = item.a.is_signed ? -limit : 0;
     if (item.imm < low || item.imm >= limit) fail(number, "its immediate is no value of its source");
   }
-  if (opcodes_[item.op].vector && item.imm < 0) fail(number, "there is no vector " + std::to_string(item.imm));
+  if (operands(item).vector && item.imm < 0) fail(number, "there is no vector " + std::to_string(item.imm));
 }
 
 void Program::find_vectors() {
   for (size_t i = 0; i < code.size(); ++i) {
-    if (!opcodes_[code[i].op].vector) continue;
-    bool input = opcodes_[code[i].op].dst_swept;
+    if (!operands(code[i]).vector) continue;
+    bool input = operands(code[i]).dst_swept;
     size_t& last = input ? last_input_ : last_output_;
     bool& any = input ? has_input_ : has_output_;
     if (!any || code[i].imm > code[last].imm) last = i;

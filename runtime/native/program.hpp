@@ -13,35 +13,8 @@
 
 namespace camc {
 
-struct Cell {
-  int column = 0, domain = 0;
-};
-
-struct Operand {
-  int column = 0, domain = 0, width = 0;
-  bool is_signed = false;
-  int shift = 0;
-
-  bool operator==(const Operand&) const = default;
-};
-
-struct Instruction {
-  int op = 0;
-  bool last = true;
-  int start = 0, width = 0;
-  Cell dst, carry;
-  Operand a, b;
-  int32_t imm = 0;
-};
-
-// Roles of the columns in a pass, in the order in which the table numbers them; the latch comes last.
-enum Role : uint8_t { kDst, kA, kB, kCarry, kLatch, kRoles };
-
-// What of an opcode the engine has to know; one byte each in the table, see runtime/engine.py.
-struct Opcode {
-  bool valid = false, dst_swept = false, dst_cell = false, a_swept = false, a_flag = false, b_swept = false, carry = false,
-       immediate = false, vector = false;
-};
+// Beyond the roles of columns, passes have the latch.
+inline constexpr int kLatch = kRoles, kPassRoles = kLatch + 1;
 
 // The passes of one variant of an opcode's bit, summed up. Sets of roles have a bit a role.
 struct Variant {
@@ -72,37 +45,18 @@ class Program {
   Program(std::pair<const uint64_t*, size_t> words, std::pair<const int32_t*, size_t> segment_starts, const Table& table,
           int columns, int domains);
 
-  const Opcode& opcode(const Instruction& item) const { return opcodes_[item.op]; }
+  const Operands& operands(const Instruction& item) const { return operands_[size_t(item.op)]; }
 
   const Variant& variant_of(const Instruction& item, int bit) const {
-    const Opcode& row = opcodes_[item.op];
-    bool a_zero = row.a_swept && is_zero(item.a, bit), b_zero = row.b_swept && is_zero(item.b, bit);
-    // Beyond its 32 bits an immediate repeats its sign.
-    bool imm = row.immediate && !row.vector && (int64_t(item.imm) >> bit & 1);
-    bool sign = (item.a.is_signed || item.b.is_signed) && bit == item.width - 1;
-    return variants_[item.op * kVariants + (a_zero | b_zero << 1 | imm << 2 | (bit == 0) << 3 | sign << 4)];
+    return variants_[size_t(item.op) * kVariants + operands(item).variant_of(item, bit)];
   }
 
-  // The cells of D, A, B and C at a bit, by role; only those that the variant uses mean something.
-  std::array<Cell, kLatch> cells_of(const Instruction& item, int bit) const {
-    const Opcode& row = opcodes_[item.op];
-    return {Cell{item.dst.column, item.dst.domain + (row.dst_swept ? bit : 0)},
-            row.a_flag ? Cell{item.a.column, item.a.domain} : cell_at(item.a, bit), cell_at(item.b, bit), item.carry};
-  }
+  std::array<Cell, kRoles> cells_of(const Instruction& item, int bit) const { return operands(item).cells_of(item, bit); }
 
-  size_t loop_end(size_t at) const {
-    while (!code[at].last) ++at;
-    return at + 1;
-  }
+  size_t loop_end(size_t at) const { return ap::loop_end(code, at); }
+  int loop_steps(size_t at, size_t end) const { return ap::loop_steps(code, at, end); }
 
-  int loop_steps(size_t at, size_t end) const {
-    int steps = 0;
-    for (; at < end; ++at) steps = std::max(steps, code[at].start + code[at].width);
-    return steps;
-  }
-
-  // The first domain and the number of domains of the place of a role, none if the instruction has no such place.
-  std::pair<Cell, int> place_of(const Instruction& item, Role role) const;
+  std::pair<Cell, int> place_of(const Instruction& item, Role role) const { return operands(item).place_of(item, role); }
 
   // Raises where an instruction names a vector beyond the given numbers of inputs and outputs.
   void check_vectors(size_t inputs, size_t outputs) const;
@@ -119,23 +73,12 @@ class Program {
   }
 
  private:
-  static constexpr int kOpcodes = 32, kVariants = 32;
-  std::array<Opcode, kOpcodes> opcodes_{};
+  std::array<Operands, kOpcodes> operands_{};
   std::array<Variant, kOpcodes * kVariants> variants_{};
   size_t last_input_ = 0, last_output_ = 0;  // the instructions with the greatest vector numbers
   bool has_input_ = false, has_output_ = false;
   int input_bits_ = 1;
   std::vector<bool> sends_;
-
-  static bool is_zero(const Operand& operand, int bit) {
-    int index = bit - operand.shift;
-    return index < 0 || operand.width == 0 || (index >= operand.width && !operand.is_signed);
-  }
-
-  static Cell cell_at(const Operand& operand, int bit) {
-    int index = std::clamp(bit - operand.shift, 0, std::max(operand.width - 1, 0));
-    return {operand.column, operand.domain + index};
-  }
 
   void read_table(const Table& table);
   void decode(std::pair<const uint64_t*, size_t> words);

@@ -140,7 +140,7 @@ class Builder {
 
   // Bits [begin, end) of an instruction, cut where a shifted source begins.
   void add(const Instruction& item, int begin, int end) {
-    const Opcode& row = program_.opcode(item);
+    const Operands& row = program_.operands(item);
     std::array<int, 4> cuts = {begin, end, end, end};
     if (row.a_swept && item.a.width) cuts[1] = std::clamp(item.a.shift, begin, end);
     if (row.b_swept && item.b.width) cuts[2] = std::clamp(item.b.shift, begin, end);
@@ -151,7 +151,7 @@ class Builder {
 
   // Both sources are zero because of their shift in all of the bits, or in none.
   void add_part(const Instruction& item, int begin, int end) {
-    const Opcode& row = program_.opcode(item);
+    const Operands& row = program_.operands(item);
     Step step{};
     step.op = uint8_t(item.op);
     step.first = begin == 0;

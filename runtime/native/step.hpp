@@ -4,28 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "code.hpp"
+
 namespace camc {
 
-// The opcodes of dialects/isa.py.
-enum Op : uint8_t {
-  kSet = 1,
-  kSetIf,
-  kCopy,
-  kExt,
-  kAddIp,
-  kSubIp,
-  kAdd,
-  kSub,
-  kCmpGe,
-  kIn,
-  kOut,
-  kCmpGev,
-  kCopyIf,
-  kOps,
-  // Only in fused steps: D = B + A or B - A, and the steps that follow add to or subtract from D as well; no carry is kept.
-  kSum = kOps,
-  kDifference
-};
+using namespace ap;
+
+// Only in fused steps: D = B + A or B - A, and the steps that follow add to or subtract from D as well; no carry is kept.
+enum FusedOp : uint8_t { kSum = kOps, kDifference };
 
 inline constexpr int kMostTerms = 8;  // of a sum or difference
 

@@ -39,10 +39,6 @@ private:
     Statements out_;
 
     int32_t name(std::size_t i, int field) const { return source_.names[i * name_count + field]; }
-    uint64_t bits(std::size_t i, int word, int at, int count) const {
-        return source_.words[i * word_count + word] >> at & ((uint64_t{1} << count) - 1);
-    }
-
     void make_values() {
         const std::size_t count = readers_.size();
         out_.values.resize(count);
@@ -65,21 +61,22 @@ private:
     }
 
     void read(std::size_t i, int32_t segment) {
+        const uint64_t* words = &source_.words[i * word_count];
         Statement item;
-        item.op = static_cast<Op>(bits(i, 0, 0, 5));
-        item.width = static_cast<int16_t>(bits(i, 0, 12, 6));
+        item.op = static_cast<Op>(ap::opcode_of(words[0]));
+        const ap::Instruction code = ap::decode(words[0], words[1], !item.has_b());
+        item.width = static_cast<int16_t>(code.width);
         item.segment = segment;
         item.result = name(i, 0);
         item.old = name(i, 1);
         item.a = name(i, 2);
         item.b = name(i, 3);
-        if (item.a >= 0 && item.sweeps_a()) item.a_shift = static_cast<int16_t>(bits(i, 1, 26, 6));
-        const bool two = item.op == Op::add || item.op == Op::sub || item.op == Op::cmp_gev;
-        if (two && item.b >= 0) item.b_shift = static_cast<int16_t>(bits(i, 1, 58, 6));
-        if (!two) item.imm = static_cast<int32_t>(static_cast<uint32_t>(bits(i, 1, 32, 32)));
+        if (item.a >= 0 && item.sweeps_a()) item.a_shift = static_cast<int16_t>(code.a.shift);
+        if (item.b >= 0) item.b_shift = static_cast<int16_t>(code.b.shift);
+        item.imm = code.imm;
         drop_unread(item);
         if (item.result >= 0 && !item.makes_flag())
-            item.offset = static_cast<int16_t>(static_cast<int64_t>(bits(i, 0, 29, 8)) - source_.values[item.result * value_count + 2]);
+            item.offset = static_cast<int16_t>(code.dst.domain - source_.values[item.result * value_count + 2]);
         const bool grows = (item.op == Op::ext || item.op == Op::set) && item.old >= 0;
         if (grows && readers_[item.result] == 1 && readers_[item.old] == 1) {
             // Whether it is a sum that grows shows at its reader.

@@ -53,6 +53,8 @@ struct Statement {
         return op == Op::add_ip || op == Op::sub_ip || op == Op::add || op == Op::sub || op == Op::ext;
     }
     bool makes_flag() const { return op == Op::cmp_ge || op == Op::cmp_gev; }
+    // Whether the code names a second source, where that of other statements has an immediate.
+    bool has_b() const { return op == Op::add || op == Op::sub || op == Op::cmp_gev; }
     // Whether a source is processed bit by bit rather than as a flag.
     bool sweeps_a() const { return op != Op::set_if; }
     bool sweeps_b() const { return op != Op::copy_if; }

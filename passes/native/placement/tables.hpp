@@ -1,6 +1,7 @@
 // Statements as tables: the binary program with the names and places of its values (dialects/placed.py).
 #pragma once
 
+#include "code.hpp"
 #include "writer.hpp"
 
 namespace placement {
@@ -14,13 +15,11 @@ struct Tables {
     std::vector<int64_t> segments;   // instructions of each
 };
 
-inline uint64_t operand_bits(const Placed& from, int32_t number, int shift) {
-    if (number < 0) return 0;
+inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
+    if (number < 0) return {};
     const Value& value = from.values[number];
     const Place place = from.places[value.slot];
-    return static_cast<uint64_t>(place.column) | static_cast<uint64_t>(place.domain) << 11 |
-           static_cast<uint64_t>(value.width) << 19 | static_cast<uint64_t>(value.is_signed) << 25 |
-           static_cast<uint64_t>(shift) << 26;
+    return {place.column, place.domain, value.width, value.is_signed, shift};
 }
 
 // Values are numbered in the order in which they are made.
@@ -40,15 +39,17 @@ inline Tables to_tables(const Placed& from, std::size_t segments) {
                 out.values.push_back(field);
             target.domain += item.offset;
         }
-        uint64_t second = item.op == Op::set || item.op == Op::in ? 0 : operand_bits(from, item.a, item.a_shift);
-        const bool two = item.op == Op::add || item.op == Op::sub || item.op == Op::cmp_gev;
-        second |= (two ? operand_bits(from, item.b, item.b_shift) : static_cast<uint32_t>(item.imm)) << 32;
-        out.words.push_back(static_cast<uint64_t>(item.op) | static_cast<uint64_t>(item.last) << 5 |
-                            static_cast<uint64_t>(item.start) << 6 | static_cast<uint64_t>(item.width) << 12 |
-                            static_cast<uint64_t>(target.column) << 18 | static_cast<uint64_t>(target.domain) << 29 |
-                            static_cast<uint64_t>(from.carries[i].column) << 37 |
-                            static_cast<uint64_t>(from.carries[i].domain) << 48);
-        out.words.push_back(second);
+        ap::Instruction code;
+        code.op = static_cast<int>(item.op);
+        code.last = item.last;
+        code.start = item.start;
+        code.width = item.width;
+        code.dst = {target.column, target.domain};
+        code.carry = {from.carries[i].column, from.carries[i].domain};
+        if (item.op != Op::set && item.op != Op::in) code.a = operand_of(from, item.a, item.a_shift);
+        code.b = operand_of(from, item.b, item.b_shift);
+        code.imm = static_cast<int32_t>(item.imm);
+        for (const uint64_t word : ap::encode(code, !item.has_b())) out.words.push_back(word);
         for (const int32_t name : {item.result, item.old, item.a, item.b}) out.names.push_back(name < 0 ? -1 : number_of[name]);
     }
     return out;
