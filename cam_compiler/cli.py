@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 from cam_compiler.interrupt import EXIT_CODE, interruptible, say
 
@@ -70,6 +71,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Commands(Protocol):
+    """Where a command's parser is added."""
+
+    def add_parser(self, name: str, *, help: str, add_help: bool = True) -> argparse.ArgumentParser: ...
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     parser = argparse.ArgumentParser(
@@ -79,7 +86,22 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (
+        _add_demo,
+        _add_compile,
+        _add_run,
+        _add_evaluate,
+        _add_verify,
+        _add_opt,
+        _add_asm,
+        _add_disasm,
+        _add_listings,
+    ):
+        add(commands)
+    return parser
 
+
+def _add_demo(commands: _Commands) -> None:
     command = commands.add_parser("demo", help="the bundled network on the bundled images, with its report")
     command.add_argument("--network", choices=("mlp", "cnn"), default="mlp", help="fully connected, or residual")
     command.add_argument("--form", choices=("qonnx", "qdq"), default="qonnx", help="which of its two ONNX exports")
@@ -89,6 +111,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_energy(command)
     _add_quiet(command)
 
+
+def _add_compile(commands: _Commands) -> None:
     command = commands.add_parser("compile", help="compile a model, or go on with textual IR")
     command.add_argument("model", type=Path, help="an .onnx model or an .mlir file")
     command.add_argument(
@@ -105,6 +129,8 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
     _add_quiet(command)
 
+
+def _add_run(commands: _Commands) -> None:
     command = commands.add_parser("run", help="run a model, textual IR of any level, or a compiled program")
     command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
     command.add_argument("--input", type=Path, required=True, metavar="X", help=".npy, or .npz with an array an input")
@@ -126,6 +152,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_energy(command)
     _add_quiet(command)
 
+
+def _add_evaluate(commands: _Commands) -> None:
     command = commands.add_parser("evaluate", help="accuracy, agreement and energy on a labelled data set")
     command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
     command.add_argument("data", type=Path, help=".npz, .npy or IDX (.gz) file, or a folder with a subfolder a class")
@@ -144,6 +172,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_energy(command)
     _add_quiet(command)
 
+
+def _add_verify(commands: _Commands) -> None:
     command = commands.add_parser("verify", help="check that models, IR files and programs compute the same")
     command.add_argument("models", type=Path, nargs="+", help=".onnx, .mlir or .camx files; the first sets the outputs")
     command.add_argument(
@@ -151,21 +181,28 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_quiet(command)
 
+
+def _add_opt(commands: _Commands) -> None:
     commands.add_parser("opt", help="run passes on textual IR, with all options of xdsl-opt", add_help=False)
 
+
+def _add_asm(commands: _Commands) -> None:
     command = commands.add_parser("asm", help="assemble AP code to its binary form")
     command.add_argument("source", help="assembly text, or - for standard input")
     command.add_argument("-o", "--output", type=Path, required=True, help="the binary program")
     _add_machine(command)
 
+
+def _add_disasm(commands: _Commands) -> None:
     command = commands.add_parser("disasm", help="show the assembly of a binary program")
     command.add_argument("program", type=Path, help="a binary program, or the code of a .camx file")
     command.add_argument("-o", "--output", type=Path, help="standard output if absent")
 
+
+def _add_listings(commands: _Commands) -> None:
     commands.add_parser("targets", help="list the bundled targets")
     commands.add_parser("passes", help="list passes and pipelines")
     commands.add_parser("tech", help="list the bundled technologies")
-    return parser
 
 
 def _add_machine(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,8 @@ from dialects.code import check_code
 from dialects.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
 from dialects.target import Target, bundled_targets, load_target
 from dialects.watch import part
-from runtime.artefact import Execute, load, save, write_whole
+from runtime.artefact import Execute, load, save
+from runtime.files import write_whole
 from runtime.host import Result, Value
 from runtime.interpreter import Interpreter
 from runtime.report import make_report

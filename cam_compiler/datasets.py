@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,9 +17,9 @@ import numpy as np
 
 from dialects.errors import InputError
 from dialects.tensors import IntArray
+from runtime.files import DAMAGED
 from runtime.host import Value
 
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, SyntaxError, NotImplementedError, struct.error, zlib.error)
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PIECE = 1 << 22
 
@@ -71,7 +70,7 @@ class Stream:
             if self.file.tell() != self.offset + begin * self.stride:
                 self.file.seek(self.offset + begin * self.stride)
             data = self.file.read(size)
-        except (*_DAMAGED, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"images {begin} to {end - 1} can't be read: {error}", place=self.place) from error
         if len(data) != size:
             raise InputError(
@@ -189,7 +188,7 @@ def _npz_streams(path: Path) -> dict[str, Stream]:
                 with archive.open(member) as file:
                     place = f"{path}, '{member[:-4]}'"
                     streams[member[:-4]] = _npy_stream(place, file, lambda member=member: archive.open(member))
-    except (*_DAMAGED, zipfile.BadZipFile, RuntimeError) as error:
+    except DAMAGED as error:
         raise InputError(f"no .npz file, or a damaged one: {error}", place=str(path)) from error
     return streams
 
@@ -217,7 +216,7 @@ def _array_file(path: Path) -> Stream:
             stream = _idx_stream(path)
     except FileNotFoundError as error:
         raise InputError("there is no such file", place=str(path)) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"can't be read: {error}", place=str(path)) from error
     expected = stream.offset + prod(stream.shape[:1]) * stream.stride
     if path.suffix != ".gz" and path.stat().st_size != expected:

@@ -28,9 +28,9 @@ from cam_compiler.progress import watching
 from dialects.errors import InputError
 from dialects.tensors import FloatArray, IntArray
 from dialects.watch import part, progress
-from runtime.artefact import write_whole
 from runtime.batches import joined
 from runtime.counts import Counts
+from runtime.files import write_whole
 from runtime.host import Result, SegmentRun, Value
 from runtime.report import Report, make_report
 from runtime.technology import load_technology

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,9 @@ from typing import Any
 import numpy as np
 
 from dialects.errors import InputError
+from runtime.files import DAMAGED
 from runtime.host import Value
 
-_DAMAGED = (
-    OSError,
-    ValueError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 """What zipfile, zlib and numpy raise for damaged bytes."""
 
 
@@ -69,7 +56,7 @@ def read_arrays(path: Path) -> dict[str, Value]:
         raise InputError("there is no such file", place=str(path)) from error
     except MemoryError as error:
         raise InputError("it claims more than memory holds", place=str(path)) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"no .npy or .npz file: {error}", place=str(path)) from error
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise InputError(f"'{others[0]}' is no array", place=str(path))

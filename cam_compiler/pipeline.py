@@ -19,7 +19,7 @@ from dialects.errors import CamcError, PipelineError
 from dialects.program import GEOMETRY_NAME, GeometryAttr
 from dialects.target import Target
 from dialects.watch import part, progress
-from runtime.artefact import write_whole
+from runtime.files import write_whole
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +25,7 @@ from dialects.target import Target, make_target
 from dialects.tensors import FloatThresholds, IntArray
 from dialects.watch import progress
 from dialects.window import Ints, Rows, Window, Windows, scatter
+from runtime.files import DAMAGED, write_whole
 from runtime.host import (
     InputSpec,
     Program,
@@ -44,26 +43,9 @@ from runtime.host import (
     transpose,
 )
 
-# What zipfile, zlib, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key.
-_DAMAGED = (
-    OSError,
-    zipfile.BadZipFile,
-    zlib.error,
-    NotImplementedError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    TextError,
-    AttributeError,
-    OverflowError,
-    EOFError,
-)
-
 VERSION = 2
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
-_PIECE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -392,7 +374,7 @@ def load(path: Path) -> Artefact:
         raise
     except FileNotFoundError as error:
         raise ProgramError("there is no such file", place=str(path)) from error
-    except _DAMAGED as error:
+    except (*DAMAGED, TextError) as error:
         raise ProgramError(
             f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"
         ) from error
@@ -487,29 +469,3 @@ def _check_names(artefact: Artefact) -> None:
     types += [step.dtype for step in artefact.steps if isinstance(step, Dequantize | Activation)]
     if wrong := [name for name in types if name not in ("float32", "float64", "int64")]:
         raise ValueError(f"there is no type {wrong[0]!r}")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all; raises ProgramError where that can't be done."""
-    try:
-        if path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir()):
-            # A device or a pipe, such as /dev/stdout, stays what it is.
-            path.write_bytes(data)
-        else:
-            _replace(path.resolve(), data)
-    except OSError as error:
-        raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    partial = path.parent / f".{path.name}.partial"
-    try:
-        with partial.open("wb") as file:
-            # In pieces, so that the user can interrupt it.
-            for begin in range(0, len(data), _PIECE):
-                file.write(data[begin : begin + _PIECE])
-        partial.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            partial.unlink()
-        raise
