@@ -31,10 +31,10 @@ from dialects.placed import PlacedCode
 from dialects.shifts import Shifts, predict_shifts
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
-from passes.placement import LOOPS, TIGHT_LOOPS, Objective, place_again
+from passes.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again
 
-_LONG = 1 << 14
-"""Statements of a program beyond which larger windows cost more than they save, and effort 1 doesn't try them."""
+_SHORT, _LONG = 1 << 12, 5 << 12
+"""Statements of a program up to which effort 1 tries both windows, and beyond which the smaller one is the better."""
 
 
 class _Bundled(NamedTuple):
@@ -100,13 +100,18 @@ class RtmBundle(ModulePass):
             did(self.name, segment.layer.data, *figures, show=self.stats)
 
     def _best(self, codes: Sequence[PlacedCode], geometry: Geometry) -> Sequence[PlacedCode]:
-        effort = 0 if self.effort == 1 and sum(map(len, codes)) > _LONG else self.effort
-        for methods in (LOOPS[effort], TIGHT_LOOPS):
+        for methods in (self._loops(sum(map(len, codes))), TIGHT_LOOPS):
             try:
                 return place_again(codes, geometry, methods, self.objective, self.threads)
             except CapacityError:
                 continue
         return codes
+
+    def _loops(self, statements: int) -> Sequence[Method]:
+        if self.effort != 1 or statements <= _SHORT:
+            return LOOPS[self.effort]
+        small, large = LOOPS[1]
+        return (small if statements > _LONG else large,)
 
 
 def _segments(program: rtm.ProgramOp) -> list[rtm.SegmentOp]:
