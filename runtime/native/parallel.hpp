@@ -1,15 +1,76 @@
-// Shares out numbered pieces of work to threads.
+// Shares out numbered pieces of work to threads that stay.
+//
+// A network's layers are many short calls, each of which waits for the one before. Threads that have done their work
+// look out for more for a while before they sleep: to be woken takes longer than a small layer.
 #pragma once
 
-#include <algorithm>
+#ifndef _WIN32
+#include <unistd.h>
+#endif
+
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace camc {
+
+class Crew {
+ public:
+  // The process's crew, never destroyed: at exit its threads sleep, and after a fork they aren't there.
+  static Crew& of_process() {
+    static std::mutex guard;
+    static Crew* crew = nullptr;
+    static int owner = 0;
+    std::lock_guard<std::mutex> lock(guard);
+    if (!crew || owner != process()) crew = new Crew, owner = process();
+    return *crew;
+  }
+
+  // Calls work on as many threads, the caller among them, and returns when all have returned.
+  void run(int threads, const std::function<void()>& work) {
+    std::lock_guard<std::mutex> lock(in_use_);
+    for (; helpers_ < threads - 1; ++helpers_)
+      std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
+    work_ = &work;
+    wanted_ = threads - 1;
+    busy_ = helpers_;
+    calls_.fetch_add(1);
+    calls_.notify_all();
+    work();
+    while (busy_.load()) std::this_thread::yield();
+  }
+
+ private:
+  static constexpr std::chrono::microseconds kPatience{500};
+
+  std::mutex in_use_;
+  const std::function<void()>* work_ = nullptr;
+  int helpers_ = 0, wanted_ = 0;
+  std::atomic<int> busy_{0};
+  std::atomic<unsigned> calls_{0};
+
+  static int process() {
+#ifdef _WIN32
+    return 1;
+#else
+    return int(getpid());
+#endif
+  }
+
+  void help(int number, unsigned seen) {
+    for (;; ++seen) {
+      auto until = std::chrono::steady_clock::now() + kPatience;
+      while (calls_.load() == seen)
+        if (std::chrono::steady_clock::now() > until) calls_.wait(seen);
+      if (number < wanted_) (*work_)();
+      busy_.fetch_sub(1);
+    }
+  }
+};
 
 // Calls work(0), ..., work(count - 1) on at most `threads` threads; raises what one of the calls raised.
 template <class Work>
@@ -26,11 +87,10 @@ void parallel(int64_t count, int threads, const Work& work) {
       next = count;
     }
   };
-  {
-    std::vector<std::jthread> pool;
-    for (int64_t extra = 1; extra < std::min<int64_t>(threads, count); ++extra) pool.emplace_back(run);
+  if (threads > 1 && count > 1)
+    Crew::of_process().run(threads < count ? threads : int(count), run);
+  else
     run();
-  }
   if (failure) std::rethrow_exception(failure);
 }
 
