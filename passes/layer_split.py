@@ -52,7 +52,8 @@ def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptio
         size = min(2 * size, len(weights))
     while size <= first and size > 1 and trials.is_better(size // 2, size, _WORTH):
         size //= 2
-    for larger in (size * 5 // 4, size * 3 // 2):
+    # Where shifts count, costs are flat around the best size.
+    for larger in () if options.shifts else (size * 5 // 4, size * 3 // 2):
         if larger < len(weights) and trials.is_better(larger, trials.best_size(size)):
             continue
         break
