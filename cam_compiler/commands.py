@@ -167,8 +167,12 @@ def _refuse_compiling(options: argparse.Namespace) -> None:
         raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
     if getattr(options, "check", False):
         raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
-    given = {"--target": options.target, "--pipeline": options.pipeline, "-O": options.effort}
-    given |= {"--objective": options.objective}
+    given = {
+        "--target": options.target,
+        "--pipeline": options.pipeline,
+        "-O": options.effort,
+        "--objective": options.objective,
+    }
     if late := [name for name, value in given.items() if value is not None]:
         raise InputError("the program is compiled already", place=late[0], hint="compile the model again with it")
 

@@ -77,8 +77,7 @@ private:
     // Writes a loop of the members whose columns are apart; returns the others.
     std::vector<Member> write(std::vector<Member>& members) {
         ++round_;
-        int usable = 0;
-        for (const Column& column : columns_) usable += column.room() > 0;
+        int usable = columns_with_room();
         std::vector<Member> waiting;
         for (const Member& member : members) {
             if (!fits(member, usable)) {
@@ -101,6 +100,10 @@ private:
         else
             write_apart(waiting);
         return waiting;
+    }
+
+    int columns_with_room() const {
+        return static_cast<int>(std::count_if(columns_.begin(), columns_.end(), [](const Column& column) { return column.room() > 0; }));
     }
 
     bool writes(const Member& member, int32_t slot) const {
@@ -200,9 +203,7 @@ private:
         member.found = found;
         for (const Member& single : {Member{copy, both, 0}, member}) {
             ++round_;
-            int usable = 0;
-            for (const Column& column : columns_) usable += column.room() > 0;
-            if (!fits(single, usable)) throw NoPlace{1};
+            if (!fits(single, columns_with_room())) throw NoPlace{1};
             for (const Access& access : single.found) holders_[column_of(access)] = access.slot;
             loop_.add(single);
             close();
