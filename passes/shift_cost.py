@@ -12,8 +12,9 @@ from dialects.target import Geometry
 from passes.placement import LOOPS, place
 from passes.vector_code import VectorCode
 
-DEFAULT_STEP = 2
-"""AP cycles that have the energy of a step of a column, about, with RTSim's numbers (runtime/tech/rtsim.toml)."""
+DEFAULT_STEP = 6
+"""AP cycles that have the energy of a step of a column: the mean of 1.9 with RTSim's numbers and 23 with
+DWMsimulator's (runtime/tech)."""
 
 
 class ShiftCost(NamedTuple):
