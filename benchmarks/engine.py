@@ -40,7 +40,7 @@ from zoo import Options, generate
 from cam_compiler.driver import compile_file, to_artefact
 from dialects.code import BYTES_PER_INSTRUCTION, decode, fields
 from dialects.isa import Op
-from runtime.artefact import Artefact, Execute, load, save
+from runtime.artefact import Artefact, load, save
 from runtime.engine import INSTRUCTION_SETS, touched_planes
 from runtime.simulator import Simulator
 
@@ -124,9 +124,7 @@ def peer(model: Path, images: Floats) -> Callable[[], object]:
 def golden_time(program: Artefact, rows: Mapping[int, int]) -> float:
     """Seconds that the golden simulator would take, from the first instructions of each program."""
     total = 0.0
-    for number, step in enumerate(program.steps):
-        if not isinstance(step, Execute):
-            continue
+    for number, step in program.programs.items():
         code = b"".join(binary for _, binary in step.segments)
         part = [item for item in decode(code[: 16 * GOLDEN_INSTRUCTIONS]) if item.op is not Op.OUT]
         part = [item._replace(last=True, imm=0) if item.op is Op.IN else item._replace(last=True) for item in part]
@@ -172,9 +170,7 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
     runs = iter(first.segments)
     rows: dict[int, int] = {}
     blocks = planes = 0
-    for number, step in enumerate(program.steps):
-        if not isinstance(step, Execute):
-            continue
+    for number, step in program.programs.items():
         rows[number] = max(next(runs).rows for _ in step.segments)
         code = [binary for _, binary in step.segments]
         count = -(-rows[number] // BLOCK)

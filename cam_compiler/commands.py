@@ -25,7 +25,7 @@ from dialects.code import check_code
 from dialects.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
 from dialects.target import Target, bundled_targets, load_target
 from dialects.watch import part
-from runtime.artefact import Execute, load, save
+from runtime.artefact import load, save
 from runtime.files import write_whole
 from runtime.host import Result, Value
 from runtime.interpreter import Interpreter
@@ -280,7 +280,7 @@ def disasm(options: argparse.Namespace) -> None:
     """Show the assembly of a binary program or of all segments of a compiled network."""
     path: Path = options.program
     if path.suffix == ".camx":
-        parts = [part for step in load(path).steps if isinstance(step, Execute) for part in step.segments]
+        parts = [part for program in load(path).programs.values() for part in program.segments]
         text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
     else:
         try:

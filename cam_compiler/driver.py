@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
@@ -16,28 +16,15 @@ from cam_compiler.execution import sample_bytes
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.verify import Verifier
-from dialects import ap, ternary
-from dialects.apv_spatial import GatherOp, ScatterOp
+from dialects import ap
 from dialects.errors import CapacityError, InputError, PipelineError
-from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase, features
+from dialects.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
 from dialects.target import Target, load_target
 from dialects.watch import part, progress
-from runtime.artefact import (
-    Activation,
-    ArgMax,
-    Artefact,
-    Concat,
-    Dequantize,
-    Execute,
-    Gather,
-    HostStep,
-    Quantize,
-    Reshape,
-    Scatter,
-    Take,
-    Transpose,
-)
-from runtime.interpreter import float_type, input_specs, main_function, output_names
+from runtime.artefact import Artefact
+from runtime.host_ops import action_of, execution_of, on_host
+from runtime.interpreter import input_specs, main_function, output_names
+from runtime.steps import Step
 
 
 def read_module(path: Path) -> ModuleOp:
@@ -129,12 +116,7 @@ def compile_file(
 
 def on_the_host(module: ModuleOp) -> list[str]:
     """Functions that a network ends with and that the host computes, with their ONNX nodes."""
-    found: list[str] = []
-    for op in module.walk():
-        if isinstance(op, ternary.ArgMaxOp | ternary.ActivationOp):
-            what = op.function.data if isinstance(op, ternary.ActivationOp) else "arg_max"
-            found.append(f"{what} '{op.layer.data}'" if op.layer else what)
-    return found
+    return [what for op in module.walk() if (what := on_host(op))]
 
 
 def to_artefact(module: ModuleOp, target: Target) -> Artefact:
@@ -147,7 +129,7 @@ def to_artefact(module: ModuleOp, target: Target) -> Artefact:
     prefix = "value "
     while any(spec.name.startswith(prefix) for spec in specs):
         prefix = f"_{prefix}"
-    steps: list[HostStep] = []
+    steps: list[Step] = []
     outputs: tuple[tuple[str, str], ...] = ()
     for op in function.body.block.ops:
         for result in op.results:
@@ -155,44 +137,12 @@ def to_artefact(module: ModuleOp, target: Target) -> Artefact:
         if isinstance(op, func.ReturnOp):
             outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
         else:
-            steps.append(_step(op, names))
+            action = execution_of(op) if isinstance(op, ap.ProgramOp) else action_of(op)
+            if action is None:
+                raise PipelineError(
+                    f"'{op.name}' is no operation of a compiled program",
+                    hint="a .camx file holds a network at the ap level; write earlier stages as .mlir",
+                )
+            taken, given = (tuple(names[value] for value in values) for values in (op.operands, op.results))
+            steps.append(Step(taken, given, action))
     return Artefact(target, tuple(specs), tuple(steps), outputs, sample_bytes(module))
-
-
-def _step(op: Operation, names: dict[SSAValue, str]) -> HostStep:
-    match op:
-        case ternary.QuantizeOp():
-            return Quantize(names[op.input], names[op.result], op.thresholds.data, ternary.range_of(op.result))
-        case ternary.ReshapeOp():
-            return Reshape(names[op.input], names[op.result], ternary.shape_of(op.result)[1:])
-        case ternary.TransposeOp():
-            return Transpose(names[op.input], names[op.result], op.axes)
-        case ternary.TakeOp():
-            return Take(names[op.input], names[op.result], op.dimension, op.positions)
-        case ternary.ArgMaxOp():
-            scores, layer = op.scores.data.to_text() if op.scores else None, op.layer.data if op.layer else ""
-            return ArgMax(names[op.input], names[op.result], op.winners, op.last is not None, scores, layer)
-        case ternary.ActivationOp():
-            function, layer = op.function.data, op.layer.data if op.layer else ""
-            return Activation(names[op.input], names[op.result], function, float_type(op.result), layer)
-        case ternary.DequantizeOp():
-            scale, offset = (tuple(part.tolist()) for part in op.factors)
-            return Dequantize(names[op.input], names[op.result], scale, offset, float_type(op.result))
-        case GatherOp():
-            return Gather(names[op.input], names[op.result], op.window.data, op.pad_value)
-        case ScatterOp():
-            down, across = ternary.shape_of(op.result)[2:]
-            return Scatter(names[op.input], names[op.result], (down, across))
-        case ternary.ConcatOp():
-            return Concat(tuple(names[value] for value in op.inputs), names[op.result])
-        case ap.ProgramOp():
-            return Execute(
-                tuple(names[value] for value in op.inputs),
-                tuple((names[value], features(value)) for value in op.outputs),
-                tuple((segment.layer.data, segment.packed.binary) for segment in op.segments),
-            )
-        case _:
-            raise PipelineError(
-                f"'{op.name}' is no operation of a compiled program",
-                hint="a .camx file holds a network at the ap level; write earlier stages as .mlir",
-            )

@@ -18,7 +18,9 @@ from dialects.watch import part
 from dialects.window import Window
 from runtime.batches import merged, part_size
 from runtime.host import InputSpec, Result, Value, check_inputs
+from runtime.host_ops import execution_of
 from runtime.interpreter import Interpreter, input_specs, main_function
+from runtime.steps import Execute
 from runtime.wear import Program
 
 _BYTES_PER_ELEMENT = 8
@@ -68,24 +70,25 @@ def of_module(module: ModuleOp, target: Target, engine: str, *, trace: bool = Tr
         return Interpreter(target, engine, trace=trace).run(module, given)
 
     found = [op for op in main_function(module).body.block.ops if isinstance(op, ap.ProgramOp)]
-    programs = [
-        Program([part.layer.data for part in op.segments], [part.packed.binary for part in op.segments]) for op in found
-    ]
+    programs = [_code(execution_of(op)) for op in found]
     return Network(specs, target, sample_bytes(module), execute, programs)
 
 
 def of_program(path: Path, engine: str, *, trace: bool = True) -> Network:
     """A compiled program."""
-    from runtime.artefact import Execute, load
+    from runtime.artefact import load
 
     artefact = load(path)
 
     def execute(given: Mapping[str, Value]) -> Result:
         return artefact.run(given, engine, trace=trace)
 
-    steps = [step.segments for step in artefact.steps if isinstance(step, Execute)]
-    programs = [Program([layer for layer, _ in step], [code for _, code in step]) for step in steps]
+    programs = [_code(program) for program in artefact.programs.values()]
     return Network(artefact.inputs, artefact.target, artefact.sample_bytes, execute, programs)
+
+
+def _code(program: Execute) -> Program:
+    return Program([item.layer for item in program.segments], [item.code for item in program.segments])
 
 
 def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, Value]:

@@ -9,170 +9,46 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import numpy as np
 
 from dialects.code import BYTES_PER_INSTRUCTION
 from dialects.errors import CamcError, ProgramError, TextError
 from dialects.ranges import Range
-from dialects.scores import FUNCTIONS, Scores
+from dialects.scores import Scores
 from dialects.target import Target, make_target
-from dialects.tensors import FloatThresholds, IntArray
+from dialects.tensors import FloatThresholds
 from dialects.watch import progress
-from dialects.window import Ints, Rows, Window, Windows, scatter
+from dialects.window import Window
 from runtime.files import DAMAGED, write_whole
-from runtime.host import (
-    InputSpec,
-    Program,
-    Result,
-    SegmentRun,
-    Value,
-    activate,
-    arg_max,
-    check_inputs,
-    cut_features,
-    dequantize,
-    narrow,
-    quantise,
-    run_programs,
-    transpose,
-)
+from runtime.host import InputSpec, Result, SegmentRun, Value, check_inputs, run_programs
+from runtime.steps import KINDS, Action, AnyValue, Execute, Segment, Step, array, check_type
 
-VERSION = 2
+VERSION = 3
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
 
 
 @dataclass(frozen=True)
-class Quantize:
-    """The input quantiser: `output` = steps of `input`."""
-
-    input: str
-    output: str
-    thresholds: FloatThresholds
-    result: Range
-
-
-@dataclass(frozen=True)
-class Reshape:
-    """`output` = `input` with the features of a sample in another shape."""
-
-    input: str
-    output: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Transpose:
-    """`output` = `input` with the dimensions of a sample in another order."""
-
-    input: str
-    output: str
-    order: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Take:
-    """`output` = elements of one dimension of the samples of `input`."""
-
-    input: str
-    output: str
-    axis: int
-    indices: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Gather:
-    """Rows of window elements: the order in which images are read from the buffer."""
-
-    input: str
-    output: str
-    window: Window
-    pad: int
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """Images from rows, one a sample and position."""
-
-    input: str
-    output: str
-    positions: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Concat:
-    """Tensors side by side along the channels: parts of a layer lie in the buffer as one tensor."""
-
-    inputs: tuple[str, ...]
-    output: str
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Runs the segments on the array: features of all inputs in, features of all outputs (name, count) out."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[tuple[str, int], ...]
-    segments: tuple[tuple[str, bytes], ...]
-    """layer and binary code"""
-
-
-@dataclass(frozen=True)
-class Dequantize:
-    """The output scale: `output` = `input` * scale + offset."""
-
-    input: str
-    output: str
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class ArgMax:
-    """`output` = the channels of `input` with the greatest scores; of equal ones the first, or the last."""
-
-    input: str
-    output: str
-    count: int
-    last: bool
-    scores: str | None
-    """the text of the scores; None where the integers themselves are"""
-    layer: str
-
-
-@dataclass(frozen=True)
-class Activation:
-    """`output` = a real function of `input`."""
-
-    input: str
-    output: str
-    function: str
-    dtype: str
-    layer: str
-
-
-HostStep = (
-    Quantize | Reshape | Transpose | Take | Gather | Scatter | Concat | Execute | Dequantize | ArgMax | Activation
-)
-
-
-@dataclass(frozen=True)
 class Artefact:
-    """A compiled network: inputs, the host's steps in order, and which values are its outputs (ONNX name, value)."""
+    """A compiled network: inputs, steps in order, and which values are its outputs (ONNX name, value)."""
 
     target: Target
     inputs: tuple[InputSpec, ...]
-    steps: tuple[HostStep, ...]
+    steps: tuple[Step, ...]
     outputs: tuple[tuple[str, str], ...]
     sample_bytes: int
     """about how much memory a sample takes while it runs"""
+
+    @property
+    def programs(self) -> dict[int, Execute]:
+        """The programs, by the number of their step."""
+        return {index: step.action for index, step in enumerate(self.steps) if isinstance(step.action, Execute)}
 
     def run(self, given: Mapping[str, Value], engine: str = "native", *, trace: bool = True) -> Result:
         """The outputs for arrays by input name; raises InputError where they don't fit.
@@ -186,24 +62,24 @@ class Artefact:
             raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error
 
     def _run(self, given: dict[str, Value], engine: str, trace: bool) -> Result:
-        values: dict[str, Value | Windows] = {**given}
+        values: dict[str, AnyValue] = {**given}
         result = Result(samples=len(next(iter(given.values()))))
         runs: dict[int, list[SegmentRun]] = {}
         done = 0
         for wave in self._waves:
-            names = (_layer_name(self.steps[index]) for index in wave)
-            progress(done, len(self.steps), next(filter(None, names), ""))
             programs: dict[int, Execute] = {}
             for index in wave:
                 step = self.steps[index]
-                if isinstance(step, Execute):
-                    programs[index] = step
+                if isinstance(step.action, Execute):
+                    programs[index] = step.action
                 else:
-                    _run_on_host(step, values, result)
+                    values[step.outputs[0]] = step.action.compute(*(values[name] for name in step.inputs))
+                    result.on_host(step.action.on_host)
+            progress(done, len(self.steps), next((program.layer for program in programs.values()), ""))
             runs |= self._execute(programs, values, engine, trace)
             done += len(wave)
         result.segments = [run for _, part in sorted(runs.items()) for run in part]
-        outputs = ((name, _array(values[value])) for name, value in self.outputs)
+        outputs = ((name, array(values[value])) for name, value in self.outputs)
         result.outputs = {name: value.astype(np.int64) if value.dtype.kind == "i" else value for name, value in outputs}
         return result
 
@@ -215,93 +91,35 @@ class Artefact:
         waiting = dict(enumerate(self.steps))
         waves: list[list[int]] = []
 
-        def take(kind: Callable[[HostStep], bool]) -> list[int]:
-            ready = [index for index, step in waiting.items() if kind(step) and known.issuperset(_inputs(step))]
+        def take(kind: type[Action] | type[Execute]) -> list[int]:
+            able = [index for index, step in waiting.items() if isinstance(step.action, kind)]
+            ready = [index for index in able if known.issuperset(waiting[index].inputs)]
             for index in ready:
-                known.update(_outputs(waiting.pop(index)))
+                known.update(waiting.pop(index).outputs)
             return ready
 
         while waiting:
             wave: list[int] = []
-            while host := take(lambda step: not isinstance(step, Execute)):
+            while host := take(Action):
                 wave += host
-            wave += take(lambda step: isinstance(step, Execute))
+            wave += take(Execute)
             if not wave:
                 raise ValueError("steps wait for values that are never computed")
             waves.append(wave)
         return waves
 
     def _execute(
-        self, steps: Mapping[int, Execute], values: dict[str, Value | Windows], engine: str, trace: bool
+        self, programs: Mapping[int, Execute], values: dict[str, AnyValue], engine: str, trace: bool
     ) -> dict[int, list[SegmentRun]]:
         """Run programs together; their outputs go into the values, how their segments ran is returned by step."""
-        counts = {index: [count for _, count in step.outputs] for index, step in steps.items()}
-        programs = [
-            Program(step.segments, [cast(Rows, values[name]) for name in step.inputs], sum(counts[index]))
-            for index, step in steps.items()
-        ]
+        ready = [item.program(values[name] for name in self.steps[index].inputs) for index, item in programs.items()]
         runs: dict[int, list[SegmentRun]] = {}
-        found = run_programs(self.target, programs, engine, trace)
-        for (index, step), (rows, runs[index]) in zip(steps.items(), found, strict=True):
-            for (name, _), part in zip(step.outputs, cut_features(rows, counts[index]), strict=True):
-                values[name] = narrow(part)
+        for (index, item), (rows, run) in zip(
+            programs.items(), run_programs(self.target, ready, engine, trace), strict=True
+        ):
+            values.update(zip(self.steps[index].outputs, item.outputs(rows), strict=True))
+            runs[index] = run
         return runs
-
-
-def _run_on_host(step: HostStep, values: dict[str, Value | Windows], result: Result) -> None:
-    match step:
-        case Quantize():
-            values[step.output] = quantise(_array(values[step.input]), step.thresholds, step.result)
-        case Reshape():
-            values[step.output] = _array(values[step.input]).reshape(-1, *step.shape)
-        case Transpose():
-            values[step.output] = transpose(_array(values[step.input]), step.order)
-        case Take():
-            values[step.output] = _array(values[step.input]).take(step.indices, axis=step.axis + 1)
-        case Gather():
-            values[step.output] = Windows(_raw(values[step.input]), step.window, step.pad)
-        case Scatter():
-            values[step.output] = scatter(_raw(values[step.input]), *step.positions)
-        case Concat():
-            values[step.output] = np.concatenate([_raw(values[name]) for name in step.inputs], axis=1)
-        case Dequantize():
-            scale, offset = np.array(step.scale), np.array(step.offset)
-            values[step.output] = dequantize(_ints(values[step.input]), scale, offset, step.dtype)
-        case ArgMax():
-            scores = None if step.scores is None else Scores.from_text(step.scores)
-            values[step.output] = arg_max(_ints(values[step.input]), step.count, step.last, scores)
-            result.on_host("arg_max", step.layer)
-        case Activation():
-            values[step.output] = activate(_array(values[step.input]), step.function, step.dtype)
-            result.on_host(step.function, step.layer)
-        case Execute():
-            raise AssertionError("programs run on the array")
-
-
-def _inputs(step: HostStep) -> tuple[str, ...]:
-    return step.inputs if isinstance(step, Execute | Concat) else (step.input,)
-
-
-def _outputs(step: HostStep) -> tuple[str, ...]:
-    return tuple(name for name, _ in step.outputs) if isinstance(step, Execute) else (step.output,)
-
-
-def _array(value: Value | Windows) -> Value:
-    return value.array() if isinstance(value, Windows) else value
-
-
-def _raw(value: Value | Windows) -> Ints:
-    return cast(Ints, _array(value))
-
-
-def _ints(value: Value | Windows) -> IntArray:
-    return _array(value).astype(np.int64, copy=False)
-
-
-def _layer_name(step: HostStep) -> str:
-    """What a step is known by: its largest segment."""
-    segments = step.segments if isinstance(step, Execute) else ()
-    return max(segments, key=lambda segment: len(segment[1]), default=("", b""))[0]
 
 
 def save(artefact: Artefact, path: Path) -> None:
@@ -312,38 +130,32 @@ def save(artefact: Artefact, path: Path) -> None:
         members[name] = data
         return name
 
-    def array(name: str, values: Any) -> str:
-        stream = io.BytesIO()
-        np.save(stream, np.asarray(values), allow_pickle=False)
-        return member(f"{name}.npy", stream.getvalue())
+    def stated(number: int, value: object) -> Any:
+        """A constant of a step as the manifest has it."""
+        match value:
+            case Range():
+                return [value.lo, value.hi]
+            case Window():
+                return asdict(value)
+            case Scores():
+                return value.to_text()
+            case FloatThresholds():
+                stream = io.BytesIO()
+                np.save(stream, value.array, allow_pickle=False)
+                return {"array": member(f"{number}-thresholds.npy", stream.getvalue()), "down": list(value.down)}
+            case Segment(layer, code):
+                name = member(f"{number}-segment-{len(members)}.bin", code)
+                return {"layer": layer, "instructions": len(code) // BYTES_PER_INSTRUCTION, "code": name}
+            case tuple():
+                return [stated(number, item) for item in cast(tuple[object, ...], value)]
+            case _:
+                return value
 
-    steps: list[dict[str, Any]] = []
-    for number, step in enumerate(artefact.steps):
-        entry: dict[str, Any] = {"step": type(step).__name__}
-        match step:
-            case Quantize():
-                entry |= {"input": step.input, "output": step.output, "low": step.result.lo, "high": step.result.hi}
-                entry["thresholds"] = array(f"{number}-thresholds", step.thresholds.array)
-                entry["down"] = list(step.thresholds.down)
-            case Reshape() | Transpose() | Take() | Scatter() | Concat() | ArgMax() | Activation():
-                entry |= asdict(step)
-            case Gather():
-                entry |= {"input": step.input, "output": step.output, "window": asdict(step.window), "pad": step.pad}
-            case Execute():
-                entry |= {"inputs": list(step.inputs), "outputs": [list(pair) for pair in step.outputs]}
-                entry["segments"] = [
-                    {
-                        "layer": layer,
-                        "instructions": len(binary) // BYTES_PER_INSTRUCTION,
-                        "code": member(f"{number}-segment-{index}.bin", binary),
-                    }
-                    for index, (layer, binary) in enumerate(step.segments)
-                ]
-            case Dequantize():
-                entry |= {"input": step.input, "output": step.output, "dtype": step.dtype}
-                entry["scale"] = array(f"{number}-scale", step.scale)
-                entry["offset"] = array(f"{number}-offset", step.offset)
-        steps.append(entry)
+    steps = [
+        {"step": type(step.action).__name__, "inputs": step.inputs, "outputs": step.outputs}
+        | {item.name: stated(number, getattr(step.action, item.name)) for item in fields(step.action)}
+        for number, step in enumerate(artefact.steps)
+    ]
     manifest = {
         "format": "camx",
         "version": VERSION,
@@ -381,49 +193,13 @@ def load(path: Path) -> Artefact:
 
 
 def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
-    def array(name: str) -> Any:
-        return np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
-
-    steps: list[HostStep] = []
+    steps: list[Step] = []
     for entry in manifest["steps"]:
-        match entry["step"]:
-            case "Quantize":
-                table = FloatThresholds.from_array(array(entry["thresholds"]), np.array(entry["down"]))
-                span = Range(entry["low"], entry["high"])
-                steps.append(Quantize(entry["input"], entry["output"], table, span))
-            case "Reshape":
-                steps.append(Reshape(entry["input"], entry["output"], _numbers(entry["shape"])))
-            case "Transpose":
-                steps.append(Transpose(entry["input"], entry["output"], _numbers(entry["order"])))
-            case "Gather":
-                steps.append(Gather(entry["input"], entry["output"], _window(entry["window"]), int(entry["pad"])))
-            case "Scatter":
-                down, across = entry["positions"]
-                steps.append(Scatter(entry["input"], entry["output"], (int(down), int(across))))
-            case "Concat":
-                steps.append(Concat(tuple(entry["inputs"]), entry["output"]))
-            case "Execute":
-                segments = tuple((part["layer"], archive.read(part["code"])) for part in entry["segments"])
-                outputs = tuple((name, count) for name, count in entry["outputs"])
-                steps.append(Execute(tuple(entry["inputs"]), outputs, segments))
-            case "Dequantize":
-                scale, offset = (tuple(array(entry[key]).tolist()) for key in ("scale", "offset"))
-                steps.append(Dequantize(entry["input"], entry["output"], scale, offset, entry["dtype"]))
-            case "Take":
-                where = int(entry["axis"]), _numbers(entry["indices"])
-                steps.append(Take(entry["input"], entry["output"], *where))
-            case "ArgMax":
-                names, scores = (entry["input"], entry["output"]), entry["scores"]
-                if scores is not None:
-                    Scores.from_text(scores)
-                steps.append(ArgMax(*names, int(entry["count"]), bool(entry["last"]), scores, str(entry["layer"])))
-            case "Activation":
-                if entry["function"] not in FUNCTIONS:
-                    raise ValueError(f"unknown function {entry['function']!r}")
-                names, words = (entry["input"], entry["output"]), (entry["function"], entry["dtype"])
-                steps.append(Activation(*names, *words, str(entry["layer"])))
-            case other:
-                raise ValueError(f"unknown step '{other}'")
+        if entry["step"] not in KINDS:
+            raise ValueError(f"unknown step '{entry['step']}'")
+        kind = KINDS[entry["step"]]
+        constants = {name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()}
+        steps.append(Step(_words(entry["inputs"]), _words(entry["outputs"]), kind(**constants)))
     inputs = tuple(
         InputSpec(spec["name"], tuple(spec["shape"]), spec["dtype"], Range(**spec["span"]) if spec["span"] else None)
         for spec in manifest["inputs"]
@@ -438,13 +214,22 @@ def _artefact(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Artefact:
     return artefact
 
 
-def _numbers(stated: list[int]) -> tuple[int, ...]:
+def _words(stated: Sequence[object]) -> tuple[str, ...]:
+    return tuple(str(word) for word in stated)
+
+
+def _numbers(stated: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(number) for number in stated)
 
 
-def _window(stated: Mapping[str, list[int]]) -> Window:
+def _pair(stated: Sequence[int]) -> tuple[int, int]:
+    first, second = _numbers(stated)
+    return first, second
+
+
+def _window(stated: Mapping[str, Sequence[int]]) -> Window:
     """The window of a gather; raises ValueError where it is malformed."""
-    parts = {name: tuple(int(size) for size in stated[name]) for name in ("kernel", "strides", "pads", "dilations")}
+    parts = {name: _numbers(stated[name]) for name in ("kernel", "strides", "pads", "dilations")}
     if [len(part) for part in parts.values()] != [2, 2, 4, 2]:
         raise ValueError(f"a window has 2, 2, 4 and 2 numbers, found {stated}")
     window = Window(**parts)  # pyright: ignore[reportArgumentType]
@@ -453,19 +238,43 @@ def _window(stated: Mapping[str, list[int]]) -> Window:
     return window
 
 
+def _thresholds(stated: Mapping[str, Any], archive: zipfile.ZipFile) -> FloatThresholds:
+    table = np.load(io.BytesIO(archive.read(stated["array"])), allow_pickle=False)
+    return FloatThresholds.from_array(table, np.array(stated["down"]))
+
+
+def _segments(stated: Sequence[Mapping[str, str]], archive: zipfile.ZipFile) -> tuple[Segment, ...]:
+    return tuple(Segment(str(part["layer"]), archive.read(part["code"])) for part in stated)
+
+
+_READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
+    int: lambda stated, _: int(stated),
+    bool: lambda stated, _: bool(stated),
+    str: lambda stated, _: str(stated),
+    tuple[int, ...]: lambda stated, _: _numbers(stated),
+    tuple[int, int]: lambda stated, _: _pair(stated),
+    tuple[float, ...]: lambda stated, _: tuple(float(number) for number in stated),
+    Range: lambda stated, _: Range(*_pair(stated)),
+    Window: lambda stated, _: _window(stated),
+    Scores | None: lambda stated, _: None if stated is None else Scores.from_text(stated),
+    FloatThresholds: _thresholds,
+    tuple[Segment, ...]: _segments,
+}
+"""How the constants of a step are read, by their type."""
+
+
 def _check_names(artefact: Artefact) -> None:
-    """Every value is computed before it is used, every type is one that we know; raises ValueError."""
+    """Every value is computed before it is used, once, every type is one that we know; raises ValueError."""
     known = {spec.name for spec in artefact.inputs}
+    for spec in artefact.inputs:
+        check_type(spec.dtype)
     for step in artefact.steps:
-        outputs = _outputs(step)
-        if unknown := set(_inputs(step)) - known:
+        if unknown := set(step.inputs) - known:
             raise ValueError(f"there is no value '{min(unknown)}'")
-        if twice := known & set(outputs):
+        if twice := known & set(step.outputs):
             raise ValueError(f"the value '{min(twice)}' is computed twice")
-        known.update(outputs)
+        if len(step.outputs) != (len(step.action.features) if isinstance(step.action, Execute) else 1):
+            raise ValueError(f"a step has {len(step.outputs)} outputs")
+        known.update(step.outputs)
     if unknown := {value for _, value in artefact.outputs} - known:
         raise ValueError(f"there is no value '{min(unknown)}'")
-    types = [spec.dtype for spec in artefact.inputs]
-    types += [step.dtype for step in artefact.steps if isinstance(step, Dequantize | Activation)]
-    if wrong := [name for name in types if name not in ("float32", "float64", "int64")]:
-        raise ValueError(f"there is no type {wrong[0]!r}")

@@ -1,10 +1,10 @@
-"""What stays on the host: checking inputs, the input quantiser's and the output scale's arithmetic, results."""
+"""What goes from the host to the arrays and back: checked inputs, programs on one of the engines, results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from dialects.code import decode
 from dialects.errors import InputError
 from dialects.ranges import Range
-from dialects.scores import Scores
 from dialects.target import Target
-from dialects.tensors import FloatArray, FloatThresholds, IntArray
 from dialects.window import Ints, Rows, Windows
 from runtime import engine as native
 from runtime.counts import Counts
@@ -61,8 +59,9 @@ class Result:
     host: list[str] = field(default_factory=list[str])
     """functions of the network that the host computed at its end, beside the output scale"""
 
-    def on_host(self, what: str, layer: str | None) -> None:
-        self.host.append(f"{what} '{layer}'" if layer else what)
+    def on_host(self, what: str | None) -> None:
+        if what:
+            self.host.append(what)
 
 
 def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value]) -> dict[str, Value]:
@@ -139,60 +138,3 @@ def _segment_runs(target: Target, program: Program, rows: int, counts: Sequence[
     arrays = -(-rows // target.rows)
     pairs = zip(program.segments, counts, strict=True)
     return [SegmentRun(layer, count, rows, arrays) for (layer, _), count in pairs]
-
-
-def quantise(values: Value, thresholds: FloatThresholds, result: Range) -> Ints:
-    """The input quantiser's steps of a float tensor; exact, as a float is a double and thresholds are doubles."""
-    real = values if values.dtype.name in ("float32", "float64") else values.astype(np.float64)
-    return native.quantise(cast(FloatArray, real), thresholds, result)
-
-
-def narrow(values: Ints) -> Ints:
-    """The same integers in the smallest signed type that holds them; a network's tensors are mostly of few bits."""
-    if not values.size or values.dtype == np.int8:
-        return values
-    low, high = int(values.min()), int(values.max())
-    for kind in (np.int8, np.int16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return values.astype(kind)
-    return values
-
-
-def cut_features(values: Ints, counts: Iterable[int]) -> list[Ints]:
-    """A tensor (rows, features) cut into tensors of the given numbers of features."""
-    ends = np.cumsum(list(counts))
-    return np.split(values, ends[:-1], axis=1)
-
-
-def dequantize(values: Ints, scale: FloatArray, offset: FloatArray, dtype: str) -> Value:
-    """values * scale + offset along axis 1 in double precision, then rounded to `dtype`."""
-    shape = (1, -1, *[1] * (values.ndim - 2)) if values.ndim > 1 else (-1,)
-    return (values * scale.reshape(shape) + offset.reshape(shape)).astype(dtype)
-
-
-def transpose(values: Value, order: Sequence[int]) -> Value:
-    """The dimensions of each sample in another order."""
-    return values.transpose(0, *(axis + 1 for axis in order))
-
-
-def arg_max(values: IntArray, count: int, last: bool, scores: Scores | None) -> IntArray:
-    """The channels with the greatest scores, in falling order; of equal ones the first, or the last."""
-    exact = values if scores is None else scores.apply(values)
-    channels = values.shape[1]
-    if count == 1 and not last:
-        return exact.argmax(axis=1, keepdims=True)
-    falling = np.argsort(exact if last else exact[:, ::-1], axis=1, kind="stable")[:, ::-1]
-    return falling[:, :count] if last else channels - 1 - falling[:, :count]
-
-
-def activate(values: Value, function: str, dtype: str) -> Value:
-    """A real function of the channels in double precision, then rounded to `dtype`."""
-    real = values.astype(np.float64)
-    if function == "sigmoid":
-        # Neither branch overflows where it is taken.
-        small = np.exp(-np.abs(real))
-        return np.where(real >= 0, 1 / (1 + small), small / (1 + small)).astype(dtype)
-    below = real - real.max(axis=1, keepdims=True)
-    total = np.exp(below).sum(axis=1, keepdims=True)
-    result = below - np.log(total) if function == "log_softmax" else np.exp(below) / total
-    return result.astype(dtype)

@@ -1,8 +1,8 @@
 """Runs a module at whatever level it is: one function an operation of our dialects.
 
-Host operations (the input quantiser, the output scale, reshapes) are the same at every level; a function may mix
-levels. `apv` works on column vectors (vectors, samples), `rtm` on a memory of placed values, `ap` on the bits of
-modelled arrays.
+Host operations (the input quantiser, the output scale, reshapes) are the same at every level (runtime/host_ops.py); a
+function may mix levels. `apv` works on column vectors (vectors, samples), `rtm` on a memory of placed values, `ap` on
+the bits of modelled arrays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, Float64Type, ModuleOp, StringAttr, TensorType
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Operation, SSAValue
 
 from dialects import ap, apv, apv_spatial, rtm, ternary, ternary_spatial
@@ -24,22 +24,10 @@ from dialects.target import Target
 from dialects.tensors import IntArray
 from dialects.watch import progress
 from dialects.window import Ints, Windows, scatter
-from runtime.host import (
-    InputSpec,
-    Program,
-    Result,
-    Value,
-    activate,
-    arg_max,
-    check_inputs,
-    cut_features,
-    dequantize,
-    narrow,
-    quantise,
-    run_programs,
-    transpose,
-)
+from runtime.host import InputSpec, Result, Value, check_inputs, run_programs
+from runtime.host_ops import action_of, execution_of, float_type
 from runtime.placed_machine import PlacedMachine
+from runtime.steps import Action, array, narrow
 
 _ROWS_A_PART = 1 << 16
 
@@ -82,11 +70,6 @@ def input_specs(function: func.FuncOp) -> list[InputSpec]:
 def output_names(function: func.FuncOp) -> list[str]:
     """ONNX names of a function's results."""
     return _onnx_names(function.res_attrs, len(function.function_type.outputs), "output")
-
-
-def float_type(value: SSAValue) -> str:
-    """The numpy type of a float tensor."""
-    return "float64" if isinstance(ternary.element_of(value), Float64Type) else "float32"
 
 
 class Interpreter:
@@ -141,26 +124,10 @@ class Interpreter:
         }
 
     def _apply(self, op: Operation) -> None:
+        if action := action_of(op):
+            self._act(op, action)
+            return
         match op:
-            case ternary.QuantizeOp():
-                span = ternary.range_of(op.result)
-                self.values[op.result] = quantise(self.values[op.input], op.thresholds.data, span)
-            case ternary.DequantizeOp():
-                self.values[op.result] = dequantize(self._ints(op.input), *op.factors, float_type(op.result))
-            case ternary.ReshapeOp():
-                shape = ternary.shape_of(op.result)[1:]
-                self.values[op.result] = self.values[op.input].reshape(-1, *shape)
-            case ternary.TransposeOp():
-                self.values[op.result] = transpose(self.values[op.input], op.axes)
-            case ternary.TakeOp():
-                self.values[op.result] = self.values[op.input].take(op.positions, axis=op.dimension + 1)
-            case ternary.ArgMaxOp():
-                scores = op.scores.data if op.scores else None
-                self.values[op.result] = arg_max(self._ints(op.input), op.winners, op.last is not None, scores)
-                self.result.on_host("arg_max", op.layer.data if op.layer else None)
-            case ternary.ActivationOp():
-                self.values[op.result] = activate(self.values[op.input], op.function.data, float_type(op.result))
-                self.result.on_host(op.function.data, op.layer.data if op.layer else None)
             case ternary.MatmulOp():
                 self.values[op.result] = _product(self._ints(op.input), op.weights.data.array)
             case ternary_spatial.ConvOp():
@@ -169,8 +136,6 @@ class Interpreter:
                 self.values[op.result] = self._pool(op)
             case ternary_spatial.CombineOp():
                 self.values[op.result] = self._combine(op)
-            case ternary_spatial.ConcatOp():
-                self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs], axis=1)
             case ternary.ThresholdOp():
                 span = ternary.range_of(op.result)
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input), span)
@@ -186,14 +151,6 @@ class Interpreter:
                 self.values[op.result] = columns.reshape(-1, op.run, columns.shape[1]).max(axis=1)
             case apv_spatial.ConcatOp():
                 self.values[op.result] = np.concatenate([self._ints(value) for value in op.inputs])
-            case apv_spatial.GatherOp():
-                windows = Windows(self._raw(op.input), op.window.data, op.pad_value)
-                if all(isinstance(use.operation, ap.ProgramOp) for use in op.result.uses):
-                    self._windows[op.result] = windows
-                else:
-                    self.values[op.result] = windows.array()
-            case apv_spatial.ScatterOp():
-                self.values[op.result] = scatter(self._raw(op.input), *ternary.shape_of(op.result)[2:])
             case apv.ThresholdOp():
                 span = apv.columns_of(op.result).range
                 self.values[op.result] = op.thresholds.data.apply(self._ints(op.input).T, span).T
@@ -201,6 +158,16 @@ class Interpreter:
                 self._program(op)
             case _:
                 raise PipelineError(f"there is no way to run '{op.name}'", hint="lower it to ternary, apv, rtm or ap")
+
+    def _act(self, op: Operation, action: Action) -> None:
+        value = action.compute(*(self.values[operand] for operand in op.operands))
+        [result] = op.results
+        # Programs gather by themselves.
+        if isinstance(value, Windows) and all(isinstance(use.operation, ap.ProgramOp) for use in result.uses):
+            self._windows[result] = value
+        else:
+            self.values[result] = array(value)
+        self.result.on_host(action.on_host)
 
     def _raw(self, value: SSAValue) -> Ints:
         """Integers in the width that they are kept in."""
@@ -234,23 +201,22 @@ class Interpreter:
         return total
 
     def _program(self, op: ProgramBase) -> None:
-        counts = [features(value) for value in op.outputs]
         geometry = op.geometry.geometry
-        if isinstance(op, rtm.ProgramOp):
-            vectors = np.concatenate([self._raw(value) for value in op.inputs], axis=1).T.astype(np.int64)
-            outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
-            machine = PlacedMachine(geometry, vectors.shape[1])
-            for segment in op.segments:
-                machine.run(segment.packed.instructions, vectors, outputs)
-            results: Ints = outputs.T
-        else:
-            inputs = [self._windows.get(value) or self._raw(value) for value in op.inputs]
+        if isinstance(op, ap.ProgramOp):
+            program = execution_of(op)
+            ready = program.program(self._windows.get(value) or self.values[value] for value in op.inputs)
             target = replace(self.target, **asdict(geometry))
-            segments = [(segment.layer.data, segment.packed.binary) for segment in op.segments]
-            program = Program(segments, inputs, sum(counts))
-            [(results, runs)] = run_programs(target, [program], self.engine, self.trace)
+            [(rows, runs)] = run_programs(target, [ready], self.engine, self.trace)
+            self.values.update(zip(op.outputs, program.outputs(rows), strict=True))
             self.result.segments += runs
-        self.values.update(zip(op.outputs, cut_features(results, counts), strict=True))
+            return
+        vectors = np.concatenate([self._raw(value) for value in op.inputs], axis=1).T.astype(np.int64)
+        counts = [features(value) for value in op.outputs]
+        outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
+        machine = PlacedMachine(geometry, vectors.shape[1])
+        for segment in op.segments:
+            machine.run(segment.packed.instructions, vectors, outputs)
+        self.values.update(zip(op.outputs, np.split(outputs.T, np.cumsum(counts)[:-1], axis=1), strict=True))
 
 
 def _layer_name(op: Operation) -> str:

@@ -380,8 +380,15 @@ ODD = [
     (["inputs", 0, "shape"], None),
     (["steps", 0, "step"], "Explode"),
     (["steps", 0, "thresholds"], "manifest.json"),
-    (["steps", 0, "thresholds"], "no.npy"),
-    (["steps", 0, "low"], 99),
+    (["steps", 0, "thresholds", "array"], "manifest.json"),
+    (["steps", 0, "thresholds", "array"], "no.npy"),
+    (["steps", 0, "result"], [99, 3]),
+    (["steps", 0, "result"], [1]),
+    (["steps", 0, "inputs"], []),
+    (["steps", 0, "inputs"], ["elsewhere"]),
+    (["steps", 0, "outputs"], []),
+    (["steps", 2, "segments", 0], "code"),
+    (["steps", -1, "dtype"], "float8"),
     (["target", "columns"], 4),
 ]
 
