@@ -7,15 +7,15 @@ Shifts are the distances between consecutive accesses. Compared are
     first use   objects in the order of their first access
     Chen        a group that grows at its end by the object most often accessed next to its members, from the most
                 frequent object on (Chen et al., TVLSI 2016, as ShiftsReduce's paper describes it)
-    ShiftsR.    ShiftsReduce (Khan et al., TACO 2019, arXiv 1903.03597): from the object with the heaviest edges in the
-                middle, the object with the greatest adjacency to all that is placed goes to the side that suits it
+    ShiftsR.    ShiftsReduce (Khan et al., TACO 2019), the compiler's own baseline (passes/track_order.py)
     ours        a local search from these orders (benchmarks/track_orders.py)
 
 first on random sequences, of which the small ones have a known optimum, then on the traces of our own columns: which
 value lies under the port of a column when, in networks that are compiled without and with bit loops. There the last
-two columns are about values as they are, several domains long: the column steps of the trace where each value has
-domains of its own, in ShiftsReduce's order on a track as long as it takes; and those of the compiled column (which
-rtm-verify predicts), where places are used again and everything fits. Exits with 1 where ours is worse anywhere.
+three columns are about values as they are, several domains long: the column steps where each value has domains of its
+own, in ShiftsReduce's order on a track as long as it takes; those of the compiled network (which rtm-verify predicts),
+where places are used again and everything fits; and those after rtm-order-tracks, which keeps the better one of that
+and ShiftsReduce's order, column by column. Exits with 1 where ours is worse anywhere.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from column_traces import Trace, traces
-from track_orders import BASELINES, Order, cost, optimum, searched, shifts_reduce, weights
+from track_orders import BASELINES, Order, cost, optimum, searched, weights
 
 from cam_compiler.driver import compile_file
 from dialects import rtm
+from dialects.placed import PlacedCode
 from dialects.shifts import predict_shifts
+from dialects.target import Geometry
+from dialects.tensors import IntArray
+from passes.column_traces import traces
+from passes.rtm_order_tracks import in_order
+from passes.track_order import shifts_reduce
 
 BUNDLED = Path(__file__).parent.parent / "cam_compiler" / "bundled"
 PIPELINES = {
@@ -98,40 +103,49 @@ def random_table(count: int) -> bool:
     return good
 
 
-def columns_of(model: Path, pipeline: str) -> Iterator[Trace]:
-    """The traces of all columns of a compiled network; their shifts are those that are predicted."""
+def programs_of(model: Path, pipeline: str) -> Iterator[tuple[list[PlacedCode], Geometry]]:
+    """The placed programs of a compiled network."""
     module, _ = compile_file(model, None, pipeline=pipeline, stop_after="rtm")
     for program in module.walk():
         if isinstance(program, rtm.ProgramOp):
             codes = [segment.code.data for segment in program.segments if isinstance(segment, rtm.SegmentOp)]
-            geometry = program.geometry.geometry
-            predicted = predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
-            found = traces(codes, geometry.columns)
-            mine = [trace.shifts([each.domain for each in trace.objects]) for trace in found]
-            if mine != predicted.steps_of_column.sum(axis=0).tolist():
-                raise AssertionError("the traces don't have the shifts of the program")
-            yield from found
+            yield codes, program.geometry.geometry
 
 
-def apart(trace: Trace) -> int:
-    """Column steps where every object has domains of its own, in ShiftsReduce's order, from the first access on."""
-    order = shifts_reduce([visit.object for visit in trace.visits], len(trace.objects))
-    widths = [trace.objects[number].width for number in order]
-    bases = dict(zip(order, np.cumsum([0, *widths]).tolist(), strict=False))
-    return trace.shifts([bases[number] for number in range(len(order))], None)
+def steps(codes: Sequence[PlacedCode], geometry: Geometry) -> int:
+    shifts = predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
+    return int(shifts.column_steps.sum())
+
+
+def apart(sequence: Sequence[int], widths: IntArray, sweeps: IntArray) -> int:
+    """Column steps where every object has domains of its own, in ShiftsReduce's order; the port begins at the first."""
+    order = shifts_reduce(sequence, len(widths))
+    bases = np.zeros(len(widths), dtype=np.int64)
+    bases[order] = np.cumsum([0, *widths[order]])[:-1]
+    firsts, lasts = bases[sequence] + sweeps.T
+    return int((lasts - firsts).sum() + np.abs(firsts[1:] - lasts[:-1]).sum() + abs(firsts[0] - bases.min()))
 
 
 def trace_table(models: Sequence[Path]) -> bool:
     heads = " ".join(f"{name:>12}" for name in METHODS)
-    print(f"\n{'columns of compiled networks':34} {'number':>6} {'ShiftsR.':>10} {heads}   own domains       compiled")
+    more = " ".join(f"{name:>14}" for name in ("own domains", "compiled", "in order"))
+    print(f"\n{'columns of compiled networks':34} {'number':>6} {'ShiftsR.':>10} {heads} {more}")
     good = True
     for model in models:
         for title, pipeline in PIPELINES.items():
-            found = [trace for trace in columns_of(model, pipeline) if len(trace.objects) > 1]
-            totals = compare([([visit.object for visit in trace.visits], len(trace.objects)) for trace in found])
-            own = sum(map(apart, found))
-            mine = sum(trace.shifts([each.domain for each in trace.objects], None) for trace in found)
-            good &= row(f"{model.stem[:16]} {title}", len(found), totals, own, mine) and mine <= own
+            sequences: list[tuple[list[int], int]] = []
+            own = mine = ordered = 0
+            for codes, geometry in programs_of(model, pipeline):
+                found = traces(codes, geometry.columns)
+                for _, visits in found.by_column():
+                    objects, sequence = np.unique(visits[:, 0], return_inverse=True)
+                    sequences.append((sequence.tolist(), len(objects)))
+                    own += apart(sequence.tolist(), found.objects[objects, 2], visits[:, 2:])
+                mine += steps(codes, geometry)
+                ordered += steps(in_order(codes, geometry), geometry)
+            several = [each for each in sequences if each[1] > 1]
+            title = f"{model.stem[:16]} {title}"
+            good &= row(title, len(several), compare(several), own, mine, ordered) and mine <= own
     return good
 
 

@@ -13,6 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from passes.track_order import shifts_reduce
+
 Order = list[int]
 Weights = NDArray[np.int64]
 
@@ -53,41 +55,6 @@ def chen(sequence: Sequence[int], objects: int) -> Order:
         rest = [number for number in range(objects) if number not in order]
         order.append(max(rest, key=lambda number: (adjacency[number], frequency[number], -number)))
         adjacency += graph[order[-1]]
-    return order
-
-
-def shifts_reduce(sequence: Sequence[int], objects: int) -> Order:
-    """Two groups that grow from the middle (Khan et al., ACM TACO 2019, section 4).
-
-    The object with the heaviest edges is fixed first. Then, always, the object with the greatest adjacency to all that
-    are fixed goes to the outer end of the group that suits it better. Where the text leaves a choice, all readings are
-    tried and the best result counts: of equally adjacent objects the one nearer to an outer end or the one with heavier
-    edges, and the group with the greater adjacency or with the smaller distance to what it is adjacent to.
-    """
-    graph = weights(sequence, objects)
-    readings = [_two_sided(graph, near, distance) for near in (True, False) for distance in (True, False)]
-    return min(readings, key=lambda order: cost(graph, order))
-
-
-def _two_sided(graph: Weights, near: bool, distance: bool) -> Order:
-    heaviness = graph.sum(axis=1)
-    order = [int(heaviness.argmax())]
-    middle = 0
-    adjacency = graph[order[0]].copy()
-    while len(order) < len(graph):
-        ends = graph[:, [order[0], order[-1]]].max(axis=1)
-        ties = ends if near else heaviness
-        rest = set(range(len(graph))) - set(order)
-        chosen = max(rest, key=lambda number: (adjacency[number], ties[number], -number))
-        own = graph[chosen, order]
-        if distance:
-            steps = np.arange(1, len(order) + 1)
-            to_left = int((own * steps[::-1]).sum()) > int((own * steps).sum())
-        else:
-            to_left = own[:middle].sum() > own[middle + 1 :].sum()
-        order = [chosen, *order] if to_left else [*order, chosen]
-        middle += to_left
-        adjacency += graph[chosen]
     return order
 
 

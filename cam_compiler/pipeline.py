@@ -38,7 +38,8 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
-    # Values one after another, or in the emptiest column; an instruction a loop: what rtm-bundle is measured against.
+    # Values one after another, in the emptiest column, or there in ShiftsReduce's order; an instruction a loop: what
+    # rtm-bundle is measured against.
     "packed": (
         "convert-ternary-to-apv",
         "apv-split",
@@ -51,6 +52,14 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "apv-split",
         "apv-share",
         "convert-apv-to-rtm{placement=columns}",
+        "convert-rtm-to-ap",
+    ),
+    "shiftsreduce": (
+        "convert-ternary-to-apv",
+        "apv-split",
+        "apv-share",
+        "convert-apv-to-rtm{placement=columns}",
+        "rtm-order-tracks",
         "convert-rtm-to-ap",
     ),
     # The flow of the DATE 2024 paper: a kernel an input channel, accumulation in place at the accumulator's width.

@@ -63,6 +63,12 @@ def _rtm_bundle() -> type[ModulePass]:
     return RtmBundle
 
 
+def _rtm_order_tracks() -> type[ModulePass]:
+    from passes.rtm_order_tracks import RtmOrderTracks
+
+    return RtmOrderTracks
+
+
 def _rtm_level_wear() -> type[ModulePass]:
     from passes.rtm_level_wear import RtmLevelWear
 
@@ -89,6 +95,7 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "apv-share": _apv_share,
     "convert-apv-to-rtm": _apv_to_rtm,
     "rtm-bundle": _rtm_bundle,
+    "rtm-order-tracks": _rtm_order_tracks,
     "rtm-level-wear": _rtm_level_wear,
     "rtm-verify": _rtm_verify,
     "convert-rtm-to-ap": _rtm_to_ap,
