@@ -76,18 +76,21 @@ def _bias(call: Call, value: Activation, bias: Constant, factor: Fraction) -> Ac
     return value.affine(ONE, per_sample(call.node, value, amounts))
 
 
+def _weights(call: Call, index: int) -> Constant:
+    """The weights (inputs, outputs) of a product, with what Gemm's attributes say."""
+    if call.node.integer("transA", 0):
+        raise call.node.error("transA is not supported", hint="samples are the rows of its input")
+    if isinstance(call.required(index), Activation):
+        raise _dynamic(call, call.node.input(index))
+    weights = call.constant(index, "weights")
+    return weights.restructured(np.transpose) if call.node.integer("transB", 0) else weights
+
+
 @handles("Gemm")
 def gemm(call: Call) -> Value:
     """alpha * input @ weights + beta * bias."""
     node = call.node
-    if node.integer("transA", 0):
-        raise node.error("transA is not supported", hint="samples are the rows of its input")
-    if isinstance(call.required(1), Activation):
-        raise _dynamic(call, node.input(1))
-    weights = call.constant(1, "weights")
-    if node.integer("transB", 0):
-        weights = weights.restructured(np.transpose)
-    result = product(call, call.activation(), weights).affine(Fraction(node.real("alpha", 1.0)), ZERO)
+    result = product(call, call.activation(), _weights(call, 1)).affine(Fraction(node.real("alpha", 1.0)), ZERO)
     bias = call.optional(2, "bias")
     return result if bias is None else _bias(call, result, bias, Fraction(node.real("beta", 1.0)))
 
@@ -113,9 +116,7 @@ def _integer_product(call: Call, zero: Fraction, weights: Constant) -> Activatio
 
 @handles("MatMulInteger")
 def matmul_integer(call: Call) -> Value:
-    if isinstance(call.required(1), Activation):
-        raise _dynamic(call, call.node.input(1))
-    weights = _less_zero(call, call.constant(1, "weights"), call.optional(3, "zero point"))
+    weights = _less_zero(call, _weights(call, 1), call.optional(3, "zero point"))
     return as_int32(call, _integer_product(call, tensor_zero(call, 2), weights))
 
 
@@ -136,35 +137,30 @@ def input_scale(call: Call, index: int) -> Fraction:
 @handles("QLinearMatMul")
 def qlinear_matmul(call: Call) -> Value:
     """Inputs: a, its scale and zero point, b, its scale and zero point, the result's scale and zero point."""
-    if isinstance(call.required(3), Activation):
-        raise _dynamic(call, call.node.input(3))
-    weights = _less_zero(call, call.constant(3, "weights"), call.optional(5, "zero point"))
-    result = _integer_product(call, tensor_zero(call, 2), weights)
-    factor = input_scale(call, 1)
-    scales = each(lambda item: item * factor, checked_scale(call.node, call.constant(4, "scale")))
-    return output_quantised(call, result.affine(per_sample(call.node, result, scales), ZERO), 6, 7)
+    return output_quantised(call, _scaled(call, _quantised_product(call)), 6, 7)
 
 
 @handles("QGemm", domains=(MICROSOFT,))
 def qgemm(call: Call) -> Value:
     """Inputs: a, scale, zero point, b, scale, zero point, int32 bias, the result's scale and zero point."""
-    node = call.node
-    if node.integer("transA", 0):
-        raise node.error("transA is not supported", hint="samples are the rows of its input")
-    if isinstance(call.required(3), Activation):
-        raise _dynamic(call, node.input(3))
-    weights = call.constant(3, "weights")
-    if node.integer("transB", 0):
-        weights = weights.restructured(np.transpose)
-    weights = _less_zero(call, weights, call.optional(5, "zero point"))
-    result = _integer_product(call, tensor_zero(call, 2), weights)
-    bias = call.optional(6, "bias")
+    result, bias = _quantised_product(call), call.optional(6, "bias")
     if bias is not None:
         result = _bias(call, result, bias, ONE)
-    factor = input_scale(call, 1) * Fraction(node.real("alpha", 1.0))
-    scales = each(lambda item: item * factor, checked_scale(node, call.constant(4, "scale")))
-    real = result.affine(per_sample(node, result, scales), ZERO).typed(TensorProto.FLOAT)
+    real = _scaled(call, result, Fraction(call.node.real("alpha", 1.0))).typed(TensorProto.FLOAT)
     return real if call.operand(7) is None else output_quantised(call, real, 7, 8)
+
+
+def _quantised_product(call: Call) -> Activation:
+    """The integer product of a (0, zero point 2) and b (3, zero point 5)."""
+    weights = _less_zero(call, _weights(call, 3), call.optional(5, "zero point"))
+    return _integer_product(call, tensor_zero(call, 2), weights)
+
+
+def _scaled(call: Call, result: Activation, alpha: Fraction = ONE) -> Activation:
+    """The real numbers that an integer product stands for, with the scales of a (1) and b (4)."""
+    factor = input_scale(call, 1) * alpha
+    scales = each(lambda item: item * factor, checked_scale(call.node, call.constant(4, "scale")))
+    return result.affine(per_sample(call.node, result, scales), ZERO)
 
 
 def dequantised(call: Call, first: int) -> Value:
