@@ -266,7 +266,9 @@ def _partial_sums(
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
     ranges = apv.ranges_of(values)
-    op = apv.LinearOp(values, unshared(ones, ranges), _reach(ones, ranges), layer.layer)
+    # Thresholds that follow may lie anywhere in the range of the whole layer.
+    span = _reach(ones, ranges).union(apv.columns_of(layer.result).range)
+    op = apv.LinearOp(values, unshared(ones, ranges), span, layer.layer)
     return at.add(op, layer.result.name_hint)
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.parser import Parser
 
 from cam_compiler.driver import compile_file, to_artefact
 from cam_compiler.execution import of_module
-from cam_compiler.pipeline import parse_passes, run_passes
+from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from dialects import apv
 from dialects.errors import CapacityError
 from dialects.ranges import Range
@@ -43,6 +44,29 @@ def test_parts_compute_the_same(tmp_path: Path, name: str, split: str) -> None:
     module, target = compile_file(model, pipeline=pipeline(split))
     save(to_artefact(module, target), tmp_path / "a.camx")
     assert np.array_equal(load(tmp_path / "a.camx").run(images).outputs["logits"], expected)
+
+
+def test_partial_sums_reach_less_than_the_thresholds_of_the_layer() -> None:
+    rows = np.array([[1, 1, 1, 1], [1, 0, 0, -1]])
+    text = f"""
+        func.func @main(%x: tensor<?x4x!ternary.int<0, 15>>) -> tensor<?x2x!ternary.int<0, 1>> {{
+          %a = ternary.matmul %x : tensor<?x4x!ternary.int<0, 15>> -> tensor<?x2x!ternary.int<-15, 60>> weights <{{
+            {"".join("0+-"[value] for value in rows[0])}
+            {"".join("0+-"[value] for value in rows[1])}
+          }}>
+          %t = ternary.threshold %a : tensor<?x2x!ternary.int<-15, 60>> -> tensor<?x2x!ternary.int<0, 1>> thresholds <{{
+            up -14
+            up 61
+          }}>
+          return %t : tensor<?x2x!ternary.int<0, 1>>
+        }}
+    """
+    module = Parser(make_context(), text).parse_module()
+    given = {"input0": np.random.default_rng(0).integers(0, 16, size=(50, 4))}
+    expected = Interpreter().run(module.clone(), given).outputs
+    run_passes(module, parse_passes(pipeline("{outputs=2 inputs=2}")), load_target("small"))
+    found = of_module(module, load_target("small"), "native").run(given).outputs
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
 def test_small_arrays_need_parts() -> None:
