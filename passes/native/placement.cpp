@@ -40,8 +40,9 @@ double cost_of(const Shifts& shifts, const std::string& objective) {
     return std::log1p(static_cast<double>(shifts.column_steps)) + std::log1p(static_cast<double>(shifts.steps));
 }
 
-Placed placed(const Plan& plan, const Settings& settings) {
-    return Writer(plan, Placer(plan, settings).run(), settings).run();
+Placed placed(Plan plan, const Settings& settings) {
+    std::vector<Place> places = Placer(plan, settings).run();
+    return Writer(std::move(plan), std::move(places), settings).run();
 }
 
 // The best of the choices, of equally good ones the first; none where no choice finds a place for every value, and
@@ -58,13 +59,13 @@ std::pair<std::optional<Placed>, int> best_of(const Statements& code, int column
         int lacking = 0;
         try {
             const Settings settings{columns, domains, bundles, window, static_cast<Fit>(fit), seek, crowd};
-            const Plan plan = Scheduler(code, settings).run();
+            Plan plan = Scheduler(code, settings).run();
             try {
-                mine = placed(settings.bundles ? Settling(plan, settings).run() : plan, settings);
+                if (settings.bundles) mine = placed(Settling(plan, settings).run(), settings);
             } catch (const NoPlace&) {
-                if (!settings.bundles) throw;
-                mine = placed(plan, settings);
+                // As the scheduler has left it, it may still fit.
             }
+            if (!mine) mine = placed(std::move(plan), settings);
         } catch (const NoPlace& problem) {
             lacking = problem.width;
         }

@@ -24,9 +24,9 @@ public:
                 loops_[loop].segment = member.item.segment;
                 loops_[loop].reach(member.start);
                 for (const Access& access : member.found) {
-                    std::vector<int32_t>& users = users_[access.slot];
-                    loops_[loop].slots += users.empty() || loop_of_[users.back()] != loop_of_[at];
-                    users.push_back(static_cast<int32_t>(at));
+                    std::vector<User>& users = users_[access.slot];
+                    loops_[loop].slots += users.empty() || users.back().loop != loop_of_[at];
+                    users.push_back({loop_of_[at], static_cast<int32_t>(at), access, member.start});
                 }
             }
         find_links();
@@ -66,6 +66,15 @@ private:
         }
     };
 
+    // How a member of a loop uses a slot.
+    struct User {
+        int32_t loop, number;
+        Access access;
+        int start;
+
+        static bool earlier(const User& user, int32_t loop) { return user.loop < loop; }
+    };
+
     // How a loop sweeps a slot.
     struct Sweep {
         int count = 0, first = INT_MAX, reach = 0, phase = no_phase, beyond = 0;
@@ -85,7 +94,7 @@ private:
     std::size_t columns_;
     std::vector<Links> links_;
     std::vector<int32_t> loop_of_;
-    std::vector<std::vector<int32_t>> users_;  // of each slot, by loop
+    std::vector<std::vector<User>> users_;  // of each slot, by loop
     std::vector<LoopState> loops_;
     std::vector<int32_t> targets_;
 
@@ -122,13 +131,9 @@ private:
 
     Sweep sweep_of(int32_t slot, int32_t loop, int32_t without) const {
         Sweep found;
-        const std::vector<int32_t>& users = users_[slot];
-        auto at = std::lower_bound(users.begin(), users.end(), loop, [&](int32_t user, int32_t of) { return loop_of_[user] < of; });
-        for (; at != users.end() && loop_of_[*at] == loop; ++at) {
-            if (*at == without) continue;
-            for (const Access& access : plan_.members[*at].found)
-                if (access.slot == slot) found.add(access, plan_.members[*at].start);
-        }
+        const std::vector<User>& users = users_[slot];
+        for (auto at = std::lower_bound(users.begin(), users.end(), loop, User::earlier); at != users.end() && at->loop == loop; ++at)
+            if (at->number != without) found.add(at->access, at->start);
         return found;
     }
 
@@ -155,10 +160,9 @@ private:
         if (first == last) return false;
         targets_.clear();
         for (const Access& access : member.found)
-            for (const int32_t user : users_[access.slot])
-                if (const int32_t loop = loop_of_[user]; loop != here && loop >= first && loop <= last &&
-                                                        loops_[loop].segment == member.item.segment)
-                    targets_.push_back(loop);
+            for (const User& user : users_[access.slot])
+                if (user.loop != here && user.loop >= first && user.loop <= last && loops_[user.loop].segment == member.item.segment)
+                    targets_.push_back(user.loop);
         std::sort(targets_.begin(), targets_.end());
         targets_.erase(std::unique(targets_.begin(), targets_.end()), targets_.end());
         int32_t best = -1;
@@ -210,7 +214,7 @@ private:
         for (const Access& access : member.found) {
             loops_[here].slots -= sweep_of(access.slot, here, number).count == 0;
             loops_[loop].slots += sweep_of(access.slot, loop, -1).count == 0;
-            std::erase(users_[access.slot], number);
+            std::erase_if(users_[access.slot], [&](const User& user) { return user.number == number; });
         }
         std::erase(loops_[here].members, number);
         loops_[here].carries -= member.item.carries();
@@ -223,7 +227,7 @@ private:
         members.insert(loop < here ? members.end() : members.begin(), number);
         for (const Access& access : member.found) {
             auto& users = users_[access.slot];
-            users.insert(std::upper_bound(users.begin(), users.end(), loop, [&](int32_t of, int32_t user) { return of < loop_of_[user]; }), number);
+            users.insert(std::lower_bound(users.begin(), users.end(), loop + 1, User::earlier), {loop, number, access, start});
         }
     }
 

@@ -1,6 +1,7 @@
 // Placed code from a plan and its places: carries get columns, and members that can't share a loop after all part.
 #pragma once
 
+#include <span>
 #include <tuple>
 
 #include "columns.hpp"
@@ -26,11 +27,12 @@ class Writer {
 public:
     Writer(Plan plan, std::vector<Place> places, const Settings& settings)
         : plan_(std::move(plan)), settings_(settings), loop_(plan_.slots.size()),
-          columns_(settings.columns, Column(settings.domains)), holders_(settings.columns, -1),
+          columns_(settings.columns, Column(settings.domains)), nearest_(settings.columns), holders_(settings.columns, -1),
           last_(plan_.slots.size(), 0), born_(plan_.slots.size(), 0), kept_(plan_.slots.size(), 0) {
         out_.places = std::move(places);
         for (std::size_t loop = 0, at = 0; loop < plan_.loops(); ++loop)
             for (; at < plan_.touch_ends[loop]; ++at) last_[plan_.touches[at].slot] = loop;
+        for (int column = 0; column < settings.columns; ++column) look(column);
     }
 
     Placed run() {
@@ -38,8 +40,7 @@ public:
         for (std::size_t loop = 0; loop < plan_.loops(); ++loop) {
             std::size_t first = touch;
             for (; touch < plan_.touch_ends[loop]; ++touch) bear(plan_.touches[touch].slot);
-            std::vector<Member> waiting(plan_.members.begin() + static_cast<std::ptrdiff_t>(member),
-                                        plan_.members.begin() + static_cast<std::ptrdiff_t>(plan_.member_ends[loop]));
+            std::vector<Member> waiting = write({plan_.members.data() + member, plan_.member_ends[loop] - member});
             member = plan_.member_ends[loop];
             while (!waiting.empty()) waiting = write(waiting);
             for (; first < touch; ++first)
@@ -50,16 +51,26 @@ public:
     }
 
 private:
+    // The free domain that is nearest to the port of a column; none where there is no room.
+    struct Nearest {
+        int distance = no_room, domain = -1;
+    };
+
+    static constexpr int no_room = INT_MAX;
+
     Plan plan_;
     Settings settings_;
     Loop loop_;
     std::vector<Column> columns_;
+    std::vector<Nearest> nearest_;   // of each column
+    int with_room_ = 0;              // columns
     std::vector<int32_t> holders_;   // the slot of each column in the loop, or -1
     std::vector<std::size_t> last_;  // the last loop of each slot
     std::vector<uint8_t> born_;
     std::vector<int64_t> kept_;      // of each slot, from which loop on a member that reads it waits, or writes it
     int64_t round_ = 0;
-    std::vector<std::tuple<int, int, int>> spare_;  // distance, column, domain
+    std::vector<std::pair<int, int>> spare_;  // distance, column
+    std::array<int, 4 * (most_start + 1)> steps_{};  // the longest way before each step of the loop
     Placed out_;
 
     int column_of(const Access& access) const { return out_.places[access.slot].column; }
@@ -68,16 +79,28 @@ private:
         if (born_[slot]) return;
         born_[slot] = 1;
         columns_[out_.places[slot].column].take(out_.places[slot].domain, plan_.slots[slot]);
+        look(out_.places[slot].column);
     }
 
     void give_back(int32_t slot) {
         columns_[out_.places[slot].column].give(out_.places[slot].domain, plan_.slots[slot]);
+        look(out_.places[slot].column);
+    }
+
+    bool has_room(int column) const { return nearest_[column].distance != no_room; }
+
+    // A column has changed: what lies in it, or where its port stands.
+    void look(int column) {
+        with_room_ -= has_room(column);
+        nearest_[column] = {};
+        if (columns_[column].room() > 0) std::tie(nearest_[column].distance, nearest_[column].domain) = columns_[column].nearest();
+        with_room_ += has_room(column);
     }
 
     // Writes a loop of the members whose columns are apart; returns the others.
-    std::vector<Member> write(std::vector<Member>& members) {
+    std::vector<Member> write(std::span<const Member> members) {
         ++round_;
-        int usable = columns_with_room();
+        int usable = with_room_;
         std::vector<Member> waiting;
         for (const Member& member : members) {
             if (!fits(member, usable)) {
@@ -91,7 +114,7 @@ private:
             for (const Access& access : member.found)
                 if (!loop_.holds(access.slot)) {
                     holders_[column_of(access)] = access.slot;
-                    usable -= columns_[column_of(access)].room() > 0;
+                    usable -= has_room(column_of(access));
                 }
             loop_.add(member);
         }
@@ -100,10 +123,6 @@ private:
         else
             write_apart(waiting);
         return waiting;
-    }
-
-    int columns_with_room() const {
-        return static_cast<int>(std::count_if(columns_.begin(), columns_.end(), [](const Column& column) { return column.room() > 0; }));
     }
 
     bool writes(const Member& member, int32_t slot) const {
@@ -119,22 +138,23 @@ private:
             if (holders_[column_of(*access)] >= 0) return false;
             for (const Access* other = member.found.begin(); other != access; ++other)
                 if (column_of(*other) == column_of(*access)) return false;
-            used += columns_[column_of(*access)].room() > 0;
+            used += has_room(column_of(*access));
         }
         return usable - used >= loop_.carries() + member.item.carries();
     }
 
-    // Columns that the loop leaves alone, by the distance from the port to a free domain: the first are for carries.
+    // Columns that the loop leaves alone, by the distance from the port to a free domain: as many as there are carries.
     void find_spare_columns() {
         spare_.clear();
         int at_port = 0;
         for (int column = 0; column < settings_.columns && at_port < loop_.carries(); ++column)
-            if (holders_[column] < 0 && columns_[column].room() > 0) {
-                const auto [distance, domain] = columns_[column].nearest();
-                at_port += distance == 0;
-                spare_.emplace_back(distance, column, domain);
+            if (holders_[column] < 0 && has_room(column)) {
+                at_port += nearest_[column].distance == 0;
+                spare_.emplace_back(nearest_[column].distance, column);
             }
-        std::sort(spare_.begin(), spare_.end());
+        const auto end = spare_.begin() + loop_.carries();
+        if (end < spare_.end()) std::nth_element(spare_.begin(), end, spare_.end());
+        std::sort(spare_.begin(), end);
     }
 
     void close() {
@@ -147,9 +167,10 @@ private:
             item.last = i + 1 == members.size();
             Place carry{0, 0};
             if (item.carries()) {
-                const auto [distance, column, domain] = spare_[next++];
-                carry = {column, domain};
-                columns_[column].port = domain;
+                const auto [distance, column] = spare_[next++];
+                carry = {column, nearest_[column].domain};
+                columns_[column].port = carry.domain;
+                nearest_[column].distance = 0;
                 out_.shifts.column_steps += distance;
             } else if (item.op == Op::copy_if) {
                 carry = out_.places[plan_.values[item.b].slot];
@@ -162,19 +183,22 @@ private:
     }
 
     void sweep() {
-        std::array<int, 4 * (most_start + 1)> steps{};
+        int reached = 0;
         for (const int32_t slot : loop_.slots()) {
             const Touch touch = loop_.touch_of(slot);
             const Place place = out_.places[slot];
             int& port = columns_[place.column].port;
             const int seek = std::abs(port - place.domain - touch.lo), begin = loop_.step_of(slot);
             out_.shifts.column_steps += seek + touch.hi - touch.lo;
-            steps[begin] = std::max(steps[begin], seek);
-            for (int step = 1; step <= touch.hi - touch.lo; ++step) steps[begin + step] = std::max(steps[begin + step], 1);
+            const int end = begin + touch.hi - touch.lo;
+            steps_[begin] = std::max(steps_[begin], seek);
+            for (int step = begin + 1; step <= end; ++step) steps_[step] = std::max(steps_[step], 1);
+            reached = std::max(reached, end);
             port = place.domain + touch.hi;
             holders_[place.column] = -1;
+            look(place.column);
         }
-        for (const int seek : steps) out_.shifts.steps += seek;
+        for (int step = 0; step <= reached; ++step) out_.shifts.steps += std::exchange(steps_[step], 0);
     }
 
     // Writes the first member, two of whose values lie in one column, with a copy of a source elsewhere.
@@ -203,7 +227,7 @@ private:
         member.found = found;
         for (const Member& single : {Member{copy, both, 0}, member}) {
             ++round_;
-            if (!fits(single, columns_with_room())) throw NoPlace{1};
+            if (!fits(single, with_room_)) throw NoPlace{1};
             for (const Access& access : single.found) holders_[column_of(access)] = access.slot;
             loop_.add(single);
             close();
@@ -240,6 +264,7 @@ private:
         plan_.slots.push_back(static_cast<int16_t>(width));
         out_.places.push_back({column, domain});
         columns_[column].take(domain, width);
+        look(column);
         loop_.add_slot();
         born_.push_back(1);
         kept_.push_back(0);
