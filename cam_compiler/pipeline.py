@@ -16,7 +16,7 @@ from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
 from cam_compiler.verify import Verifier
 from dialects.errors import CamcError, PipelineError
-from dialects.program import GEOMETRY_NAME, GeometryAttr
+from dialects.program import GEOMETRY_NAME, GeometryAttr, prove_programs
 from dialects.target import Target
 from dialects.watch import part, progress
 from runtime.files import write_whole
@@ -155,6 +155,7 @@ def run_passes(
         with part(number - 1, number, len(passes), item.name):
             progress(0, 1, "")
             item.apply(ctx, module)
+            prove_programs(module)
             _after_pass(module, f"{number:02}-{item.name}", dump_to, verifier)
 
 

@@ -30,3 +30,13 @@ def check(
     domains: int,
 ) -> tuple[Failure | None, tuple[int, int]]:
     """The number of values and the most bits of a row that are live at a time."""
+
+def lawful(
+    code: NDArray[np.uint64],
+    operands: NDArray[np.uint8],
+    touches: NDArray[np.uint8],
+    columns: int,
+    domains: int,
+    loops: bool,
+) -> bool:
+    """Whether no instruction breaks a rule, and no bit loop if asked for."""

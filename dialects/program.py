@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from xdsl.dialects.builtin import IntAttr, ModuleOp, StringAttr
@@ -132,14 +135,25 @@ class ProgramBase(IRDLOperation, ABC):
         for op in self.body.block.ops:
             if not isinstance(op, self.SEGMENT):
                 raise VerifyException(f"expected only {self.SEGMENT.name} in a {self.name}, found {op.name}")
-        self._verify_code()
+        self.prove()
         self._verify_vectors()
 
+    def prove(self) -> None:
+        """Prove that the code is legal, unless that is known; raises VerifyException."""
+        subject = (self.geometry, *(segment.properties["code"] for segment in self.segments))
+        if not _same(_PROVED.get(self, ()), subject):
+            self._verify_code()
+            _PROVED[self] = subject
+
     def _verify_code(self) -> None:
+        self._verify_segments(loops=True)
+
+    def _verify_segments(self, *, loops: bool) -> None:
+        """Without `loops`, bit loops are known to be legal."""
         geometry = self.geometry.geometry
         for segment in self.segments:
             try:
-                check_binary(segment.packed.binary, geometry.columns, geometry.domains, segment.place_of)
+                check_binary(segment.packed.binary, geometry.columns, geometry.domains, segment.place_of, loops=loops)
             except ProgramError as error:
                 raise VerifyException(f"segment {segment.layer.data}, {error}") from error
 
@@ -157,6 +171,26 @@ class ProgramBase(IRDLOperation, ABC):
         wrong = np.flatnonzero(times != np.concatenate([np.ones(written), np.zeros(len(times) - written)]))
         if len(wrong):
             raise VerifyException(f"each of the {written} output vectors is written once; not so vector {wrong[0]}")
+
+
+_PROVED: WeakKeyDictionary[ProgramBase, tuple[Attribute, ...]] = WeakKeyDictionary()
+"""What was proved to be legal of a program: its geometry and the code of its segments, which never change."""
+
+
+def _same(attributes: Sequence[Attribute], others: Sequence[Attribute]) -> bool:
+    return len(attributes) == len(others) and all(one is other for one, other in zip(attributes, others, strict=True))
+
+
+def prove_programs(module: ModuleOp, threads: int = 2) -> None:
+    """Prove the programs of a module, several at a time; the module's verifier says what is wrong with the others."""
+
+    def prove(program: ProgramBase) -> None:
+        with suppress(VerifyException):
+            program.prove()
+
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(prove, [op for op in module.walk() if isinstance(op, ProgramBase)]):
+            pass
 
 
 _NONE: IntArray = np.zeros(0, dtype=np.int64)

@@ -70,7 +70,7 @@ class ProgramOp(ProgramBase):
             self.check_places()
         except ProgramError as error:
             raise VerifyException(str(error)) from error
-        super()._verify_code()
+        self._verify_segments(loops=False)
 
     def check_places(self) -> Placed:
         """Prove that the placement is legal; raises ProgramError with the line and the values that break a rule."""

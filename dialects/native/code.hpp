@@ -32,6 +32,12 @@ struct Operand {
   Cell cell_at(int bit) const { return {column, domain + std::clamp(bit - shift, 0, std::max(width - 1, 0))}; }
 };
 
+// Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
+inline int compared_width(const Operand& a, const Operand& b) {
+  const bool mixed = a.is_signed != b.is_signed;
+  return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
+}
+
 struct Instruction {
   int op = 0;
   bool last = true;  // its bit loop ends with it

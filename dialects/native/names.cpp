@@ -241,7 +241,7 @@ class Checker {
         width = of(names.a).width;
         break;
       case kCmpGev:
-        width = compared(item.a, item.b);
+        width = compared_width(item.a, item.b);
         break;
       default:
         break;
@@ -251,11 +251,6 @@ class Checker {
     if (item.dst == Cell{value.column, value.domain + skip} && item.width == width) return "";
     return at(names.result) + " is made of " + std::to_string(width) + " bits at " + text_of(value.column, value.domain + skip) +
            ", its record makes " + std::to_string(item.width) + " at " + text_of(item.dst);
-  }
-
-  static int compared(const Operand& a, const Operand& b) {
-    const bool mixed = a.is_signed != b.is_signed;
-    return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
   }
 
   std::string operands_mismatch(const Instruction& item, const Names& names) const {

@@ -1,7 +1,7 @@
 // The Python module dialects._placed_check: what rtm and ap programs must obey, and the shifts that they cost.
 //
 // Everything here reads binary records (dialects/code.py) and tables made from the instruction table; nothing executes
-// data. Rules of single instructions are checked in dialects/code_check.py.
+// data.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -85,12 +85,28 @@ std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(Words code,
   }
 }
 
+// Whether no instruction breaks a rule, and no bit loop if asked for.
+bool lawful(Words code, Operand9 operands, Touches touches, int columns, int domains, bool loops) {
+  const int64_t bounds[] = {0, int64_t(code.shape(0))};
+  try {
+    nb::gil_scoped_release released;
+    Program program(code.data(), code.shape(0), bounds, 2, operands.data(), touches.data(), columns, domains);
+    if (!program.is_lawful()) return false;
+    if (loops) sweep(program);
+    return true;
+  } catch (const Problem&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 NB_MODULE(_placed_check, m) {
   m.doc() = "Legality of placed code and the shifts that AP code costs.";
   m.def("shifts", &shifts, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(), nb::arg("operands").noconvert(),
         nb::arg("touches").noconvert(), nb::arg("columns"), nb::arg("domains"));
+  m.def("lawful", &lawful, nb::arg("code").noconvert(), nb::arg("operands").noconvert(), nb::arg("touches").noconvert(),
+        nb::arg("columns"), nb::arg("domains"), nb::arg("loops"));
   m.def("check", &check, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(), nb::arg("ids").noconvert(),
         nb::arg("places").noconvert(), nb::arg("place_bounds").noconvert(), nb::arg("operands").noconvert(),
         nb::arg("touches").noconvert(), nb::arg("columns"), nb::arg("domains"));

@@ -45,4 +45,33 @@ void Program::check_bounds(size_t number) const {
   }
 }
 
+// Whether two cells that it needs together lie in one column. Both sources may be the same value.
+bool Program::meets_itself(const Instruction& item) const {
+  for (Role role : {kA, kB, kCarry})
+    for (int before = kDst; before < role; ++before) {
+      auto [cell, width] = operands(item).place_of(item, role);
+      auto [other, other_width] = operands(item).place_of(item, Role(before));
+      const bool same = role == kB && before == kA && item.a == item.b;
+      if (width && other_width && cell.column == other.column && !same) return true;
+    }
+  return false;
+}
+
+bool Program::is_lawful() const {
+  return std::all_of(code.begin(), code.end(), [&](const Instruction& item) {
+    if (meets_itself(item)) return false;
+    const Operand &a = item.a, &b = item.b;
+    // Beyond 40 bits it holds all that an immediate may be.
+    const int64_t half = int64_t{1} << std::min(item.width - a.is_signed, 40);
+    switch (item.op) {
+      case kCmpGe: return item.width == a.width && a.shift == 0 && item.imm < half && item.imm >= (a.is_signed ? -half : 0);
+      case kCmpGev: return item.width == compared_width(a, b) && a.shift == 0 && b.shift == 0;
+      case kOut: return item.width == a.width && a.shift == 0 && item.imm >= 0;
+      case kIn: return item.imm >= 0;
+      case kSetIf: return a.width == 1 && !a.is_signed && a.shift == 0;
+      default: return true;
+    }
+  });
+}
+
 }  // namespace placed

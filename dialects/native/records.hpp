@@ -49,6 +49,9 @@ class Program {
   size_t loop_end(size_t at) const { return ap::loop_end(code, at); }
   int loop_steps(size_t at, size_t end) const { return ap::loop_steps(code, at, end); }
 
+  // Whether every instruction obeys the rules of dialects/isa.py for a single one.
+  bool is_lawful() const;
+
   // Every cell that bit `bit` of an instruction needs: visit(cell, writes), the passes that write it.
   template <class Visit>
   void cells_of(const Instruction& item, int bit, Visit&& visit) const {
@@ -65,6 +68,7 @@ class Program {
   std::array<Touched, kOpcodes * kVariants> touched_{};
 
   void check_bounds(size_t number) const;
+  bool meets_itself(const Instruction& item) const;
 };
 
 }  // namespace placed
