@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "lists.hpp"
 #include "statements.hpp"
 
 namespace placement {
@@ -79,26 +80,42 @@ public:
     };
 
     explicit Dependences(const Statements& all)
-        : successors(all.code.size()), waits(all.code.size(), 0), maker_(all.values.size(), -1),
-          readers_(all.values.size()), terms_(all.sums.size()), sum_of_(all.values.size(), -1) {
+        : successors(all.code.size()), waits(all.code.size(), 0), maker_(all.values.size()), readers_(all.values.size()),
+          terms_(all.sums.size()), sum_of_(all.values.size(), -1) {
         for (std::size_t i = 0; i < all.sums.size(); ++i) sum_of_[all.sums[i].final] = static_cast<int32_t>(i);
-        for (std::size_t i = 0; i < all.code.size(); ++i) visit(all, static_cast<int32_t>(i));
+        for (const Statement& item : all.code) {
+            for (const int32_t source : {item.a, item.b})
+                if (source >= 0) readers_.count(source);
+            if (item.sum >= 0) terms_.count(item.sum);
+        }
+        readers_.seal();
+        terms_.seal();
+        each_link(all, [&](int32_t from, int32_t to, bool) {
+            successors.count(from);
+            ++waits[to];
+        });
+        successors.seal();
+        each_link(all, [&](int32_t from, int32_t to, bool strict) { successors.add(from, {to, strict}); });
     }
 
-    std::vector<std::vector<Successor>> successors;
+    Lists<Successor> successors;
     std::vector<int32_t> waits;  // predecessors of each statement
 
 private:
     std::vector<int32_t> maker_;
-    std::vector<std::vector<int32_t>> readers_, terms_;
+    Lists<int32_t> readers_, terms_;
     std::vector<int32_t> sum_of_;  // the sum whose last value a value is
 
-    void link(int32_t from, int32_t to, bool strict) {
-        successors[from].push_back({to, strict});
-        ++waits[to];
+    template <typename Link>
+    void each_link(const Statements& all, Link link) {
+        std::fill(maker_.begin(), maker_.end(), -1);
+        readers_.clear();
+        terms_.clear();
+        for (std::size_t i = 0; i < all.code.size(); ++i) visit(all, static_cast<int32_t>(i), link);
     }
 
-    void after_maker(const Statements& all, int32_t value, int32_t number) {
+    template <typename Link>
+    void after_maker(const Statements& all, int32_t value, int32_t number, Link& link) {
         // A flag is complete only after the last bit.
         if (maker_[value] >= 0) link(maker_[value], number, all.code[maker_[value]].makes_flag());
         if (sum_of_[value] >= 0)
@@ -113,21 +130,22 @@ private:
                                    (item.b == number && item.width - item.b_shift > value.width));
     }
 
-    void visit(const Statements& all, int32_t number) {
+    template <typename Link>
+    void visit(const Statements& all, int32_t number, Link& link) {
         const Statement& item = all.code[number];
         for (const int32_t source : {item.a, item.b}) {
             if (source < 0) continue;
-            after_maker(all, source, number);
-            readers_[source].push_back(number);
+            after_maker(all, source, number, link);
+            readers_.add(source, number);
         }
         if (item.old >= 0) {
-            after_maker(all, item.old, number);
+            after_maker(all, item.old, number, link);
             for (const int32_t reader : readers_[item.old])
                 if (reader != number) link(reader, number, reads_beyond(all, all.code[reader], item.old));
         }
         if (item.sum >= 0) {
-            after_maker(all, all.sums[item.sum].current, number);
-            terms_[item.sum].push_back(number);
+            after_maker(all, all.sums[item.sum].current, number, link);
+            terms_.add(item.sum, number);
         }
         if (item.result >= 0) maker_[item.result] = number;
     }

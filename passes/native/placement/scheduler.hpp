@@ -12,7 +12,7 @@
 namespace placement {
 
 constexpr int expected_seek = 5;   // steps before a sweep
-constexpr std::size_t lookahead = 5;  // users of a slot, fewer than which are asked when it had best be swept
+constexpr int lookahead = 5;  // users of a slot, fewer than which are asked when it had best be swept
 constexpr int term_window = 4096;  // sums take less room the sooner their terms are added
 constexpr int most_fill = 92;      // percent of an array's bits that values of sharing loops take
 
@@ -25,9 +25,15 @@ public:
           most_live_(int64_t{settings.columns} * settings.domains * most_fill / 100) {
         for (std::size_t i = 0; i < all_.code.size(); ++i)
             for (const Access& access : accesses(all_, all_.code[i])) {
-                ++unused_[access.slot];
-                if (users_[access.slot].size() < lookahead) users_[access.slot].push_back(static_cast<int32_t>(i));
+                ready_of_.count(access.slot);
+                if (++unused_[access.slot] <= lookahead) users_.count(access.slot);
             }
+        ready_of_.seal();
+        users_.seal();
+        std::vector<int32_t> asked(all_.slots.size(), 0);
+        for (std::size_t i = 0; i < all_.code.size(); ++i)
+            for (const Access& access : accesses(all_, all_.code[i]))
+                if (++asked[access.slot] <= lookahead) users_.add(access.slot, static_cast<int32_t>(i));
     }
 
     Plan run() {
@@ -56,8 +62,8 @@ private:
     Settings settings_;
     Dependences graph_;
     std::vector<uint8_t> done_;
-    std::vector<std::vector<int32_t>> ready_of_;  // statements of each slot that are ready
-    std::vector<std::vector<int32_t>> users_;     // the first ones of each slot
+    Lists<int32_t> ready_of_;                     // statements of each slot that are ready
+    Lists<int32_t> users_;                        // the first ones of each slot
     std::vector<int32_t> unused_;                 // uses of each slot that are still to come
     std::vector<int32_t> gain_;                   // statements that the loop could take if it held a slot
     std::vector<int64_t> key_;
@@ -77,7 +83,7 @@ private:
 
     void make_ready(int32_t number) {
         if (!settings_.bundles) return;  // the oldest statement is always ready
-        for (const Access& access : accesses(all_, all_.code[number])) ready_of_[access.slot].push_back(number);
+        for (const Access& access : accesses(all_, all_.code[number])) ready_of_.add(access.slot, number);
         if (is_near(number)) {
             near_.push_back(number);
             if (growing_) weigh(number);
@@ -178,7 +184,7 @@ private:
     int wanted_start(const Statement& item, const Accesses& found) const {
         for (const Access& access : found) {
             if (access.phase == no_phase) continue;
-            const std::vector<int32_t>& users = users_[access.slot];
+            const std::span<const int32_t> users = users_[access.slot];
             if (users.size() == lookahead) continue;  // of many users, each may want another step
             for (std::size_t i = 0; i < users.size(); ++i) {
                 if (done_[users[i]]) continue;
@@ -228,9 +234,8 @@ private:
         if (growing_)
             for (std::size_t i = 0; i < count; ++i) {
                 // What else uses it now costs less.
-                auto& waiting = ready_of_[fresh[i]];
-                std::erase_if(waiting, [&](int32_t other) { return done_[other] != 0; });
-                for (const int32_t other : waiting)
+                ready_of_.erase_if(fresh[i], [&](int32_t other) { return done_[other] != 0; });
+                for (const int32_t other : ready_of_[fresh[i]])
                     if (is_near(other)) weigh(other);
             }
         for (const auto& [next, strict] : graph_.successors[number]) {

@@ -12,8 +12,11 @@ namespace placement {
 class Settling {
 public:
     Settling(const Plan& plan, const Settings& settings)
-        : plan_(plan), columns_(static_cast<std::size_t>(settings.columns)), links_(plan.members.size()),
-          loop_of_(plan.members.size()), users_(plan.slots.size()), loops_(plan.loops()) {
+        : plan_(plan), columns_(static_cast<std::size_t>(settings.columns)), before_(plan.members.size()),
+          after_(plan.members.size()), loop_of_(plan.members.size()), users_(plan.slots.size()), loops_(plan.loops()) {
+        for (const Member& member : plan_.members)
+            for (const Access& access : member.found) users_.count(access.slot);
+        users_.seal();
         std::size_t at = 0;
         for (std::size_t loop = 0; loop < plan.loops(); ++loop)
             for (; at < plan.member_ends[loop]; ++at) {
@@ -24,9 +27,9 @@ public:
                 loops_[loop].segment = member.item.segment;
                 loops_[loop].reach(member.start);
                 for (const Access& access : member.found) {
-                    std::vector<User>& users = users_[access.slot];
+                    const std::span<const User> users = users_[access.slot];
                     loops_[loop].slots += users.empty() || users.back().loop != loop_of_[at];
-                    users.push_back({loop_of_[at], static_cast<int32_t>(at), access, member.start});
+                    users_.add(access.slot, {loop_of_[at], static_cast<int32_t>(at), access, member.start});
                 }
             }
         find_links();
@@ -48,10 +51,6 @@ private:
     struct Link {
         int32_t other;
         bool strict;  // not in the same loop
-    };
-
-    struct Links {
-        std::vector<Link> before, after;
     };
 
     struct LoopState {
@@ -92,17 +91,11 @@ private:
 
     Plan plan_;
     std::size_t columns_;
-    std::vector<Links> links_;
+    Lists<Link> before_, after_;  // of each member
     std::vector<int32_t> loop_of_;
-    std::vector<std::vector<User>> users_;  // of each slot, by loop
+    Lists<User> users_;  // of each slot, by loop
     std::vector<LoopState> loops_;
     std::vector<int32_t> targets_;
-
-    void link(int32_t before, int32_t after, bool strict) {
-        if (before < 0 || before == after) return;
-        links_[before].after.push_back({after, strict});
-        links_[after].before.push_back({before, strict});
-    }
 
     // A sign that is read beyond its value is read after its own step.
     bool reads_beyond(const Member& member, int32_t value) const {
@@ -112,8 +105,30 @@ private:
     }
 
     void find_links() {
+        Lists<int32_t> readers(plan_.values.size());
+        for (const Member& member : plan_.members)
+            for (const int32_t value : {member.item.a, member.item.b})
+                if (value >= 0) readers.count(value);
+        readers.seal();
+        each_link(readers, [&](int32_t before, int32_t after, bool) {
+            after_.count(before);
+            before_.count(after);
+        });
+        before_.seal();
+        after_.seal();
+        each_link(readers, [&](int32_t before, int32_t after, bool strict) {
+            after_.add(before, {after, strict});
+            before_.add(after, {before, strict});
+        });
+    }
+
+    template <typename Use>
+    void each_link(Lists<int32_t>& readers, Use use) const {
+        readers.clear();
         std::vector<int32_t> maker(plan_.values.size(), -1);
-        std::vector<std::vector<int32_t>> readers(plan_.values.size());
+        const auto link = [&](int32_t before, int32_t after, bool strict) {
+            if (before >= 0 && before != after) use(before, after, strict);
+        };
         for (std::size_t i = 0; i < plan_.members.size(); ++i) {
             const auto number = static_cast<int32_t>(i);
             const Statement& item = plan_.members[i].item;
@@ -121,7 +136,7 @@ private:
                 if (value < 0) continue;
                 const int32_t made = maker[value];
                 link(made, number, made >= 0 && plan_.members[made].item.makes_flag());
-                if (value != item.old) readers[value].push_back(number);
+                if (value != item.old) readers.add(value, number);
             }
             if (item.old >= 0)
                 for (const int32_t reader : readers[item.old]) link(reader, number, reads_beyond(plan_.members[reader], item.old));
@@ -131,7 +146,7 @@ private:
 
     Sweep sweep_of(int32_t slot, int32_t loop, int32_t without) const {
         Sweep found;
-        const std::vector<User>& users = users_[slot];
+        const std::span<const User> users = users_[slot];
         for (auto at = std::lower_bound(users.begin(), users.end(), loop, User::earlier); at != users.end() && at->loop == loop; ++at)
             if (at->number != without) found.add(at->access, at->start);
         return found;
@@ -140,8 +155,8 @@ private:
     // The loops that a member may be in: from the first to the last one.
     std::pair<int32_t, int32_t> window(int32_t number) const {
         int32_t first = 0, last = static_cast<int32_t>(loops_.size()) - 1;
-        for (const Link& link : links_[number].before) first = std::max(first, loop_of_[link.other] + link.strict);
-        for (const Link& link : links_[number].after) last = std::min(last, loop_of_[link.other] - link.strict);
+        for (const Link& link : before_[number]) first = std::max(first, loop_of_[link.other] + link.strict);
+        for (const Link& link : after_[number]) last = std::min(last, loop_of_[link.other] - link.strict);
         return {first, last};
     }
 
@@ -214,7 +229,7 @@ private:
         for (const Access& access : member.found) {
             loops_[here].slots -= sweep_of(access.slot, here, number).count == 0;
             loops_[loop].slots += sweep_of(access.slot, loop, -1).count == 0;
-            std::erase_if(users_[access.slot], [&](const User& user) { return user.number == number; });
+            users_.erase_if(access.slot, [&](const User& user) { return user.number == number; });
         }
         std::erase(loops_[here].members, number);
         loops_[here].carries -= member.item.carries();
@@ -226,8 +241,9 @@ private:
         auto& members = loops_[loop].members;
         members.insert(loop < here ? members.end() : members.begin(), number);
         for (const Access& access : member.found) {
-            auto& users = users_[access.slot];
-            users.insert(std::lower_bound(users.begin(), users.end(), loop + 1, User::earlier), {loop, number, access, start});
+            const std::span<const User> users = users_[access.slot];
+            const auto at = std::lower_bound(users.begin(), users.end(), loop + 1, User::earlier);
+            users_.insert(access.slot, static_cast<std::size_t>(at - users.begin()), {loop, number, access, start});
         }
     }
 
