@@ -48,8 +48,8 @@ def output_parts(weights: IntArray, inputs: Sequence[Range], options: SplitOptio
             return 0
         size //= 2
     first = size
-    # Where shifts count, smaller parts are often better, and quicker to try.
-    smaller = options.shifts is not None and size > 1 and trials.is_better(size // 2, size)
+    # Where shifts count, smaller parts often pay, and are quicker to try.
+    smaller = options.shifts is not None and size > 1 and trials.is_better(size // 2, size, _WORTH)
     while not smaller and size < len(weights) and trials.is_better(min(2 * size, len(weights)), size):
         size = min(2 * size, len(weights))
     while size <= first and size > 1 and trials.is_better(size // 2, size, _WORTH):
