@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from copy import copy
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,8 +32,8 @@ INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
 Float32Array = NDArray[np.float32]
 
 _CODES = {8: np.int8, 16: np.int16, 64: np.int64}
-_PROGRAMS = 256
-"""programs that are kept decoded; a network has one a layer"""
+_PROGRAMS = 1 << 12
+"""programs that are kept decoded; a network has one for each part of a layer"""
 
 
 def cores() -> int:
@@ -125,15 +126,12 @@ def run_all(
         traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
     except ValueError as error:
         raise ProgramError(str(error)) from error
+    static = [_static_counts(engine, target, count) for engine, count in zip(engines, rows, strict=True)]
+    if not trace:
+        return [(result.T, list(counts)) for result, counts in zip(results, static, strict=True)]
     return [
-        (
-            result.T,
-            [
-                _counts(target, count, static, *found)
-                for static, found in zip(engine.counts, counted or [(None, None)] * len(job.segments), strict=True)
-            ],
-        )
-        for job, engine, result, count, counted in zip(jobs, engines, results, rows, traced, strict=True)
+        (result.T, [_traced(counts, *cells) for counts, cells in zip(counts, found, strict=True)])
+        for result, counts, found in zip(results, static, traced, strict=True)
     ]
 
 
@@ -142,7 +140,13 @@ def touched_planes(target: Target, segments: Sequence[bytes]) -> int:
     return _engine_of(target.columns, target.domains, tuple(segments)).touched_planes
 
 
-def _counts(target: Target, rows: int, static: Sequence[int], written: int | None, toggled: int | None) -> Counts:
+@lru_cache(_PROGRAMS)
+def _static_counts(engine: _engine.Engine, target: Target, rows: int) -> tuple[Counts, ...]:
+    """Each segment's counts without those that depend on the data; shared by all runs, so not to be changed."""
+    return tuple(_counts(target, rows, static) for static in engine.counts)
+
+
+def _counts(target: Target, rows: int, static: Sequence[int]) -> Counts:
     instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves = static
     arrays = -(-rows // target.rows)
     bits = instructions * BYTES_PER_INSTRUCTION * 8
@@ -154,8 +158,8 @@ def _counts(target: Target, rows: int, static: Sequence[int], written: int | Non
         search_cycles=searches * target.search_cycles,
         write_cycles=writes * target.write_cycles,
         searched_row_cells=keyed * arrays * target.rows,
-        written_row_cells=written,
-        toggled_row_cells=toggled,
+        written_row_cells=None,
+        toggled_row_cells=None,
         shift_steps=shift_steps,
         column_steps=column_steps,
         shifted_row_cells=column_steps * arrays * target.rows,
@@ -164,3 +168,9 @@ def _counts(target: Target, rows: int, static: Sequence[int], written: int | Non
         fetched_bits=bits,
         broadcast_bits=bits * arrays,
     )
+
+
+def _traced(counts: Counts, written: int, toggled: int) -> Counts:
+    result = copy(counts)
+    result.written_row_cells, result.toggled_row_cells = written, toggled
+    return result

@@ -39,8 +39,7 @@ class InputSpec:
         return f"{shape} {f'integers {self.span}' if self.span else self.dtype}"
 
 
-@dataclass(frozen=True)
-class SegmentRun:
+class SegmentRun(NamedTuple):
     """One layer as it ran: its counts, the rows that held data, and the arrays that held the rows."""
 
     layer: str

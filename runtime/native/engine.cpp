@@ -137,7 +137,7 @@ class Engine {
   const Schedule& schedule() const { return schedule_; }
   // The steps for runs that count nothing, made when they are first needed.
   const std::vector<Step>& fused() const {
-    std::call_once(fuse_, [&] { fused_ = fuse(schedule_); });
+    std::call_once(fuse_, [&] { fused_ = fuse(schedule_, program_.input_bits()); });
     return fused_;
   }
   int64_t unkeyed(size_t segment) const { return counts_[segment][kUnkeyed]; }
@@ -157,20 +157,20 @@ using Job = std::tuple<const Engine*, std::vector<const Input*>, Results>;
 class Work {
  public:
   Work(const Job& job, bool trace)
-      : schedule_(std::get<0>(job)->schedule()), steps_(trace ? schedule_.steps : std::get<0>(job)->fused()),
+      : engine_(*std::get<0>(job)), schedule_(engine_.schedule()), inputs_(std::get<1>(job)),
+        steps_(trace ? schedule_.steps : engine_.fused()),
         segments_(trace ? schedule_.segments : std::vector<size_t>{0, steps_.size()}), outputs_(std::get<2>(job)) {
-    const auto& [engine, inputs, outputs] = job;
-    if (outputs.ndim() != 2 || bytes_of(outputs) != engine->output_bytes())
+    if (outputs_.ndim() != 2 || bytes_of(outputs_) != engine_.output_bytes())
       throw std::invalid_argument("outputs don't fit the program");
-    samples_ = int64_t(outputs.shape(1));
+    samples_ = int64_t(outputs_.shape(1));
     size_t vectors = 0;
-    for (const Input* input : inputs) {
+    for (const Input* input : inputs_) {
       if (input->movement.rows() != samples_) throw std::invalid_argument("inputs and outputs need the same rows");
       sources_.push_back(input->movement.source());
       vectors += sources_.back().vectors;
     }
     if (samples_ < 1) throw std::invalid_argument("expected at least one row");
-    engine->program().check_vectors(vectors, outputs.shape(0));
+    engine_.program().check_vectors(vectors, outputs_.shape(0));
   }
 
   int64_t samples() const { return samples_; }
@@ -178,26 +178,33 @@ class Work {
   int64_t steps() const { return int64_t(steps_.size()); }
   uint32_t planes() const { return schedule_.planes; }
   size_t segments() const { return segments_.size() - 1; }
+  int64_t vectors() const { return engine_.program().input_vectors(); }
+  int bits() const { return engine_.input_bits(); }
+  // Whether what one receives the other can read.
+  bool receives_with(const Work& other) const { return bits() == other.bits() && inputs_ == other.inputs_; }
 
-  void run(int64_t number, int words, RunBlock run_block, Traced* traced) const {
-    size_t plane = size_t(words) * 8;
-    Memory planes(schedule_.planes * plane);
-    auto clear = [&](size_t begin, size_t end) {
-      std::memset(static_cast<char*>(planes.data()) + begin * plane, 0, (end - begin) * plane);
-    };
-    // Tracing counts what a first write toggles, too.
-    if (traced) clear(0, schedule_.planes);
-    for (auto [begin, end] : schedule_.cleared) clear(begin, end);
+  Block block(int64_t number, int words, void* planes) const {
     Block block{};
-    block.steps = steps_.data();
-    block.segments = segments_.data();
-    block.segment_count = segments();
-    block.planes = planes.data();
+    block.planes = planes;
     block.words = words;
     block.sources = sources_.data();
     block.source_count = sources_.size();
     block.first = number * 64 * words;
     block.rows = std::min<int64_t>(64 * words, samples_ - block.first);
+    return block;
+  }
+
+  void run(Block block, RunBlock run_block, Traced* traced) const {
+    size_t plane = size_t(block.words) * 8;
+    auto clear = [&](size_t begin, size_t end) {
+      std::memset(static_cast<char*>(block.planes) + begin * plane, 0, (end - begin) * plane);
+    };
+    // Tracing counts what a first write toggles, too.
+    if (traced) clear(0, schedule_.planes);
+    for (auto [begin, end] : schedule_.cleared) clear(begin, end);
+    block.steps = steps_.data();
+    block.segments = segments_.data();
+    block.segment_count = segments();
     block.outputs = outputs_.data();
     block.output_bytes = schedule_.output_bytes;
     block.samples = samples_;
@@ -206,7 +213,9 @@ class Work {
   }
 
  private:
+  const Engine& engine_;
   const Schedule& schedule_;
+  const std::vector<const Input*>& inputs_;
   const std::vector<Step>& steps_;
   std::vector<size_t> segments_;
   const Results& outputs_;
@@ -214,9 +223,44 @@ class Work {
   std::vector<Source> sources_;
 };
 
+// Jobs that read the same inputs, as parts of a layer do, and what is received for all of them.
+class Group {
+ public:
+  std::vector<size_t> jobs;
+
+  // Adds a job, if it fits.
+  bool add(const std::vector<Work>& all, size_t job) {
+    if (!jobs.empty() && !all[job].receives_with(all[jobs[0]])) return false;
+    jobs.push_back(job);
+    for (int64_t vector = int64_t(steps_.size()); vector < all[job].vectors() && is_received(vector, all[job].bits()); ++vector) {
+      Step step{};
+      step.op = kIn;
+      step.first = true;
+      step.bits = uint8_t(all[job].bits());
+      step.dst = uint32_t(received_plane(vector, step.bits));
+      step.imm = int32_t(vector);
+      steps_.push_back(step);
+    }
+    return true;
+  }
+
+  int64_t planes() const { return steps_.empty() ? 0 : int64_t(steps_.size()) * steps_[0].bits; }
+
+  void receive(Block block, RunBlock run_block) const {
+    size_t segments[] = {0, steps_.size()};
+    block.steps = steps_.data();
+    block.segments = segments;
+    block.segment_count = 1;
+    run_block(block);
+  }
+
+ private:
+  std::vector<Step> steps_;
+};
+
 // The block size with which all work is done soonest. A step costs about as much as the bits of ten words of rows,
-// besides those bits; bit planes should mostly stay in the second cache.
-int block_size(const std::vector<Work>& all, int threads) {
+// besides those bits; a thread's planes should mostly stay in the second cache.
+int block_size(const std::vector<Work>& all, int threads, int64_t planes) {
   constexpr int64_t kStep = 10, kCache = 2 << 20;
   auto time = [&](int words) {
     // Threads take blocks in order, each as soon as it is free.
@@ -228,13 +272,24 @@ int block_size(const std::vector<Work>& all, int threads) {
     }
     return *std::max_element(busy.begin(), busy.end());
   };
-  uint32_t planes = 0;
-  for (const Work& work : all) planes = std::max(planes, work.planes());
   int best = 0;
   for (int size = 1; size < kSizeCount; ++size)
-    if (int64_t(planes) * kSizes[size] * 8 <= kCache && time(kSizes[size]) < time(kSizes[best])) best = size;
+    if (planes * kSizes[size] * 8 <= kCache && time(kSizes[size]) < time(kSizes[best])) best = size;
   return best;
 }
+
+// A block of a job.
+struct Piece {
+  size_t group, job;
+  int64_t number;
+};
+
+// The working memory of a thread, and for which block it holds what a group receives.
+struct Planes {
+  Memory memory;
+  size_t group;
+  int64_t number = -1;
+};
 
 // Written and toggled cells of each job and segment, if they are to be traced. All blocks of all jobs are shared out.
 std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>& jobs, int threads, bool trace,
@@ -242,22 +297,39 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
   const Kernels& kernels = kernels_of(set);
   if (threads < 1) throw std::invalid_argument("expected at least one thread");
   std::vector<Work> all;
-  for (const Job& job : jobs) all.emplace_back(job, trace);
-  int size = block_size(all, threads), words = kSizes[size];
-  std::vector<std::pair<size_t, int64_t>> blocks;
+  std::vector<Group> groups;
   std::vector<std::vector<Traced>> totals;
-  for (size_t job = 0; job < all.size(); ++job) {
-    totals.emplace_back(trace ? all[job].segments() : 0);
-    for (int64_t number = 0; number < all[job].blocks(words); ++number) blocks.emplace_back(job, number);
+  int64_t planes = 0, received = 0;
+  for (const Job& job : jobs) {
+    all.emplace_back(job, trace);
+    planes = std::max<int64_t>(planes, all.back().planes());
+    totals.emplace_back(trace ? all.back().segments() : 0);
   }
+  for (size_t job = 0; job < all.size(); ++job)
+    if (std::none_of(groups.begin(), groups.end(), [&](Group& group) { return group.add(all, job); }))
+      groups.emplace_back().add(all, job);
+  if (!trace)
+    for (const Group& group : groups) received = std::max(received, (group.planes() + 7) / 8 * 8);
+  int size = block_size(all, threads, planes + received), words = kSizes[size];
+  std::vector<Piece> pieces;
+  for (size_t group = 0; group < groups.size(); ++group)
+    for (int64_t number = 0; number < all[groups[group].jobs[0]].blocks(words); ++number)
+      for (size_t job : groups[group].jobs) pieces.push_back({group, job, number});
   {
     nb::gil_scoped_release release;
     std::mutex guard;
-    parallel(int64_t(blocks.size()), threads, [&](int64_t at) {
-      auto [job, number] = blocks[size_t(at)];
-      if (!trace) return all[job].run(number, words, kernels.plain[size], nullptr);
+    auto make = [&] { return Planes{Memory(size_t(planes + received) * size_t(words) * 8), 0}; };
+    parallel(int64_t(pieces.size()), threads, make, [&](int64_t at, Planes& mine) {
+      auto [group, job, number] = pieces[size_t(at)];
+      void* first = static_cast<char*>(mine.memory.data()) + received * words * 8;
+      Block block = all[job].block(number, words, first);
+      if (!trace) {
+        if (mine.number != number || mine.group != group) groups[group].receive(block, kernels.plain[size]);
+        mine.group = group, mine.number = number;
+        return all[job].run(block, kernels.plain[size], nullptr);
+      }
       std::vector<Traced> traced(all[job].segments());
-      all[job].run(number, words, kernels.traced[size], traced.data());
+      all[job].run(block, kernels.traced[size], traced.data());
       std::lock_guard<std::mutex> lock(guard);
       for (size_t segment = 0; segment < traced.size(); ++segment) {
         totals[job][segment].written += traced[segment].written;

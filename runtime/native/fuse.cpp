@@ -3,6 +3,9 @@
 // A sum is put off until something reads its value, or is about to write a plane that it has yet to read. So every read
 // still finds what the program's order leaves there. Two things of the program's memory are left out where nothing can
 // see them: carries that are never read, and zeros above a sum that the sum itself overwrites.
+//
+// Vectors are received before the program runs (see engine.cpp), and read where they are: a received value is copied
+// to its place only where something changes it there, or reads it beside something else.
 #include <algorithm>
 #include <cstdint>
 
@@ -14,9 +17,9 @@ namespace {
 
 class Fuser {
  public:
-  explicit Fuser(const Schedule& schedule)
-      : schedule_(schedule), planes_(schedule.planes), writer_(schedule.planes, kNone), readers_(schedule.planes, kNone),
-        zero_(schedule.planes, false) {}
+  Fuser(const Schedule& schedule, int input_bits)
+      : schedule_(schedule), planes_(schedule.planes), input_bits_(input_bits), writer_(schedule.planes, kNone),
+        readers_(schedule.planes, kNone), received_(schedule.planes, 0), zero_(schedule.planes, false) {}
 
   std::vector<Step> fuse() {
     find_dead_carries();
@@ -60,8 +63,12 @@ class Fuser {
     }
   }
 
-  void add(const Step& step) {
-    if (adds(step) && step.first && step.carry_dead) return add_term(step);
+  void add(const Step& given) {
+    if (adds(given) && given.first && given.carry_dead) return add_term(given);
+    if (given.op == kIn && is_received(given.imm, input_bits_)) return receive(given);
+    Step step = given;
+    if (step.op != kSetIf) find_received(step.a, step.a_bits, step.a_signed);
+    if (step.op == kAdd || step.op == kSub || step.op == kCmpGev) find_received(step.b, step.b_bits, step.b_signed);
     visit(
         step, [&](uint32_t first, int count) { before_read(first, count); },
         [&](uint32_t first, int count) { before_write(first, count); });
@@ -70,6 +77,22 @@ class Fuser {
       std::fill_n(zero_.begin() + step.dst, step.bits, true);
     else
       result_.push_back(step);
+  }
+
+  // The planes stand for those of the vector.
+  void receive(const Step& step) {
+    before_write(step.dst, step.bits);
+    for (int i = 0; i < step.bits; ++i) received_[step.dst + i] = received_plane(step.imm, input_bits_) + step.bit + i;
+  }
+
+  // Names the received planes that a source's planes stand for, if all of them do.
+  void find_received(uint32_t& first, int bits, bool is_signed) const {
+    source(first, bits, is_signed, [&](uint32_t plane, int count) {
+      int32_t found = received_[plane];
+      for (int i = 0; i < count; ++i)
+        if (!found || received_[plane + i] != found + i) return;
+      first += uint32_t(found) - plane;
+    });
   }
 
   void add_term(const Step& given) {
@@ -84,12 +107,10 @@ class Fuser {
     }
     bool subtracts = step.op == kSub || step.op == kSubIp;
     step.op = subtracts ? kDifference : kSum;
-    source(step.a, step.a_bits, step.a_signed, [&](uint32_t first, int count) { before_read(first, count); });
+    before_source(step.a, step.a_bits, step.a_signed);
     if (in_place && extend(step)) return;
-    if (in_place)
-      start_in_place(step);
-    else
-      source(step.b, step.b_bits, step.b_signed, [&](uint32_t first, int count) { before_read(first, count); });
+    if (in_place) start_in_place(step);
+    before_source(step.b, step.b_bits, step.b_signed);
     before_write(step.dst, step.bits);
     uint32_t number = free_sum();
     Sum& sum = sums_[number];
@@ -133,7 +154,6 @@ class Fuser {
     int bits = step.bits;
     before_sum(step.dst, bits);
     while (bits > 0 && zero_[step.dst + bits - 1]) --bits;
-    before_read(step.dst, bits);
     step.b = step.dst;
     step.b_bits = uint8_t(bits);
     step.b_signed = false;
@@ -144,10 +164,15 @@ class Fuser {
       if (writer_[plane] != kNone) finish(writer_[plane]);
   }
 
+  void before_source(uint32_t& first, int bits, bool is_signed) {
+    find_received(first, bits, is_signed);
+    source(first, bits, is_signed, [&](uint32_t plane, int count) { before_read(plane, count); });
+  }
+
   void before_read(uint32_t first, int count) {
+    if (is_received(first)) return;
     before_sum(first, count);
-    for (uint32_t plane = first; plane < first + uint32_t(count); ++plane)
-      if (zero_[plane]) clear(plane);
+    for (uint32_t plane = first; plane < first + uint32_t(count); ++plane) write_late(plane);
   }
 
   void before_write(uint32_t first, int count) {
@@ -156,17 +181,23 @@ class Fuser {
       for (uint32_t reader = readers_[plane]; reader != kNone; reader = list_[reader].next) finish(list_[reader].sum);
       readers_[plane] = kNone;
       zero_[plane] = false;
+      received_[plane] = 0;
     }
   }
 
-  void clear(uint32_t plane) {
+  // Writes a plane that stands for zeros or for a received plane.
+  void write_late(uint32_t plane) {
+    if (!zero_[plane] && !received_[plane]) return;
     Step step{};
-    step.op = kSet;
+    step.op = zero_[plane] ? kSet : kCopy;
     step.first = true;
     step.bits = 1;
     step.dst = plane;
+    step.a = uint32_t(received_[plane]);
+    step.a_bits = received_[plane] != 0;
     result_.push_back(step);
     zero_[plane] = false;
+    received_[plane] = 0;
   }
 
   void claim(uint32_t sum, uint32_t first, int count) { std::fill_n(writer_.begin() + first, count, sum); }
@@ -176,6 +207,7 @@ class Fuser {
   }
 
   void note_reader(uint32_t sum, uint32_t first, int count) {
+    if (is_received(first)) return;
     for (uint32_t plane = first; plane < first + uint32_t(count); ++plane) {
       list_.push_back({sum, readers_[plane]});
       readers_[plane] = uint32_t(list_.size() - 1);
@@ -192,13 +224,16 @@ class Fuser {
     if (!sum.terms) return;
     claim(kNone, sum.first().dst, sum.bits());
     sum.steps[0].terms = uint8_t(sum.terms);
+    sum.steps[0].even = sum.first().bits == sum.bits();
     result_.insert(result_.end(), sum.steps, sum.steps + sum.terms);
     sum.terms = 0;
   }
 
   const Schedule& schedule_;
   uint32_t planes_;
+  int input_bits_;
   std::vector<uint32_t> writer_, readers_;  // by plane: the sum that will write it, the first in the list of those that read it
+  std::vector<int32_t> received_;           // by plane: the received plane that it stands for, or 0
   std::vector<bool> zero_, dead_;           // planes that stand for zeros that were not written; steps with dead carries
   std::vector<Sum> sums_;
   std::vector<Reader> list_;
@@ -207,7 +242,7 @@ class Fuser {
 
 }  // namespace
 
-std::vector<Step> fuse(const Schedule& schedule) { return Fuser(schedule).fuse(); }
+std::vector<Step> fuse(const Schedule& schedule, int input_bits) { return Fuser(schedule, input_bits).fuse(); }
 
 int64_t touched_planes(const std::vector<Step>& steps) {
   int64_t count = 0;
@@ -215,8 +250,6 @@ int64_t touched_planes(const std::vector<Step>& steps) {
   for (size_t at = 0; at < steps.size(); ++at) {
     if (steps[at].op < kSum) {
       visit(steps[at], use, use);
-      // What is received is read from planes, too.
-      if (steps[at].op == kIn) count += steps[at].bits;
       continue;
     }
     count += steps[at].b_bits;

@@ -18,6 +18,7 @@ class Runner {
   using Part = typename Register<W>::type;
 
   using Planes = CAMC_ISA::Planes<W>;
+  using Cell = CAMC_ISA::Cell<W>;
 
  public:
   explicit CAMC_INLINE Runner(const Block& block) : block_(block), parts_(block.words / W) {
@@ -56,7 +57,7 @@ class Runner {
   const Block& block_;
   int parts_, log_bytes_ = 0;
   int part_ = 0;  // the one that is being worked on
-  alignas(64) uint64_t enabled_[kSizes[kSizeCount - 1]];
+  alignas(64) uint64_t enabled_[kSizes[kSizeCount - 1]] = {};
   Fetch::Start starts_[kStarts];
   // Cells that a tagged write changed, that one wrote, and that any write toggled.
   Tally<W> changed_, written_, toggled_;
@@ -115,8 +116,8 @@ class Runner {
     return Part{};
   }
 
-  CAMC_INLINE void store(Part& plane, Part value) {
-    toggled(plane ^ value);
+  CAMC_INLINE void store(Cell plane, Part value) {
+    toggled(Part(plane) ^ value);
     plane = value;
   }
 
@@ -128,13 +129,13 @@ class Runner {
     Part flag = planes[step.a];
     for (int i = 0; i < step.bits; ++i) {
       written(flag);
-      Part& dst = planes[step.dst + i];
-      store(dst, choose(flag, all<Part>(int64_t(step.imm) >> i & 1), dst));
+      Cell dst = planes[step.dst + i];
+      store(dst, choose<Part>(flag, all<Part>(int64_t(step.imm) >> i & 1), dst));
     }
   }
 
   // Clears a plane, then writes it in some rows.
-  CAMC_INLINE void clear_and_set(Part& plane, Part value) {
+  CAMC_INLINE void clear_and_set(Cell plane, Part value) {
     toggled(plane);
     changed(value);
     plane = value;
@@ -152,7 +153,7 @@ class Runner {
   }
 
   template <bool Subtract>
-  CAMC_INLINE Part accumulate_bit(Part& dst, Part a, Part carry) {
+  CAMC_INLINE Part accumulate_bit(Cell dst, Part a, Part carry) {
     Part before = dst, next = Subtract ? borrow_of(before, a, carry) : carry_of(before, a, carry);
     changed(a ^ carry);
     changed(carry ^ next);
@@ -172,7 +173,7 @@ class Runner {
   }
 
   template <bool Subtract>
-  CAMC_INLINE Part combine_bit(Part& dst, Part a, Part b, Part carry) {
+  CAMC_INLINE Part combine_bit(Cell dst, Part a, Part b, Part carry) {
     Part next = Subtract ? borrow_of(a, b, carry) : carry_of(a, b, carry);
     clear_and_set(dst, parity(a, b, carry));
     changed(carry ^ next);
@@ -208,7 +209,7 @@ class Runner {
   // The result of a comparison before the first bit of a step; all ones at bit 0.
   CAMC_INLINE Part result(const Step& step, Planes planes) {
     if (!step.first) return planes[step.dst];
-    toggled(~planes[step.dst]);
+    toggled(~Part(planes[step.dst]));
     return all<Part>(true);
   }
 
@@ -230,8 +231,8 @@ class Runner {
       const Part choice[] = {all<Part>(true), Part{}};
       int64_t imm = step.imm;
       int plain = step.bits - step.sign, i = 0;
-      for (; i < plain; ++i) result = carry_of(result, planes[step.a + i], choice[imm >> i & 1]);
-      if (step.sign) result = carry_of(result, ~planes[step.a + i], choice[~imm >> i & 1]);
+      for (; i < plain; ++i) result = carry_of<Part>(result, planes[step.a + i], choice[imm >> i & 1]);
+      if (step.sign) result = carry_of(result, ~Part(planes[step.a + i]), choice[~imm >> i & 1]);
     } else {
       for (int i = 0; i < step.bits; ++i) {
         bool imm = int64_t(step.imm) >> i & 1, sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
@@ -261,8 +262,8 @@ class Runner {
     Part flag = planes[step.carry];
     for (int i = 0; i < step.bits; ++i) {
       written(flag);
-      Part& dst = planes[step.dst + i];
-      store(dst, choose(flag, planes[a.at(uint32_t(i))], dst));
+      Cell dst = planes[step.dst + i];
+      store(dst, choose<Part>(flag, planes[a.at(uint32_t(i))], dst));
     }
   }
 
@@ -303,10 +304,7 @@ class Runner {
       int bit = step.bit + i < last ? step.bit + i : last;
       const uint64_t* words = from + bit * source.plane_words;
       Part value = load(words) >> shift | load(words + 1) << 1 << (63 - shift);
-      Part& plane = planes[step.dst + i];
-      toggled(plane);
-      plane = choose(valid, value, all<Part>(source.pad >> bit & 1));
-      changed(plane);
+      clear_and_set(planes[step.dst + i], choose(valid, value, all<Part>(source.pad >> bit & 1)));
     }
   }
 
@@ -318,18 +316,16 @@ class Runner {
         Fetch::copy(source, start, data, block_.rows, (begin < last ? begin : last) / 8, bytes);
       for (int i = begin; i < end && i <= (begin | 7); ++i)
         each_part([&](Planes planes) CAMC_FLAT {
-          Part& plane = planes[step.dst + uint32_t(i - step.bit)];
-          toggled(plane);
-          uint64_t* words = (uint64_t*)&plane;
+          uint64_t words[sizeof(Part) / 8] = {};
           for (int word = 0; word < W; ++word)
             words[word] = bits_of_bytes(bytes + 64 * (part_ * W + word), i < last ? i & 7 : last & 7);
-          changed(plane);
+          clear_and_set(planes[step.dst + uint32_t(i - step.bit)], load(words));
         });
     }
   }
 
   const uint64_t* words_of(uint32_t plane) const {
-    return (const uint64_t*)((const char*)block_.planes + (size_t(plane) << log_bytes_));
+    return (const uint64_t*)((const char*)block_.planes + (ptrdiff_t(int32_t(plane)) << log_bytes_));
   }
 
   void send(const Step& step) {

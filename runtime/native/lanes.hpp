@@ -39,7 +39,12 @@ template <int Words>
 struct Register;
 template <>
 struct Register<1> {
+#if defined(__AVX512VL__)
+  // In the lower half, as a vector register has any function of three bits.
+  typedef uint64_t type __attribute__((vector_size(16), may_alias));
+#else
   using type = uint64_t;
+#endif
 };
 #if defined(__GNUC__)
 template <>
@@ -72,6 +77,7 @@ CAMC_INLINE Part logic(Part x, Part y, Part z) {
 #if defined(__AVX512VL__)
   if constexpr (sizeof(Part) == 32)
     return (Part)_mm256_ternarylogic_epi64((__m256i)x, (__m256i)y, (__m256i)z, Table);
+  if constexpr (sizeof(Part) == 16) return (Part)_mm_ternarylogic_epi64((__m128i)x, (__m128i)y, (__m128i)z, Table);
 #endif
   static_assert(Table == 0x96 || Table == 0xE8 || Table == 0x8E || Table == 0xCA, "a function without a formula");
   if constexpr (Table == 0x96) return x ^ y ^ z;
@@ -125,6 +131,7 @@ class Tally {
 #endif
 #if defined(__AVX512VPOPCNTDQ__) && defined(__AVX512VL__)
     if constexpr (sizeof(Part) == 32) return (Part)_mm256_popcnt_epi64((__m256i)x);
+    if constexpr (sizeof(Part) == 16) return (Part)_mm_popcnt_epi64((__m128i)x);
 #endif
 #if defined(__POPCNT__)
     if constexpr (sizeof(Part) == 8) return Part(__builtin_popcountll((unsigned long long)x));

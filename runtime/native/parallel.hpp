@@ -72,15 +72,17 @@ class Crew {
   }
 };
 
-// Calls work(0), ..., work(count - 1) on at most `threads` threads; raises what one of the calls raised.
-template <class Work>
-void parallel(int64_t count, int threads, const Work& work) {
+// Calls work(0, state), ..., work(count - 1, state) on at most `threads` threads, each of which makes a state of its own;
+// raises what one of the calls raised.
+template <class Make, class Work>
+void parallel(int64_t count, int threads, const Make& make, const Work& work) {
   std::atomic<int64_t> next{0};
   std::exception_ptr failure;
   std::mutex guard;
   auto run = [&] {
     try {
-      for (int64_t number; (number = next.fetch_add(1)) < count;) work(number);
+      auto state = make();
+      for (int64_t number; (number = next.fetch_add(1)) < count;) work(number, state);
     } catch (...) {
       std::lock_guard<std::mutex> lock(guard);
       failure = std::current_exception();
@@ -92,6 +94,12 @@ void parallel(int64_t count, int threads, const Work& work) {
   else
     run();
   if (failure) std::rethrow_exception(failure);
+}
+
+// The same with calls work(0), ..., work(count - 1).
+template <class Work>
+void parallel(int64_t count, int threads, const Work& work) {
+  parallel(count, threads, [] { return 0; }, [&](int64_t number, int) { work(number); });
 }
 
 }  // namespace camc

@@ -61,8 +61,10 @@ class Program {
   // Raises where an instruction names a vector beyond the given numbers of inputs and outputs.
   void check_vectors(size_t inputs, size_t outputs) const;
 
-  // The greatest width of a vector that an instruction receives, and whether one sends a vector.
+  // The vectors that instructions receive, as a number that all are below, and the greatest width of one.
+  int64_t input_vectors() const { return has_input_ ? int64_t(code[last_input_].imm) + 1 : 0; }
   int input_bits() const { return input_bits_; }
+  // Whether an instruction sends a vector.
   bool sends(size_t vector) const { return vector < sends_.size() && sends_[vector]; }
 
   // Raises where two domains of a column are needed at a time.

@@ -19,8 +19,16 @@ struct Schedule {
   explicit Schedule(const Program& program);
 };
 
+// Where nothing is counted, vectors are received before the program runs, each with the greatest width of any, in planes
+// with negative numbers; but for those beyond a limit, so that they take little memory.
+inline constexpr int64_t kMostReceived = 1 << 20;
+
+inline bool is_received(int64_t vector, int bits) { return (vector + 1) * bits <= kMostReceived; }
+inline bool is_received(uint32_t plane) { return int32_t(plane) < 0; }
+inline int32_t received_plane(int64_t vector, int bits) { return int32_t(-(vector + 1) * bits); }
+
 // The same steps in another order, with which fewer planes are read and written, for runs that count nothing; see fuse.cpp.
-std::vector<Step> fuse(const Schedule& schedule);
+std::vector<Step> fuse(const Schedule& schedule, int input_bits);
 
 // How many planes the steps read and write.
 int64_t touched_planes(const std::vector<Step>& steps);

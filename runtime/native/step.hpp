@@ -25,6 +25,7 @@ struct Step {
   bool b_signed : 1;
   bool a_none : 1;  // A is the constant zero, of no bits
   bool carry_dead : 1;  // the carry that it leaves is never read
+  bool even : 1;  // of a sum or difference's first step: all of its steps have as many bits
   uint8_t bit;      // the number of the first bit
   uint8_t bits, a_bits, b_bits;
   uint8_t terms;  // of a sum or difference, its first step included

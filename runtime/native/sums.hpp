@@ -6,14 +6,33 @@
 
 namespace camc::CAMC_ISA {
 
-// The planes of one part of the rows.
+// A plane's words in one part of the rows.
+template <int Words>
+struct Cell {
+  using Part = typename Register<Words>::type;
+
+  char* words;
+
+  CAMC_INLINE operator Part() const {
+#if defined(__AVX512VL__)
+    if constexpr (Words == 1) return (Part)_mm_loadl_epi64((const __m128i*)words);
+#endif
+    return *(const Part*)words;
+  }
+  CAMC_INLINE void operator=(Part value) const {
+#if defined(__AVX512VL__)
+    if constexpr (Words == 1) return _mm_storel_epi64((__m128i*)words, (__m128i)value);
+#endif
+    *(Part*)words = value;
+  }
+};
+
+// The planes of one part of the rows; those of received vectors have negative numbers.
 template <int Words>
 class Planes {
  public:
-  using Part = typename Register<Words>::type;
-
   CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
-  CAMC_INLINE Part& operator[](uint32_t plane) const { return *(Part*)(first_ + (size_t(plane) << log_bytes_)); }
+  CAMC_INLINE Cell<Words> operator[](uint32_t plane) const { return {first_ + (ptrdiff_t(int32_t(plane)) << log_bytes_)}; }
 
  private:
   char* first_;
@@ -43,7 +62,7 @@ CAMC_INLINE void sum_rest(const Step* steps, Planes<Words> planes, uint32_t i, c
                           Part* carry) {
   for (uint32_t end = steps[From].bits; i < end; ++i) {
     Part value = planes[first.at(i)];
-    CAMC_UNROLL for (int k = From; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].at(i)], carry[k]);
+    CAMC_UNROLL for (int k = From; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].at(i)], carry[k]);
     planes[steps->dst + i] = value;
   }
   if constexpr (From + 1 < Terms) sum_rest<Subtract, Terms, From + 1>(steps, planes, i, first, a, carry);
@@ -60,10 +79,19 @@ CAMC_INLINE void sum(const Step* steps, Planes<Words> planes) {
     a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
     if (a[k].bits < common) common = a[k].bits;
   }
+  if (steps->even) {
+    uint32_t bits = steps->bits;
+    for (uint32_t i = 0; i < bits; ++i) {
+      Part value = planes[first.at(i)];
+      CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].at(i)], carry[k]);
+      planes[dst + i] = value;
+    }
+    return;
+  }
   uint32_t i = 0;
   for (; i < common; ++i) {
     Part value = planes[first.first + i];
-    CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract>(value, planes[a[k].first + i], carry[k]);
+    CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].first + i], carry[k]);
     planes[dst + i] = value;
   }
   sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
