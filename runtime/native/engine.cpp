@@ -76,6 +76,17 @@ const Kernels& kernels_of(const std::string& set) {
   throw std::invalid_argument("this machine has no instruction set '" + set + "'");
 }
 
+// Receives a vector ahead of the program, see schedule.hpp.
+Step receive(int32_t vector, int bits) {
+  Step step{};
+  step.op = kIn;
+  step.first = true;
+  step.bits = uint8_t(bits);
+  step.dst = uint32_t(received_plane(vector, bits));
+  step.imm = vector;
+  return step;
+}
+
 template <class Any>
 int bytes_of(const Any& array) {
   nb::dlpack::dtype type = array.dtype();
@@ -135,11 +146,9 @@ class Engine {
 
   const Program& program() const { return program_; }
   const Schedule& schedule() const { return schedule_; }
-  // The steps for runs that count nothing, made when they are first needed.
-  const std::vector<Step>& fused() const {
-    std::call_once(fuse_, [&] { fused_ = fuse(schedule_, program_.input_bits()); });
-    return fused_;
-  }
+  // The steps for runs that count nothing, and those that receive their vectors; made when they are first needed.
+  const std::vector<Step>& fused() const { return fuse_once(), fused_; }
+  const std::vector<Step>& receives() const { return fuse_once(), receives_; }
   int64_t unkeyed(size_t segment) const { return counts_[segment][kUnkeyed]; }
 
  private:
@@ -147,7 +156,15 @@ class Engine {
   std::vector<Counts> counts_;
   Schedule schedule_;
   mutable std::once_flag fuse_;
-  mutable std::vector<Step> fused_;
+  mutable std::vector<Step> fused_, receives_;
+
+  void fuse_once() const {
+    std::call_once(fuse_, [&] {
+      fused_ = fuse(schedule_, input_bits());
+      for (int32_t vector : program_.inputs())
+        if (is_received(vector, input_bits())) receives_.push_back(receive(vector, input_bits()));
+    });
+  }
 };
 
 // A program, what it reads and where it writes, (vectors, rows).
@@ -178,8 +195,8 @@ class Work {
   int64_t steps() const { return int64_t(steps_.size()); }
   uint32_t planes() const { return schedule_.planes; }
   size_t segments() const { return segments_.size() - 1; }
-  int64_t vectors() const { return engine_.program().input_vectors(); }
   int bits() const { return engine_.input_bits(); }
+  const std::vector<Step>& receives() const { return engine_.receives(); }
   // Whether what one receives the other can read.
   bool receives_with(const Work& other) const { return bits() == other.bits() && inputs_ == other.inputs_; }
 
@@ -223,28 +240,15 @@ class Work {
   std::vector<Source> sources_;
 };
 
-// Jobs that read the same inputs, as parts of a layer do, and what is received for all of them.
+// Jobs that find what they read in the same received planes, as parts of a layer do.
 class Group {
  public:
   std::vector<size_t> jobs;
 
-  // Adds a job, if it fits.
-  bool add(const std::vector<Work>& all, size_t job) {
-    if (!jobs.empty() && !all[job].receives_with(all[jobs[0]])) return false;
-    jobs.push_back(job);
-    for (int64_t vector = int64_t(steps_.size()); vector < all[job].vectors() && is_received(vector, all[job].bits()); ++vector) {
-      Step step{};
-      step.op = kIn;
-      step.first = true;
-      step.bits = uint8_t(all[job].bits());
-      step.dst = uint32_t(received_plane(vector, step.bits));
-      step.imm = int32_t(vector);
-      steps_.push_back(step);
-    }
-    return true;
-  }
+  Group(std::vector<size_t> jobs, const std::vector<Step>& steps) : jobs(std::move(jobs)), steps_(steps) {}
 
-  int64_t planes() const { return steps_.empty() ? 0 : int64_t(steps_.size()) * steps_[0].bits; }
+  // How many planes there are, counted down from the first.
+  int64_t planes() const { return steps_.empty() ? 0 : -int64_t(int32_t(steps_.back().dst)); }
 
   void receive(Block block, RunBlock run_block) const {
     size_t segments[] = {0, steps_.size()};
@@ -257,6 +261,39 @@ class Group {
  private:
   std::vector<Step> steps_;
 };
+
+// Puts jobs of the same inputs into a group if many of them read the same vectors, which are received once then. In
+// tracing, steps receive in their turn.
+std::vector<Group> group(const std::vector<Work>& all, bool trace) {
+  std::vector<Group> groups;
+  if (trace) {
+    for (size_t job = 0; job < all.size(); ++job) groups.emplace_back(std::vector{job}, std::vector<Step>{});
+    return groups;
+  }
+  std::vector<std::vector<size_t>> alike;
+  for (size_t job = 0; job < all.size(); ++job) {
+    auto fits = [&](const std::vector<size_t>& jobs) { return all[job].receives_with(all[jobs[0]]); };
+    auto found = std::find_if(alike.begin(), alike.end(), fits);
+    (found == alike.end() ? alike.emplace_back() : *found).push_back(job);
+  }
+  for (std::vector<size_t>& jobs : alike) {
+    int32_t vectors = 0;
+    size_t read = 0;
+    for (size_t job : jobs) {
+      const std::vector<Step>& steps = all[job].receives();
+      if (!steps.empty()) vectors = std::max(vectors, steps.back().imm + 1);
+      read += steps.size();
+    }
+    if (2 * read >= 3 * size_t(vectors)) {
+      std::vector<Step> steps;
+      for (int32_t vector = 0; vector < vectors; ++vector) steps.push_back(receive(vector, all[jobs[0]].bits()));
+      groups.emplace_back(std::move(jobs), steps);
+    } else {
+      for (size_t job : jobs) groups.emplace_back(std::vector{job}, all[job].receives());
+    }
+  }
+  return groups;
+}
 
 // The block size with which all work is done soonest. A step costs about as much as the bits of ten words of rows,
 // besides those bits; a thread's planes should mostly stay in the second cache.
@@ -297,7 +334,6 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
   const Kernels& kernels = kernels_of(set);
   if (threads < 1) throw std::invalid_argument("expected at least one thread");
   std::vector<Work> all;
-  std::vector<Group> groups;
   std::vector<std::vector<Traced>> totals;
   int64_t planes = 0, received = 0;
   for (const Job& job : jobs) {
@@ -305,11 +341,8 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
     planes = std::max<int64_t>(planes, all.back().planes());
     totals.emplace_back(trace ? all.back().segments() : 0);
   }
-  for (size_t job = 0; job < all.size(); ++job)
-    if (std::none_of(groups.begin(), groups.end(), [&](Group& group) { return group.add(all, job); }))
-      groups.emplace_back().add(all, job);
-  if (!trace)
-    for (const Group& group : groups) received = std::max(received, (group.planes() + 7) / 8 * 8);
+  std::vector<Group> groups = group(all, trace);
+  for (const Group& group : groups) received = std::max(received, (group.planes() + 7) / 8 * 8);
   int size = block_size(all, threads, planes + received), words = kSizes[size];
   std::vector<Piece> pieces;
   for (size_t group = 0; group < groups.size(); ++group)
@@ -320,12 +353,12 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
     std::mutex guard;
     auto make = [&] { return Planes{Memory(size_t(planes + received) * size_t(words) * 8), 0}; };
     parallel(int64_t(pieces.size()), threads, make, [&](int64_t at, Planes& mine) {
-      auto [group, job, number] = pieces[size_t(at)];
+      auto [of, job, number] = pieces[size_t(at)];
       void* first = static_cast<char*>(mine.memory.data()) + received * words * 8;
       Block block = all[job].block(number, words, first);
       if (!trace) {
-        if (mine.number != number || mine.group != group) groups[group].receive(block, kernels.plain[size]);
-        mine.group = group, mine.number = number;
+        if (mine.number != number || mine.group != of) groups[of].receive(block, kernels.plain[size]);
+        mine.group = of, mine.number = number;
         return all[job].run(block, kernels.plain[size], nullptr);
       }
       std::vector<Traced> traced(all[job].segments());

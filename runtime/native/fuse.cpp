@@ -223,8 +223,7 @@ class Fuser {
     Sum& sum = sums_[number];
     if (!sum.terms) return;
     claim(kNone, sum.first().dst, sum.bits());
-    sum.steps[0].terms = uint8_t(sum.terms);
-    sum.steps[0].even = sum.first().bits == sum.bits();
+    sum.steps[0].op += uint8_t(sum.terms - 1);
     result_.insert(result_.end(), sum.steps, sum.steps + sum.terms);
     sum.terms = 0;
   }
@@ -253,7 +252,7 @@ int64_t touched_planes(const std::vector<Step>& steps) {
       continue;
     }
     count += steps[at].b_bits;
-    for (int left = steps[at].terms; left > 0; --left, ++at) count += steps[at].a_bits;
+    for (int left = (steps[at].op - kSum) % kMostTerms; left >= 0; --left, ++at) count += steps[at].a_bits;
     count += steps[--at].bits;
   }
   return count;

@@ -38,10 +38,27 @@ class Runner {
         for (; step != end; ++step) execute(*step);
       else
         while (step != end) {
-          if (step->op < kSum)
-            execute(*step++);
-          else
-            step += add_up(step);
+#define CAMC_SUMS(terms) \
+  case kSum + terms - 1: \
+    each_part([&](Planes planes) CAMC_FLAT { sum<false, terms>(step, planes); }); \
+    step += terms; \
+    break; \
+  case kDifference + terms - 1: \
+    each_part([&](Planes planes) CAMC_FLAT { sum<true, terms>(step, planes); }); \
+    step += terms; \
+    break;
+          switch (step->op) {
+            CAMC_SUMS(1)
+            CAMC_SUMS(2)
+            CAMC_SUMS(3)
+            CAMC_SUMS(4)
+            CAMC_SUMS(5)
+            CAMC_SUMS(6)
+            CAMC_SUMS(7)
+            CAMC_SUMS(8)
+            default:
+              execute(*step++);
+          }
         }
       if constexpr (Trace) {
         int64_t both = changed_.take();
@@ -190,20 +207,6 @@ class Runner {
     for (; i < step.bits; ++i)
       carry = combine_bit<Subtract>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))], carry);
     planes[step.carry] = carry;
-  }
-
-  // Runs a sum or difference; returns the number of its steps.
-  CAMC_INLINE int add_up(const Step* steps) {
-    int terms = steps->terms;
-    steps->op == kSum ? add_terms<false>(steps, terms) : add_terms<true>(steps, terms);
-    return terms;
-  }
-
-  template <bool Subtract, int Terms = 1>
-  CAMC_INLINE void add_terms(const Step* steps, int terms) {
-    if constexpr (Terms < kMostTerms)
-      if (terms != Terms) return add_terms<Subtract, Terms + 1>(steps, terms);
-    each_part([&](Planes planes) CAMC_FLAT { sum<Subtract, Terms>(steps, planes); });
   }
 
   // The result of a comparison before the first bit of a step; all ones at bit 0.

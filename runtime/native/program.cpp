@@ -190,11 +190,14 @@ void Program::find_vectors() {
     any = true;
     if (input) {
       input_bits_ = std::max(input_bits_, code[i].width);
+      inputs_.push_back(code[i].imm);
     } else if (code[i].imm < kMostSent) {
       sends_.resize(std::max(sends_.size(), size_t(code[i].imm) + 1));
       sends_[size_t(code[i].imm)] = true;
     }
   }
+  std::sort(inputs_.begin(), inputs_.end());
+  inputs_.erase(std::unique(inputs_.begin(), inputs_.end()), inputs_.end());
 }
 
 void Program::check_vectors(size_t inputs, size_t outputs) const {

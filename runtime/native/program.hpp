@@ -61,8 +61,8 @@ class Program {
   // Raises where an instruction names a vector beyond the given numbers of inputs and outputs.
   void check_vectors(size_t inputs, size_t outputs) const;
 
-  // The vectors that instructions receive, as a number that all are below, and the greatest width of one.
-  int64_t input_vectors() const { return has_input_ ? int64_t(code[last_input_].imm) + 1 : 0; }
+  // The vectors that instructions receive, ascending, and the greatest width of one.
+  const std::vector<int32_t>& inputs() const { return inputs_; }
   int input_bits() const { return input_bits_; }
   // Whether an instruction sends a vector.
   bool sends(size_t vector) const { return vector < sends_.size() && sends_[vector]; }
@@ -80,6 +80,7 @@ class Program {
   size_t last_input_ = 0, last_output_ = 0;  // the instructions with the greatest vector numbers
   bool has_input_ = false, has_output_ = false;
   int input_bits_ = 1;
+  std::vector<int32_t> inputs_;
   std::vector<bool> sends_;
 
   void read_table(const Table& table);

@@ -10,10 +10,11 @@ namespace camc {
 
 using namespace ap;
 
-// Only in fused steps: D = B + A or B - A, and the steps that follow add to or subtract from D as well; no carry is kept.
-enum FusedOp : uint8_t { kSum = kOps, kDifference };
-
 inline constexpr int kMostTerms = 8;  // of a sum or difference
+
+// Only in fused steps: D = B + A or B - A, and as many of the steps that follow as the opcode says (kSum + 1: one) add to
+// or subtract from D as well; no carry is kept.
+enum FusedOp : uint8_t { kSum = kOps, kDifference = kSum + kMostTerms };
 
 // A number of bits of one instruction. Sources move for `a_bits` and `b_bits` bits, then stay on their last plane if
 // signed or are zero. A step that is not the first of its instruction goes on from the carry or result in its cell.
@@ -25,10 +26,8 @@ struct Step {
   bool b_signed : 1;
   bool a_none : 1;  // A is the constant zero, of no bits
   bool carry_dead : 1;  // the carry that it leaves is never read
-  bool even : 1;  // of a sum or difference's first step: all of its steps have as many bits
   uint8_t bit;      // the number of the first bit
   uint8_t bits, a_bits, b_bits;
-  uint8_t terms;  // of a sum or difference, its first step included
   uint32_t dst, a, carry;
   union {
     uint32_t b;

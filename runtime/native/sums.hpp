@@ -32,7 +32,11 @@ template <int Words>
 class Planes {
  public:
   CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
-  CAMC_INLINE Cell<Words> operator[](uint32_t plane) const { return {first_ + (ptrdiff_t(int32_t(plane)) << log_bytes_)}; }
+  CAMC_INLINE Cell<Words> operator[](uint32_t plane) const {
+    // Blocks of fewer words than a register has are of one part.
+    if constexpr (Words < kRegisterWords) return {first_ + ptrdiff_t(int32_t(plane)) * (8 * Words)};
+    return {first_ + (ptrdiff_t(int32_t(plane)) << log_bytes_)};
+  }
 
  private:
   char* first_;
@@ -78,15 +82,6 @@ CAMC_INLINE void sum(const Step* steps, Planes<Words> planes) {
   for (int k = 0; k < Terms; ++k) {
     a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
     if (a[k].bits < common) common = a[k].bits;
-  }
-  if (steps->even) {
-    uint32_t bits = steps->bits;
-    for (uint32_t i = 0; i < bits; ++i) {
-      Part value = planes[first.at(i)];
-      CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].at(i)], carry[k]);
-      planes[dst + i] = value;
-    }
-    return;
   }
   uint32_t i = 0;
   for (; i < common; ++i) {
