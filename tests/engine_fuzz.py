@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from time import monotonic
@@ -100,6 +100,10 @@ def check_equal(case: Case, threads: Sequence[int] = (1, 2)) -> None:
         assert native == (counts if trace else untraced(counts))
 
 
+def _quiet(done: int) -> None:
+    pass
+
+
 # Damaged code.
 
 
@@ -149,22 +153,24 @@ def try_damaged(rng: np.random.Generator, case: Case, compare: bool) -> str:
     return "equal"
 
 
-def fuzz_damaged(seed: int, tries: int) -> Counter[str]:
-    """How many damaged programs were refused, ran, or ran as in the golden simulator."""
+def fuzz_damaged(seed: int, tries: int, show: Callable[[int], None] = _quiet) -> Counter[str]:
+    """How many damaged programs were refused, ran, or ran as in the golden simulator; shows how many were tried."""
     rng = np.random.default_rng(seed)
     found = Counter[str]()
     for number in range(tries):
+        show(number)
         if number % 25 == 0:
             case = random_case(rng, int(rng.choice([1, 2, 65, 513], p=[0.5, 0.3, 0.15, 0.05])), loops=4)
         found[try_damaged(rng, case, compare=number % 10 == 0)] += 1
     return found
 
 
-def fuzz_random(seed: int, instructions: int) -> Counter[str]:
+def fuzz_random(seed: int, instructions: int, show: Callable[[int], None] = _quiet) -> Counter[str]:
     """Runs random programs of at least that many instructions; raises AssertionError at the first difference."""
     rng = np.random.default_rng(seed)
     found = Counter[str]()
     while found["instructions"] < instructions:
+        show(found["instructions"])
         case = random_case(rng, int(rng.choice(ROWS)), loops=40)
         check_equal(case, (int(rng.integers(1, 4)),))
         for item in (item for code in case.segments for item in code):
@@ -175,19 +181,34 @@ def fuzz_random(seed: int, instructions: int) -> Counter[str]:
     return found
 
 
+def shown(what: str, total: int) -> Callable[[int], None]:
+    """Prints each tenth of what is done, with the seconds since the start."""
+    begin, next_line = monotonic(), total // 10
+
+    def show(done: int) -> None:
+        nonlocal next_line
+        if done >= next_line:
+            print(f"{done:,} of {total:,} {what}, {monotonic() - begin:.0f} s", flush=True)
+            next_line += max(1, total // 10)
+
+    return show
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--instructions", type=int, default=1_000_000, help="instructions of random programs")
     parser.add_argument("--damaged", type=int, default=100_000, help="damaged programs")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    print("instruction sets:", ", ".join(engine.INSTRUCTION_SETS))
+    print("instruction sets:", ", ".join(engine.INSTRUCTION_SETS), flush=True)
     begin = monotonic()
-    found = fuzz_random(options.seed, options.instructions)
-    print(f"no difference in {monotonic() - begin:.0f} s:", ", ".join(f"{n:,} {name}" for name, n in found.items()))
+    found = fuzz_random(options.seed, options.instructions, shown("instructions", options.instructions))
+    totals = ", ".join(f"{number:,} {name}" for name, number in found.items())
+    print(f"no difference in {monotonic() - begin:.0f} s: {totals}", flush=True)
     begin = monotonic()
-    found = fuzz_damaged(options.seed, options.damaged)
-    print(f"damaged, {monotonic() - begin:.0f} s:", ", ".join(f"{n:,} {name}" for name, n in sorted(found.items())))
+    found = fuzz_damaged(options.seed, options.damaged, shown("damaged programs", options.damaged))
+    totals = ", ".join(f"{number:,} {name}" for name, number in sorted(found.items()))
+    print(f"damaged, {monotonic() - begin:.0f} s: {totals}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -194,6 +195,54 @@ def test_jobs_run_together() -> None:
         assert counts == expected[1]
         assert empty.shape == (700, 2)
         assert not empty.any()
+
+
+def test_jobs_that_receive_the_same_vectors() -> None:
+    """What several programs receive is received once for all of them, or for each where they read different vectors."""
+    rng = np.random.default_rng(0)
+    inputs = [rng.integers(-8, 8, size=(1100, features)).astype(np.int8) for features in (24, 40)]
+    vectors = np.concatenate(inputs, axis=1).T
+    target = Target("t", rows=64, columns=5, domains=12)
+
+    def doubled(numbers: Sequence[int], width: int) -> engine.Job:
+        """Sends each of the vectors, and twice its value, from the place where it was received."""
+        code: list[Instruction] = []
+        for out, number in enumerate(numbers):
+            value = Operand(0, 0, width, signed=True)
+            code.append(Instruction(Op.IN, Cell(0, 0), width, imm=number))
+            code.append(Instruction(Op.ADD, Cell(1, 0), width + 1, a=value, b=value, carry=Cell(2, 0)))
+            code.append(
+                Instruction(Op.OUT, Cell(0, 0), width + 1, a=Operand(1, 0, width + 1, signed=True), imm=2 * out)
+            )
+            code.append(Instruction(Op.ADD_IP, Cell(0, 0), width, a=Operand(3, 0, 1), carry=Cell(2, 0)))
+            code.append(Instruction(Op.OUT, Cell(0, 0), width, a=value, imm=2 * out + 1))
+        return engine.Job([encode(code)], inputs, 2 * len(numbers))
+
+    everything = [[int(number) for number in rng.permutation(64)] for _ in range(3)]
+    parts = [[3, 60], [7, 40, 41], [5]]
+    for numbers, widths in ((everything, (4, 4, 4)), (parts, (4, 4, 4)), (everything + parts, (4, 6, 4, 5, 5, 4))):
+        jobs = [doubled(part, width) for part, width in zip(numbers, widths, strict=True)]
+        for threads, name, trace in product((1, 2), engine.INSTRUCTION_SETS, (False, True)):
+            results = engine.run_all(target, jobs, threads, trace=trace, instruction_set=name)
+            for part, (outputs, _) in zip(numbers, results, strict=True):
+                assert np.array_equal(outputs.T[::2], 2 * vectors[part])
+                assert np.array_equal(outputs.T[1::2], vectors[part])
+
+
+def test_vectors_with_great_numbers() -> None:
+    """Vectors that are too many to be received ahead of the program are received in their turn."""
+    most = (1 << 20) // 8
+    items = np.random.default_rng(0).integers(-64, 64, size=(2, most + 1)).astype(np.int8)
+    numbers = [5, most, most - 1]
+    places = [Operand(column, 0, 8, signed=True) for column in range(3)]
+    code = [Instruction(Op.IN, Cell(column, 0), 8, imm=vector) for column, vector in enumerate(numbers)]
+    code.append(Instruction(Op.ADD, Cell(3, 0), 9, a=places[0], b=places[1], carry=Cell(4, 0)))
+    code.append(Instruction(Op.ADD_IP, Cell(3, 0), 9, a=places[2], carry=Cell(4, 0)))
+    code.append(Instruction(Op.OUT, Cell(0, 0), 9, a=Operand(3, 0, 9, signed=True), imm=0))
+    target = Target("t", rows=64, columns=5, domains=12)
+    for trace in (False, True):
+        outputs, _ = engine.run(target, [encode(code)], [items], 1, 1, trace=trace)
+        assert np.array_equal(outputs[:, 0], items[:, numbers].astype(np.int64).sum(axis=1))
 
 
 @pytest.mark.parametrize(
