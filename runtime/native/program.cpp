@@ -9,12 +9,6 @@ namespace {
 constexpr int kMaxColumns = 2048, kMaxDomains = 256;
 constexpr int kMostSent = 1 << 20;  // vectors that are known to be sent are below, whatever numbers a program names
 
-// Bits over which two values are compared, as in dialects/isa.py.
-int compared_width(const Operand& a, const Operand& b) {
-  bool mixed = a.is_signed != b.is_signed;
-  return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
-}
-
 // The bounds of one segment: where each column's port stands, and what a step of a loop needs.
 class Ports {
  public:
