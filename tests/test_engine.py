@@ -229,6 +229,15 @@ def test_jobs_that_receive_the_same_vectors() -> None:
                 assert np.array_equal(outputs.T[1::2], vectors[part])
 
 
+def test_a_value_that_was_received_but_for_its_last_bit() -> None:
+    for vector in range(INPUTS):
+        code = [Instruction(Op.IN, Cell(0, 0), 4, imm=vector), Instruction(Op.SET, Cell(0, 4), 1, imm=1)]
+        code.append(Instruction(Op.COPY, Cell(1, 0), 5, Operand(0, 0, 5)))
+        code.append(Instruction(Op.OUT, Cell(0, 0), 5, Operand(1, 0, 5), imm=0))
+        inputs = np.arange(3 * INPUTS).reshape(INPUTS, 3)
+        check_equal(Case(Target("t", rows=64, columns=5, domains=8), [code], inputs, 1))
+
+
 def test_vectors_with_great_numbers() -> None:
     """Vectors that are too many to be received ahead of the program are received in their turn."""
     most = (1 << 20) // 8

@@ -90,7 +90,7 @@ class Fuser {
     source(first, bits, is_signed, [&](uint32_t plane, int count) {
       int32_t found = received_[plane];
       for (int i = 0; i < count; ++i)
-        if (!found || received_[plane + i] != found + i) return;
+        if (!received_[plane + i] || received_[plane + i] != found + i) return;
       first += uint32_t(found) - plane;
     });
   }
