@@ -20,6 +20,8 @@ def place_steps(
     spans: NDArray[np.int64],
     thresholds: NDArray[np.int64],
     full: bool,
+    by_output: bool,
+    limit: int,
     segments: int,
     columns: int,
     domains: int,

@@ -5,8 +5,9 @@ program for one array geometry: the pass's `rows`, `columns` and `domains` if gi
 attribute `rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place
 grows with its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is
 "spread" (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
-passes/placement.py. Every instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` never change
-the result.
+passes/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed and
+stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
+instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` never change the result.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 from xdsl.context import Context
@@ -34,7 +36,7 @@ from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
 from dialects.watch import progress
-from passes.placement import COLUMNS, PACKED, SPREAD, TIGHT, place
+from passes.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
 from passes.vector_code import VectorCode, View
 
 _Code = list[tuple[str, PlacedCode]]
@@ -92,10 +94,15 @@ class ConvertApvToRtm(ModulePass):
     def _place(self, code: VectorCode, geometry: Geometry) -> list[PlacedCode]:
         method = {"spread": SPREAD, "columns": COLUMNS, "packed": PACKED}[self.placement]
         full = self.accumulators == "full"
-        try:
-            return place(code, geometry, [method], full=full)
-        except CapacityError:
-            return place(code, geometry, [TIGHT], full=full)
+        problems: list[CapacityError] = []
+        for one, thrift in ((method, None), (TIGHT, None), *((TIGHT, thrift) for thrift in THRIFT)):
+            try:
+                return place(code, geometry, [one], full=full, thrift=thrift)
+            except CapacityError as error:
+                problems.append(error)
+                if error.needs and error.needs.domains > geometry.domains:
+                    break
+        raise min(problems, key=lambda error: error.needs.columns if error.needs else inf)
 
 
 def _replace(ops: Sequence[Operation], code: _Code, geometry: Geometry) -> None:

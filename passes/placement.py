@@ -15,6 +15,9 @@ Carries go to free domains close to a port of the columns that a loop leaves alo
     spread     where the ports' ways are shortest
     tight      the smallest gap that fits: where memory is short
 
+Where memory is short, `Thrift` says how it is saved before anything is placed: one output is computed and stored after
+the other, and inputs are dropped, those first whose next use is farthest ahead (Belady's rule), and loaded again.
+
 With bundles, statements share bit loops. A loop grows from the oldest statement that is ready by the slot whose sweep
 serves the most statements for its length; terms of a sum are taken in any order. `window` bounds by how many statements
 the making of a value may overtake the oldest one, since every value that is made early takes room: larger windows make
@@ -68,21 +71,42 @@ LOOPS: tuple[tuple[Method, ...], ...] = (
 )
 """Methods that are tried with bundles, by effort."""
 
+
+class Thrift(NamedTuple):
+    """How memory is saved where it is short."""
+
+    by_output: bool = False
+    """each output with all that it takes before the next one; such code is one segment"""
+    percent: int | None = None
+    """of an array's bits; where values take more, inputs are dropped and loaded again for their next use"""
+
+    def limit(self, geometry: Geometry) -> int:
+        return (1 << 63) - 1 if self.percent is None else geometry.bits_per_row * self.percent // 100
+
+
+THRIFT = (Thrift(True), *(Thrift(by_output, percent) for percent in (75, 40, 0) for by_output in (False, True)))
+"""Ways to save memory, the dearest last: an input that is loaded again is moved again."""
+
 TIGHT_LOOPS = tuple(Method(window=window, fit="tight", crowd_weight=0) for window in (64, 16, 1))
 
 Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[int]]
 
 
-def place(code: VectorCode, geometry: Geometry, methods: Sequence[Method], *, full: bool = False) -> list[PlacedCode]:
+def place(
+    code: VectorCode, geometry: Geometry, methods: Sequence[Method], *, full: bool = False, thrift: Thrift | None = None
+) -> list[PlacedCode]:
     """The placed statements of each segment of the code; raises CapacityError where the array is too small.
 
     `full`: sums that are computed in place have their final width from the start.
     """
+    saving = thrift or Thrift()
     found = _placement.place_steps(
         steps=code.steps,
         spans=code.spans,
         thresholds=code.table,
         full=full,
+        by_output=saving.by_output,
+        limit=saving.limit(geometry),
         segments=len(code.segments),
         columns=geometry.columns,
         domains=geometry.domains,

@@ -20,7 +20,7 @@ from dialects.tensors import IntArray, Thresholds
 
 
 class Kind(IntEnum):
-    """What a step does; the numbers are those of passes/native/placement/lowering.hpp."""
+    """What a step does; the numbers are those of passes/native/placement/steps.hpp."""
 
     LOAD = 1
     """result = input vector `imm`"""

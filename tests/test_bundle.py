@@ -14,12 +14,25 @@ from placed_testing import checked
 from dialects.adder_graph import AdderGraph, Node, Output
 from dialects.code import decode
 from dialects.errors import CapacityError
+from dialects.isa import Op
 from dialects.placed import PlacedCode
 from dialects.ranges import Range
 from dialects.shifts import predict_shifts
 from dialects.target import Geometry, Target
 from dialects.tensors import Thresholds
-from passes.placement import COLUMNS, LOOPS, PACKED, SPREAD, TIGHT, TIGHT_LOOPS, Method, place, place_again
+from passes.placement import (
+    COLUMNS,
+    LOOPS,
+    PACKED,
+    SPREAD,
+    THRIFT,
+    TIGHT,
+    TIGHT_LOOPS,
+    Method,
+    Thrift,
+    place,
+    place_again,
+)
 from passes.vector_code import Kind, Step, VectorCode
 from runtime.simulator import Simulator
 
@@ -121,12 +134,12 @@ geometries = st.builds(Geometry, st.just(SAMPLES), st.sampled_from([4, 6, 9, 16,
 
 
 @settings(max_examples=250, deadline=None)
-@given(codes(), geometries, methods, methods, st.booleans(), st.integers(0, 99))
+@given(codes(), geometries, methods, methods, st.booleans(), st.sampled_from([None, *THRIFT]), st.integers(0, 99))
 def test_however_it_is_placed(
-    code: VectorCode, geometry: Geometry, first: Method, second: Method, full: bool, seed: int
+    code: VectorCode, geometry: Geometry, first: Method, second: Method, full: bool, thrift: Thrift | None, seed: int
 ) -> None:
     try:
-        placed = place(code, geometry, [first], full=full)
+        placed = place(code, geometry, [first], full=full, thrift=thrift)
     except CapacityError:
         return
     check(code, placed, geometry, seed)
@@ -192,6 +205,20 @@ def test_objectives(objective: str) -> None:
         return {"energy": columns, "latency": time, "product": time * columns}[objective]
 
     assert cost(objective) <= min(cost("energy"), cost("latency"), cost("product"))
+
+
+def test_inputs_that_wait_are_loaded_again() -> None:
+    """A layer without sharing fits into little more than a sum and an input; what it moves is counted."""
+    code, least = matrix_code(8, 20), Geometry(SAMPLES, 4, 9)
+    with pytest.raises(CapacityError):
+        place(code, least, [TIGHT])
+    loads = [
+        sum(item.op is Op.IN for each in place(code, geometry, [TIGHT], thrift=thrift) for item in each.instructions)
+        for geometry, thrift in ((GEOMETRY, None), (least, THRIFT[-1]))
+    ]
+    terms = sum(step.kind == Kind.SUM for step in (Step(*row) for row in code.steps.tolist()))
+    assert loads[0] <= 20 < loads[1] <= 2 * terms
+    check(code, place(code, least, [TIGHT], thrift=THRIFT[-1]), least, 0)
 
 
 def test_too_small_an_array() -> None:

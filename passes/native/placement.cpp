@@ -123,7 +123,7 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains,
                           array_of(std::move(tables.values), value_count), tables.segments);
 }
 
-Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full) {
+Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, const Thrift& thrift) {
     static_assert(sizeof(Step) == 11 * sizeof(int64_t) && sizeof(Span) == 16 && sizeof(Threshold) == 16);
     if (steps.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
         throw std::invalid_argument("the tables have wrong shapes");
@@ -133,14 +133,14 @@ Statements lowered(const Longs& steps, const Longs& spans, const Longs& threshol
     if (!rows.empty()) std::memcpy(rows.data(), steps.data(), rows.size() * sizeof(Step));
     if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Span));
     if (!entries.empty()) std::memcpy(entries.data(), thresholds.data(), entries.size() * sizeof(Threshold));
-    return Lowering(std::move(rows), ranges, entries, full).run();
+    return Lowering(rows, std::move(ranges), entries, full, thrift).run();
 }
 
-nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, std::size_t segments,
-                      int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
-                      int threads) {
-    return schedule([&] { return lowered(steps, spans, thresholds, full); }, segments, columns, domains, choices, objective,
-                    threads);
+nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, bool by_output,
+                      int64_t limit, std::size_t segments, int columns, int domains,
+                      const std::vector<Choice>& choices, const std::string& objective, int threads) {
+    return schedule([&] { return lowered(steps, spans, thresholds, full, {by_output, limit}); }, segments, columns, domains,
+                    choices, objective, threads);
 }
 
 nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, const std::vector<int64_t>& segments,
@@ -154,8 +154,8 @@ nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, 
 
 NB_MODULE(_placement, module) {
     module.def("place_steps", &place_steps, nb::kw_only(), nb::arg("steps"), nb::arg("spans"), nb::arg("thresholds"),
-               nb::arg("full"), nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"),
-               nb::arg("objective"), nb::arg("threads"));
+               nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"),
+               nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
     module.def("place_code", &place_code, nb::kw_only(), nb::arg("words"), nb::arg("names"), nb::arg("values"),
                nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"),
                nb::arg("threads"));

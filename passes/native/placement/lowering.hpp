@@ -4,30 +4,26 @@
 #include <span>
 #include <utility>
 
-#include "statements.hpp"
+#include "memory.hpp"
 
 namespace placement {
 
-enum class Kind : int64_t { load = 1, constant, sum, maximum, steps, store };
-
-// One row of the table of steps; -1 is no value, or the constant zero.
-struct Step {
-    Kind kind;
-    int64_t segment, result, a, a_shift, b, b_shift, subtract, imm, table_begin, table_end;
-};
-
-struct Threshold {
-    int64_t bound, number;
+// How memory is saved where it is short.
+struct Thrift {
+    bool by_output = false;     // each output with all that it takes before the next one
+    int64_t limit = INT64_MAX;  // bits of values above which inputs are dropped
 };
 
 class Lowering {
 public:
-    // `full`: sums that are computed in place have their final width from the start.
-    Lowering(std::vector<Step> steps, std::span<const Span> spans, std::span<const Threshold> thresholds, bool full)
-        : steps_(std::move(steps)), spans_(spans), thresholds_(thresholds), last_(spans.size(), -1),
-          reads_(spans.size(), 0), sum_of_(spans.size(), -1) {
+    Lowering(const std::vector<Step>& steps, std::vector<Span> spans, std::span<const Threshold> thresholds, bool full,
+             const Thrift& thrift)
+        : spans_(std::move(spans)), thresholds_(thresholds) {
         out_.full = full;
-        sink_loads();
+        steps_ = Loading(thrift.by_output ? by_output(steps, spans_.size()) : steps, spans_, thrift.limit).run();
+        last_.assign(spans_.size(), -1);
+        reads_.assign(spans_.size(), 0);
+        sum_of_.assign(spans_.size(), -1);
         for (std::size_t i = 0; i < steps_.size(); ++i) {
             for (const int64_t value : {steps_[i].result, steps_[i].a, steps_[i].b})
                 if (value >= 0) last_[value] = static_cast<int64_t>(i);
@@ -45,30 +41,11 @@ public:
 
 private:
     std::vector<Step> steps_;
-    std::span<const Span> spans_;
+    std::vector<Span> spans_;
     std::span<const Threshold> thresholds_;
     std::vector<int64_t> last_, reads_;
     std::vector<int32_t> sum_of_;  // of each value that is the latest of a sum
     Statements out_;
-
-    // Load each vector just before its first use, in the segment that uses it; drop those that nothing uses.
-    void sink_loads() {
-        std::vector<int64_t> load_of(spans_.size(), -1);
-        for (std::size_t i = 0; i < steps_.size(); ++i)
-            if (steps_[i].kind == Kind::load) load_of[steps_[i].result] = static_cast<int64_t>(i);
-        std::vector<Step> order;
-        order.reserve(steps_.size());
-        for (const Step& step : steps_) {
-            if (step.kind == Kind::load) continue;
-            for (const int64_t value : {step.a, step.b}) {
-                if (value < 0 || load_of[value] < 0) continue;
-                order.push_back(steps_[std::exchange(load_of[value], -1)]);
-                order.back().segment = step.segment;
-            }
-            order.push_back(step);
-        }
-        steps_ = std::move(order);
-    }
 
     // The operand whose place the result takes over, or -1: it dies here and is not shifted.
     // In place, B = B + A and B = B - A have valid pass orders, B = A - B has none.
