@@ -214,7 +214,7 @@ def _add_engine(command: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("native", "golden"),
         default="native",
-        help="the native engine, or the reference simulator; both execute look-up-table passes on bits",
+        help="the native engine, or the reference simulator, which goes through every pass; they agree",
     )
 
 
@@ -243,8 +243,8 @@ def _add_effort(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--objective",
         choices=("cycles", "energy", "latency", "product"),
-        help="what passes aim at, where the pipeline doesn't state it: AP cycles, then short ways (default); energy, "
-        "latency or their product as --tech has them, which takes longer to compile",
+        help="what passes aim at, where the pipeline doesn't state it: AP cycles alone; energy, latency or their "
+        "product as --tech has them (default: energy, between the bundled technologies)",
     )
 
 

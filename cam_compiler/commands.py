@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from traceback import extract_tb
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -241,10 +242,15 @@ def opt(arguments: Sequence[str]) -> int:
     from xdsl.xdsl_opt_main import xDSLOptMain
 
     try:
-        tool = xDSLOptMain(description="camc opt: run passes on textual IR", args=arguments)
+        try:
+            tool = xDSLOptMain(description="camc opt: run passes on textual IR", args=arguments)
+        except ValueError as error:
+            raise PipelineError(str(error), hint=f"passes of camc are {', '.join(PASSES)}") from error
         tool.run()
     except ValueError as error:
-        raise PipelineError(str(error), hint=f"passes of camc are {', '.join(PASSES)}") from error
+        if not extract_tb(error.__traceback__)[-1].filename.endswith("xdsl_opt_main.py"):
+            raise
+        raise InputError(str(error)) from error
     except OSError as error:
         raise InputError(str(error)) from error
     except Exception:

@@ -278,11 +278,21 @@ def _key(options: argparse.Namespace, job: Evaluation, facts: Mapping[str, Any],
         **facts,
         "digests": [file_digest(*models), job.data.digest],
         "target": asdict(job.network.target),
-        "compiled": [options.pipeline, options.effort, options.objective and [options.objective, options.tech]],
+        "code": _code_digest(job.network),
         "traced": not options.no_trace,
         "data options": [str(option) for option in (options.resize, options.crop, options.output_name)],
     }
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _code_digest(network: Network) -> str:
+    """A hash of the machine code, which holds whatever decided about it when it was compiled."""
+    digest = hashlib.blake2b(digest_size=16)
+    for program in network.programs:
+        for layer, code in zip(program.layers, program.segments, strict=True):
+            digest.update(f"{layer} {len(code)} ".encode())
+            digest.update(code)
+    return digest.hexdigest()
 
 
 def _result(facts: Mapping[str, Any], tally: Tally, report: Report | None, compared: bool) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from dialects.errors import InputError
 from runtime.files import DAMAGED
 from runtime.host import Value
 
-"""What zipfile, zlib and numpy raise for damaged bytes."""
-
 
 def check_output(path: Path | None, suffixes: Sequence[str] = ()) -> None:
     """Refuse an output that can't be written before anything long is done."""

@@ -72,8 +72,10 @@ class IntMatrix:
 
     def output_ranges(self, inputs: Range) -> tuple[IntArray, IntArray]:
         """Exact lowest and highest value of each row's weighted sum over inputs of the given range."""
-        positive = np.maximum(self.array, 0).sum(axis=1)
-        negative = np.minimum(self.array, 0).sum(axis=1)
+        entries: NDArray[Any] = self.array
+        if float(np.abs(entries.astype(np.float64)).sum(axis=1).max()) * max(abs(inputs.lo), abs(inputs.hi)) > 1 << 62:
+            entries = entries.astype(object)
+        positive, negative = np.maximum(entries, 0).sum(axis=1), np.minimum(entries, 0).sum(axis=1)
         lows = positive * inputs.lo + negative * inputs.hi
         return lows, positive * inputs.hi + negative * inputs.lo
 

@@ -2,8 +2,9 @@
 
     %3 = %0 + %1     u4 + u4: 44 cycles, in place 34, if %0 or %1 dies here
 
-The rules are those of passes/placement.py, applied natively. The cycles of a bit are read off the instruction table:
-four operations, at the first bit or a later one, with each operand present or known to be zero.
+The rules are those of the lowering (passes/native/placement/lowering.hpp), applied natively. The cycles of a bit are
+read off the instruction table: four operations, at the first bit or a later one, with each operand present or known to
+be zero.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` ne
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
-    rtm.segment "fc" code <{ c2[0:2] = c0[0] + c1[0] carry c255[0] }>
+    rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dialects.adder_graph import AdderGraph
+from dialects.errors import PipelineError
 from dialects.ranges import Range
 from dialects.tensors import IntArray, Thresholds
 
@@ -58,6 +59,9 @@ class View(NamedTuple):
     value: int
     shift: int = 0
     negate: bool = False
+
+
+_IMMEDIATE = range(-(1 << 31), 1 << 31)
 
 
 class VectorCode:
@@ -166,6 +170,12 @@ class VectorCode:
         source = self.range_of(column.value) if column.value >= 0 else Range(0, 0)
         value, table = step_table(source, column, thresholds, down, result)
         reached = [value, *(number for _, number in table)]
+        if any(number not in _IMMEDIATE for number in (*reached, *(bound for bound, _ in table))):
+            raise PipelineError(
+                f"a threshold or a step lies beyond the 32 bits of an instruction's number: the sums are {source}",
+                place=self.segments[-1],
+                hint="fewer levels of the quantiser, or scales whose ratio is one of smaller integers",
+            )
         span = Range(min(reached), max(reached))
         if not table:
             return View(self._add(Kind.CONST, span, imm=value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -66,6 +67,8 @@ class Artefact:
         result = Result(samples=len(next(iter(given.values()))))
         runs: dict[int, list[SegmentRun]] = {}
         done = 0
+        waiting = Counter(name for step in self.steps for name in step.inputs)
+        waiting.update(value for _, value in self.outputs)
         for wave in self._waves:
             programs: dict[int, Execute] = {}
             for index in wave:
@@ -77,6 +80,10 @@ class Artefact:
                     result.on_host(step.action.on_host)
             progress(done, len(self.steps), next((program.layer for program in programs.values()), ""))
             runs |= self._execute(programs, values, engine, trace)
+            for name in (name for index in wave for name in self.steps[index].inputs):
+                waiting[name] -= 1
+                if waiting[name] == 0:
+                    del values[name]
             done += len(wave)
         result.segments = [run for _, part in sorted(runs.items()) for run in part]
         outputs = ((name, array(values[value])) for name, value in self.outputs)

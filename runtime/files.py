@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
@@ -43,7 +44,8 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    partial = path.parent / f".{path.name}.partial"
+    # Of this process, as another one may write the same file.
+    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
     try:
         with partial.open("wb") as file:
             # In pieces, so that the user can interrupt it.

@@ -20,9 +20,6 @@ from runtime.simulator import Simulator
 
 Value = NDArray[np.generic]
 
-ENGINES = ("native", "golden")
-"""The native engine, and the reference simulator that it is tested against."""
-
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -31,7 +28,7 @@ class InputSpec:
     name: str
     shape: tuple[int, ...]
     dtype: str
-    """`float32` or `float64`; `int64` where `span` is given"""
+    """`float16`, `float32` or `float64`; `int64` where `span` is given"""
     span: Range | None = None
 
     def describe(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xdsl.dialects.builtin import Float64Type
+from xdsl.dialects.builtin import Float16Type, Float64Type
 from xdsl.ir import Operation, SSAValue
 
 from dialects import ap, apv_spatial, ternary
@@ -26,7 +26,13 @@ from runtime.steps import (
 
 def float_type(value: SSAValue) -> str:
     """The numpy type of a float tensor."""
-    return "float64" if isinstance(ternary.element_of(value), Float64Type) else "float32"
+    match ternary.element_of(value):
+        case Float16Type():
+            return "float16"
+        case Float64Type():
+            return "float64"
+        case _:
+            return "float32"
 
 
 def action_of(op: Operation) -> Action | None:

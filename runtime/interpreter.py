@@ -232,6 +232,9 @@ def _widest(value: Value) -> Value:
 
 def _product(rows: Ints, weights: IntArray) -> IntArray:
     """rows @ weights.T; int64 products run without BLAS, and sums below 2^53 are exact in double precision."""
+    largest = max(-int(rows.min(initial=0)), int(rows.max(initial=0)))
+    if float(np.abs(weights).sum(axis=1, dtype=np.float64).max()) * largest > 1 << 52:
+        return rows.astype(np.int64) @ weights.T
     factor = weights.T.astype(np.float64)
     result = np.empty((len(rows), len(weights)), dtype=np.int64)
     for begin in range(0, len(rows), _ROWS_A_PART):

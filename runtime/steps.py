@@ -255,7 +255,7 @@ KINDS: dict[str, type[Any]] = {
 
 def check_type(name: str) -> None:
     """Raises ValueError for a type that tensors outside of the array don't have."""
-    if name not in ("float32", "float64", "int64"):
+    if name not in ("float16", "float32", "float64", "int64"):
         raise ValueError(f"there is no type {name!r}")
 
 

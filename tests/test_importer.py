@@ -33,6 +33,7 @@ from cam_compiler.importer.thresholds import Channel, Reach, float_table, intege
 from dialects import ternary
 from dialects.errors import ModelError
 from dialects.ranges import Range
+from runtime.interpreter import Interpreter, input_specs, main_function
 
 QUANT = "qonnx.custom_op.general"
 
@@ -676,6 +677,18 @@ def test_input_thresholds_are_the_first_floats(elem_type: int, dtype: Any):
     edges = op.thresholds.data.array[0].astype(dtype)
     points = np.concatenate([edges, np.nextafter(edges, dtype(-9)), np.nextafter(edges, dtype(9))])
     check(net.model(), points.reshape(-1, 1))
+
+
+def test_inputs_are_rounded_to_the_type_of_the_network():
+    """In half precision 0.74995 is 0.75, where the next level begins."""
+    net = Net(1, elem_type=T.FLOAT16)
+    net.quant("x", 0.5, 0.0, 3)
+    module = import_model(net.model())
+    (spec,) = input_specs(main_function(module))
+    assert spec.dtype == "float16"
+    points = np.array([[0.74995], [0.75], [0.7], [0.7497]], dtype=np.float32)
+    (found,) = Interpreter().run(module, {"x": points}).outputs.values()
+    assert found[:, 0].tolist() == [1.0, 1.0, 0.5, 0.5]
 
 
 def test_names_and_attributes():

@@ -387,10 +387,32 @@ def test_multipliers_are_the_smallest():
         low, high = first.ends[0] + second.ends[0], first.ends[1] + second.ends[1]
         edges = [low + (high - low) * Fraction(int(n), 100) for n in sorted(rng.integers(1, 100, size=3))]
         crossings = [Crossing(edge.numerator, edge.denominator, bool(rng.integers(2))) for edge in edges]
-        (p, q), found = combination(first, second, crossings)
+        combined = combination(first, second, crossings)
+        assert combined
+        (p, q), found = combined
         assert separates((p, q), first, second, crossings) and gcd(p, q) == 1 and len(found) == 3
         smaller = [pair for pair in product(range(p + 1), range(q + 1)) if pair not in ((p, q), (0, 0))]
         assert not any(separates(pair, first, second, crossings) for pair in smaller)
+
+
+def test_multipliers_after_millions_of_fractions():
+    """A run of fractions is as long as one scale is smaller than the other."""
+    for ratio in (10_007, 4_000_003):
+        first, second = Summand(Fraction(1), 0, 1), Summand(Fraction(1, ratio), 0, ratio)
+        for pair in ((first, second), (second, first)):
+            combined = combination(*pair, [Crossing(ratio + 1, ratio, True)])
+            assert combined and sorted(combined.multipliers) == [1, ratio] and combined.edges == (ratio + 1,)
+    wide = Summand(Fraction(1, 3 * 10**8), 0, 2 * 10**9)
+    crossings = [Crossing(n, 7, True) for n in range(1, 40)]
+    assert combination(wide, Summand(Fraction(1), 0, 4), crossings) is not None
+
+
+def test_sums_of_three_tensors_with_scales_of_their_own():
+    net = Net(2, 4, 4)
+    scales = (1.9999999, 1.0000001, 1.3333334)
+    parts = [net.quant(net.op("Mul", "x", net.const([gain])), scale, 0.0, 4) for gain, scale in enumerate(scales, 1)]
+    net.quant(net.op("Add", net.op("Add", *parts[:2]), parts[2]), 5.0, 0.0, 4)
+    check(net, images(2, 4, 4), net.last)
 
 
 def test_exact_multipliers():

@@ -220,3 +220,14 @@ def test_any_number_of_samples(samples: int) -> None:
     result = Interpreter(target).run(module, inputs)
     assert np.array_equal(result.outputs["y"], expected)
     assert {run.arrays for run in result.segments} == {-(-samples // 64)}
+
+
+def test_sums_beyond_double_precision() -> None:
+    """The golden interpreter is exact for every sum that the machine takes."""
+    network = Network({"x": ternary.int_tensor((DYNAMIC_INDEX, 4), Range(0, (1 << 31) - 1))})
+    weights = np.array([[(1 << 25) - 1, -1, 0, 0]])
+    value = network.add(ternary.MatmulOp(network.args[0], IntMatrix.from_array(weights)))
+    module = network.finish({"y": value})
+    given = np.random.default_rng(0).integers(0, 1 << 31, size=(50, 4))
+    (found,) = Interpreter().run(module, {"x": given}).outputs.values()
+    assert found[:, 0].tolist() == [((1 << 25) - 1) * row[0] - row[1] for row in given.tolist()]

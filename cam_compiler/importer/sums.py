@@ -24,7 +24,7 @@ MAX_MULTIPLIER = 1 << 28
 """Enough for any two scales of single precision that are at most sixteen times apart."""
 
 MAX_SUM = 1 << 52
-"""Sums beyond this leave the exact range of double precision, which interpreters multiply in."""
+"""Far beyond the thresholds that an instruction holds, and exact in double precision."""
 
 CHEAP = 2
 """Exact multipliers up to this are not worth a search for smaller ones."""
@@ -155,6 +155,8 @@ def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | No
     first_level, crossings = edges
     first, second = summands
     found = combination(first, second, crossings)
+    if found is None:
+        return None
     rising = function.inner.slope >= 0
     steps = found.edges if rising else tuple(sorted(1 - edge for edge in found.edges))
     outer = function.outer

@@ -1,5 +1,7 @@
 #include "loops.hpp"
 
+#include <cstdlib>
+
 namespace placed {
 
 namespace {

@@ -1,7 +1,9 @@
 #include "movement.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <stdexcept>
 

@@ -14,6 +14,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace camc {
@@ -33,8 +34,12 @@ class Crew {
   // Calls work on as many threads, the caller among them, and returns when all have returned.
   void run(int threads, const std::function<void()>& work) {
     std::lock_guard<std::mutex> lock(in_use_);
-    for (; helpers_ < threads - 1; ++helpers_)
-      std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
+    try {
+      for (; helpers_ < threads - 1; ++helpers_)
+        std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
+    } catch (const std::system_error&) {
+      // The threads there are do it all.
+    }
     work_ = &work;
     wanted_ = threads - 1;
     busy_ = helpers_;

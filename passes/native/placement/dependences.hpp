@@ -36,10 +36,8 @@ private:
 
 // The range of a sum when it has taken a term.
 inline Span span_with(const Statements& all, const Statement& item) {
-    const Span span = all.sums[item.sum].span, source = item.a < 0 ? Span{} : all.values[item.a].span;
-    const Span term{source.lo << item.offset, source.hi << item.offset};
-    if (item.op == Op::add_ip) return {span.lo + term.lo, span.hi + term.hi};
-    return {span.lo - term.hi, span.hi - term.lo};
+    const Span term = (item.a < 0 ? Span{} : all.values[item.a].span) << item.offset;
+    return all.sums[item.sum].span + (item.op == Op::add_ip ? term : -term);
 }
 
 // The width of a sum when it has taken a term. Bits beyond the slot's width may be cut: the last value fits it.

@@ -229,7 +229,7 @@ private:
     // Ascending thresholds: each row that has reached one gets the number beside it, by the bits that change.
     void lower_steps(const Step& step) {
         const Value result = value(step.result);
-        const int64_t mask = (int64_t{1} << result.width) - 1;
+        const int64_t mask = most_of(result.width);
         const auto entries = thresholds_.subspan(step.table_begin, step.table_end - step.table_begin);
         int64_t number = step.imm;
         int32_t current = static_cast<int32_t>(entries.empty() ? step.result : out_.new_value(result));
@@ -244,7 +244,7 @@ private:
             Statement& change = add(Op::set_if, step, next, width);
             change.old = current;
             change.a = flag;
-            change.imm = entry.number & ((int64_t{1} << width) - 1);
+            change.imm = entry.number & most_of(width);
             current = static_cast<int32_t>(next);
             number = entry.number;
         }

@@ -54,8 +54,7 @@ private:
             value.slot = name(i, 1) >= 0 ? out_.values[name(i, 1)].slot : out_.new_slot();
             value.width = static_cast<int16_t>(width);
             value.is_signed = is_signed;
-            value.span = is_signed ? Span{-(int64_t{1} << (width - 1)), (int64_t{1} << (width - 1)) - 1}
-                                   : Span{0, (int64_t{1} << width) - 1};
+            value.span = is_signed ? Span{-most_of(width - 1) - 1, most_of(width - 1)} : Span{0, most_of(width)};
             out_.widen(value.slot, width);
         }
     }

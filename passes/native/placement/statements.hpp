@@ -16,8 +16,24 @@ namespace placement {
 // The binary opcodes of dialects/isa.py.
 enum class Op : uint8_t { set = 1, set_if, copy, ext, add_ip, sub_ip, add, sub, cmp_ge, in, out, cmp_gev, copy_if };
 
+// The largest number of so many bits, up to 63.
+inline int64_t most_of(int width) { return static_cast<int64_t>((uint64_t{1} << width) - 1); }
+
 struct Span {
+    static constexpr int64_t most = int64_t{1} << 62;  // ends stop here
+
     int64_t lo = 0, hi = 0;
+
+    static int64_t within(int64_t number) { return std::clamp(number, -most, most); }
+
+    Span operator+(const Span& other) const {
+        return {within(within(lo) + within(other.lo)), within(within(hi) + within(other.hi))};
+    }
+    Span operator-() const { return {-within(hi), -within(lo)}; }
+    Span operator<<(int shift) const {
+        const int64_t reach = shift < 62 ? most >> shift : 0;
+        return {std::clamp(lo, -reach, reach) << shift, std::clamp(hi, -reach, reach) << shift};
+    }
 
     bool is_signed() const { return lo < 0; }
     int width() const {

@@ -38,6 +38,16 @@ func.func @sums(%x: tensor<?x3x!ternary.int<0, 1>>) {
 
 // -----
 
+// CHECK: the sums reach 0..9223372032559808512, which the result's range -1..1 does not cover
+func.func @huge(%x: tensor<?x4x!ternary.int<0, 2147483647>>) {
+  %a = ternary.matmul %x : tensor<?x4x!ternary.int<0, 2147483647>> -> tensor<?x1x!ternary.int<-1, 1>> weights <{
+    1073741824 1073741824 1073741824 1073741824
+  }>
+  func.return
+}
+
+// -----
+
 // CHECK: row 1 has 2 entries, the rows above have 3
 func.func @ragged(%x: tensor<?x3x!ternary.int<0, 1>>) {
   %a = ternary.matmul %x : tensor<?x3x!ternary.int<0, 1>> -> tensor<?x2x!ternary.int<-1, 1>> weights <{
