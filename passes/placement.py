@@ -131,12 +131,15 @@ def place_again(
     words = np.frombuffer(b"".join(code.binary for code in codes), dtype="<u8").reshape(-1, 2)
     names = np.concatenate([code.names_array for code in codes])
     values = np.concatenate([code.values_array for code in codes])
-    numbers, first = np.unique(values[:, 0], return_index=True)
-    renamed = np.where(names < 0, -1, np.searchsorted(numbers, names)).astype(np.int32)
+    # A value is stated by every segment that reads it; what counts is its first row, as of several the last is kept.
+    first = np.full(values[:, 0].max(initial=-1) + 1, -1)
+    first[values[::-1, 0]] = np.arange(len(values))[::-1]
+    stated = first >= 0
+    renamed = np.where(names < 0, -1, (np.cumsum(stated) - 1)[names]).astype(np.int32)
     found = _placement.place_code(
         words=words,
         names=renamed,
-        values=np.ascontiguousarray(values[first]),
+        values=values[first[stated]],
         segments=[len(code) for code in codes],
         columns=geometry.columns,
         domains=geometry.domains,
