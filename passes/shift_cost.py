@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from math import inf
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from dialects.errors import CapacityError
 from dialects.shifts import predict_shifts
 from dialects.target import Geometry
 from passes.placement import LOOPS, place
-from passes.vector_code import VectorCode
+from passes.vector_code import VectorCode, View
 
 DEFAULT_STEP = 6
 """AP cycles that have the energy of a step of a column: the mean of 1.9 with RTSim's numbers and 23 with
@@ -27,7 +28,9 @@ class ShiftCost(NamedTuple):
         """What the graph's shifts count, in AP cycles, with loads and stores; infinite where it doesn't fit."""
         code = VectorCode()
         code.begin_segment("")
-        columns = [view for index, span in enumerate(graph.inputs) for view in code.load(index, 1, span)]
+        columns: list[View] = []
+        for span, run in groupby(graph.inputs):
+            columns += code.load(len(columns), len(list(run)), span)
         code.store(code.linear(columns, graph), 0)
         try:
             placed = place(code, self.geometry, LOOPS[0])
