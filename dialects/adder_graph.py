@@ -180,7 +180,10 @@ class AdderGraph:
 
 def bounds_of(ranges: Sequence[Range]) -> IntArray:
     """The lowest and the highest number (ranges, 2) of each range."""
-    return np.array([(span.lo, span.hi) for span in ranges], dtype=np.int64).reshape(-1, 2)
+    # Most columns have the range of the one before: few numbers need to be converted.
+    begins = [at for at, span in enumerate(ranges) if at == 0 or span is not ranges[at - 1]]
+    ends = np.array([(ranges[at].lo, ranges[at].hi) for at in begins], dtype=np.int64).reshape(-1, 2)
+    return np.repeat(ends, np.diff([*begins, len(ranges)]), axis=0)
 
 
 def _to_ranges(bounds: IntArray) -> tuple[Range, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, StringAttr, i64
 from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
@@ -29,7 +30,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects.adder_graph import AdderGraph
 from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
-from dialects.apv_types import ColumnsType, GraphAttr, columns_of, ranges_of
+from dialects.apv_types import ColumnsType, GraphAttr, columns_of
 from dialects.ranges import Range
 from dialects.tensors import Thresholds
 from dialects.ternary_types import (
@@ -130,31 +131,36 @@ class LinearOp(IRDLOperation):
     def inputs_per_channel(self) -> int:
         return self.kernel_size.value.data if self.kernel_size else 1
 
-    @property
-    def column_ranges(self) -> list[Range]:
-        """The range of each input column."""
-        return ranges_of(self.inputs)
-
     def verify_(self) -> None:
-        graph, columns, result = self.graph.data, self.column_ranges, columns_of(self.result)
+        graph, result = self.graph.data, columns_of(self.result)
+        count = sum(columns_of(value).count.data for value in self.inputs)
         if problem := graph.problem():
             raise VerifyException(problem)
-        if len(graph.inputs) != len(columns) or len(graph.output_table) != result.count.data:
+        if len(graph.inputs) != count or len(graph.output_table) != result.count.data:
             raise VerifyException(
                 f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
-                f"its types say {len(columns)} and {result.count.data}"
+                f"its types say {count} and {result.count.data}"
             )
-        if self.inputs_per_channel < 1 or len(columns) % self.inputs_per_channel:
-            raise VerifyException(f"{len(columns)} inputs can't be channels of {self.inputs_per_channel}")
-        for number, (span, column) in enumerate(zip(graph.inputs, columns, strict=True)):
-            if span != column and not span.covers(column):
-                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {column}")
+        if self.inputs_per_channel < 1 or count % self.inputs_per_channel:
+            raise VerifyException(f"{count} inputs can't be channels of {self.inputs_per_channel}")
+        self._verify_ranges()
         if all(result.range.covers(span) for span in graph.output_ranges):
             return
         # Interval arithmetic is sound but loses cancellations (4x - x); coefficients are exact, and dear.
         for number, span in enumerate(graph.exact_output_ranges()):
             if not result.range.covers(span):
                 raise VerifyException(f"output {number} of the graph reaches {span}, the result has {result.range}")
+
+    def _verify_ranges(self) -> None:
+        graph, begin = self.graph.data, 0
+        for kind in map(columns_of, self.inputs):
+            ends = graph.input_bounds[begin : begin + kind.count.data]
+            wrong = np.flatnonzero((ends[:, 0] > kind.range.lo) | (ends[:, 1] < kind.range.hi))
+            if len(wrong):
+                number = begin + int(wrong[0])
+                span = graph.inputs[number]
+                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {kind.range}")
+            begin += kind.count.data
 
 
 @irdl_op_definition

@@ -76,7 +76,7 @@ class ApvShare(ModulePass):
         pool: ThreadPoolExecutor,
     ) -> Iterator[Candidate]:
         """The graph of each layer, several at a time; parts of one layer are grouped like its first part."""
-        keys = [(layer.layer, layer.graph.data.inputs) for layer in layers]
+        keys = [(layer.layer, layer.graph.data.input_bounds.tobytes()) for layer in layers]
         firsts = {key: index for index, key in reversed(list(enumerate(keys)))}
 
         def share(index: int, first: Future[Candidate] | None = None) -> Candidate:

@@ -34,6 +34,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv
+from dialects.apv_types import ranges_of
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.ranges import Range
@@ -111,7 +112,8 @@ class ApvSplit(ModulePass):
 
 
 def _shape(layer: apv.LinearOp) -> tuple[object, ...]:
-    return len(layer.graph.data.output_table), layer.graph.data.inputs, apv.columns_of(layer.result).range.width
+    graph = layer.graph.data
+    return len(graph.output_table), graph.input_bounds.tobytes(), apv.columns_of(layer.result).range.width
 
 
 def _has_thresholds(layer: apv.LinearOp) -> bool:
@@ -246,7 +248,7 @@ def _part(
 
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
-    ranges = apv.ranges_of(values)
+    ranges = ranges_of(values)
     op = apv.LinearOp(values, unshared(rows, ranges), span, layer.layer, layer.inputs_per_channel)
     return at.add(op, layer.result.name_hint)
 
@@ -260,12 +262,12 @@ def _partial_sums(
         some = np.zeros_like(rows)
         some[:, begin:stop] = rows[:, begin:stop]
         values = [at.load(tensor) for tensor in sources]
-        ranges = apv.ranges_of(values)
+        ranges = ranges_of(values)
         partial = _linear(at, layer, values, some, _reach(some, ranges))
         loaded.append(at.add(apv.StoreOp(partial), layer.result.name_hint))
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
-    ranges = apv.ranges_of(values)
+    ranges = ranges_of(values)
     # Thresholds that follow may lie anywhere in the range of the whole layer.
     span = _reach(ones, ranges).union(apv.columns_of(layer.result).range)
     op = apv.LinearOp(values, unshared(ones, ranges), span, layer.layer)

@@ -28,6 +28,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, ternary
 from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv_types import ranges_of
 from dialects.errors import PipelineError
 from dialects.ranges import Range
 from dialects.tensors import IntArray, IntMatrix
@@ -214,7 +215,7 @@ class _Conversion:
             raise PipelineError(f"weights lie within {-WEIGHT_LIMIT} and {WEIGHT_LIMIT}", place=place)
         if wide := [kind.range for kind in kinds if not _INPUTS.covers(kind.range)]:
             raise PipelineError(f"its inputs range over {wide[0]}, at most {_INPUTS} can be summed", place=place)
-        graph = unshared(weights, apv.ranges_of(source.value for source in sources))
+        graph = unshared(weights, ranges_of(source.value for source in sources))
         figures = {"weights": weights.size, "not zero": np.count_nonzero(weights), "additions": len(graph.node_table)}
         did(ConvertTernaryToApv.name, place, *(Figure(name, None, int(count)) for name, count in figures.items()))
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])

@@ -67,6 +67,7 @@ class _Trials:
 
     def __init__(self, weights: IntArray, inputs: Sequence[Range], options: SplitOptions):
         self.weights, self.inputs, self.options = weights, inputs, options
+        self.widths = np.array([span.width for span in inputs], dtype=np.int64)
         self.terms = int(np.count_nonzero(weights))
         self.costs: dict[int, float | None] = {}
 
@@ -93,8 +94,7 @@ class _Trials:
         return -(-len(self.weights) // -(-len(self.weights) // size))
 
     def _estimate(self, sample: IntArray, parts: int) -> float | None:
-        columns: list[int] = np.flatnonzero(sample.any(axis=0)).tolist()
-        read = sum(self.inputs[column].width for column in columns)
+        read = int(self.widths[sample.any(axis=0)].sum())
         moved = parts * read * self.options.moved_bit_cycles
         terms = int(np.count_nonzero(sample))
         if terms == 0:

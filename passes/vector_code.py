@@ -118,14 +118,14 @@ class VectorCode:
     def load(self, first: int, count: int, span: Range) -> list[View]:
         """Input vectors `first` to `first + count - 1`, all of one range."""
         lows, highs = self._bounds
-        numbers = range(len(lows), len(lows) + count)
+        number = len(lows)
         lows += [span.lo] * count
         highs += [span.hi] * count
-        block = np.tile(np.array(Step(Kind.LOAD, len(self.segments) - 1), dtype=np.int64), (count, 1))
-        block[:, 2], block[:, 8] = numbers, range(first, first + count)
+        block = np.repeat(np.array([Step(Kind.LOAD, len(self.segments) - 1)], dtype=np.int64), count, axis=0)
+        block[:, 2], block[:, 8] = number + np.arange(count), first + np.arange(count)
         self._flush()
         self._blocks.append(block)
-        return list(map(View, numbers))
+        return list(map(View, range(number, number + count)))
 
     def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
         """The outputs of an adder graph over the given columns."""
@@ -151,11 +151,10 @@ class VectorCode:
     def _node_bounds(self, values: Sequence[int], graph: AdderGraph) -> IntArray:
         """The bounds of a graph's nodes, from those of its inputs, which may be narrower than it says."""
         lows, highs = self._bounds
-        inputs = [(lows[value], highs[value]) for value in values]
-        if np.array_equal(inputs, graph.input_bounds):
-            return graph.bounds[len(inputs) :]
-        narrower = tuple(Range(*pair) for pair in inputs)
-        return AdderGraph(narrower, graph.node_bytes, graph.output_bytes).bounds[len(inputs) :]
+        inputs = [lows[value] for value in values], [highs[value] for value in values]
+        if graph.input_bounds.T.tolist() != list(inputs):
+            graph = AdderGraph(tuple(map(Range, *inputs)), graph.node_bytes, graph.output_bytes)
+        return graph.bounds[len(values) :]
 
     def threshold(self, columns: Sequence[View], table: Thresholds, result: Range) -> list[View]:
         """A step function of each column; line c of the table serves column c, or a single line all of them."""
