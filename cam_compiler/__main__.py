@@ -6,8 +6,12 @@ from __future__ import annotations
 def main() -> int:
     """Run the command line; returns the exit code."""
     try:
+        import gc
+
         from cam_compiler.cli import main as run
 
+        # Networks are many small objects that stay: looking for rubbish among them takes time and finds none.
+        gc.set_threshold(10_000, 20)
         return run()
     except KeyboardInterrupt:
         from cam_compiler.interrupt import EXIT_CODE, say

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from onnx.reference import ReferenceEvaluator
 
 from cam_compiler.importer.exact import ObjectArray, Piece, each, fractions, square_root
 from cam_compiler.importer.model import LOW_BIT, Node, array_of
@@ -153,6 +152,9 @@ def evaluate(node: Node, opset: int, inputs: list[Constant | None]) -> list[Cons
         name: _plain(value, node) for name, value in zip(node.inputs, inputs, strict=True) if name and value is not None
     }
     try:
+        # Few networks need it, and it takes a while to load.
+        from onnx.reference import ReferenceEvaluator
+
         runner = ReferenceEvaluator(node.proto, opsets={"": opset})
         results: list[Any] = list(runner.run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
     except Exception as error:

@@ -238,13 +238,17 @@ private:
 
     template <typename Detour>
     void try_gaps(const Slot& slot, int index, int64_t fixed, Best& best, Detour detour) const {
+        const bool any_fit = settings_.fit == Fit::spread;
+        const int64_t seek_weight = settings_.seek_weight;
         for (const Gap& gap : columns_[index].gaps) {
             if (gap.end - gap.begin < slot.width) continue;
-            // Values stay at the ends of a gap, so that what is left of it stays in one piece.
-            for (const int domain : {gap.begin, gap.end - slot.width}) {
-                const int64_t cost = fixed + fit(gap, domain) + settings_.seek_weight * detour(domain);
+            const auto try_domain = [&](int domain) {
+                const int64_t cost = fixed + (any_fit ? 0 : fit(gap, domain)) + seek_weight * detour(domain);
                 if (cost < best.cost) best = {cost, index, domain};
-            }
+            };
+            // Values stay at the ends of a gap, so that what is left of it stays in one piece.
+            try_domain(gap.begin);
+            if (gap.end - gap.begin > slot.width) try_domain(gap.end - slot.width);
         }
     }
 
