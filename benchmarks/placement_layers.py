@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.progress import watching
 from cam_compiler.verify import edge_inputs
 from dialects.target import Target
-from runtime.host import Result
+from runtime.host import Result, Value
 from runtime.report import Layer, make_report
 from runtime.technology import load_technology
 from runtime.wear import Program, wear_of
@@ -99,13 +100,28 @@ def _cost(segment: Sequence[Layer], columns: int) -> Cost:
     return Cost(counts.shift_steps, counts.shifted_row_cells, counts.cycles, columns, *energies)
 
 
+def total_of(costs: Iterable[Cost]) -> Cost:
+    return reduce(Cost.plus, costs, Cost())
+
+
+def cells(figures: Sequence[float], base: Sequence[float]) -> str:
+    """Figures with their ratios to others, under heads of 24 characters."""
+    texts = [f"{value:,.0f} ({value / max(of, 1e-9):.3f})" for value, of in zip(figures, base, strict=True)]
+    return " ".join(f"{text:>24}" for text in texts)
+
+
 def show(name: str, costs: dict[str, Cost]) -> None:
     """A layer's line for each way; ratios are to the first one."""
-    base = costs["packed"]
     for way, cost in costs.items():
-        cells = [f"{value:,.0f} ({value / max(of, 1e-9):.3f})" for value, of in zip(cost, base, strict=True)]
-        print(f"{name:28.28} {way:8} " + " ".join(f"{cell:>24}" for cell in cells))
+        print(f"{name:28.28} {way:8} {cells(cost, costs['packed'])}")
         name = ""
+
+
+def are_same(outputs: Sequence[dict[str, Value]]) -> bool:
+    """Whether all outputs are the same to the bit; says so."""
+    same = all(np.array_equal(each[name], outputs[0][name]) for each in outputs for name in outputs[0])
+    print(f"outputs: {'the same to the bit' if same else 'DIFFERENT'}")
+    return same
 
 
 def main() -> None:
@@ -118,7 +134,7 @@ def main() -> None:
     golden, _ = compile_file(arguments.model, arguments.target, stop_after="ternary")
     inputs = edge_inputs(golden, arguments.samples)
     found: dict[str, dict[str, Cost]] = {}
-    outputs: list[dict[str, np.ndarray]] = []
+    outputs: list[dict[str, Value]] = []
     with watching():
         compiled, target = modules(arguments.model, arguments.target, arguments.effort)
         for way in list(compiled):
@@ -137,15 +153,8 @@ def main() -> None:
             if costs["loops"][index] > least[0]:
                 ratio = costs["loops"][index] / least[0]
                 worse.append(f"{name}: {HEADS[index]} {ratio:.3f} of {least[1]}")
-    totals: dict[str, Cost] = {}
-    for way, rows in found.items():
-        total = Cost()
-        for cost in rows.values():
-            total = total.plus(cost)
-        totals[way] = total
-    show("total", totals)
-    same = all(np.array_equal(each[name], outputs[0][name]) for each in outputs for name in outputs[0])
-    print(f"outputs: {'the same to the bit' if same else 'DIFFERENT'}")
+    show("total", {way: total_of(rows.values()) for way, rows in found.items()})
+    same = are_same(outputs)
     print(f"layers where loops are worse than {', '.join(OTHERS)}: {'; '.join(worse) or 'none'}")
     sys.exit(bool(worse) or not same)
 
