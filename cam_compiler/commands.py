@@ -116,6 +116,10 @@ def run(options: argparse.Namespace) -> None:
     given = read_arrays(options.input)
     with watching(options.quiet):
         network, check = load_network(options, check=options.check)
+    if options.report and not network.programs:
+        raise InputError(
+            "counts come from the simulator, and the pipeline ends above the machine code", place="--report"
+        )
     with watching(options.quiet):
         result = network.run(named(given, network.inputs))
     if check:

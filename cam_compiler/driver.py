@@ -12,6 +12,7 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
+from cam_compiler.dataflow import check_dataflow
 from cam_compiler.execution import sample_bytes
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
@@ -38,6 +39,7 @@ def read_module(path: Path) -> ModuleOp:
     try:
         module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
         module.verify()
+        check_dataflow(module, str(path))
     except FileNotFoundError as error:
         raise InputError("there is no such file", place=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:

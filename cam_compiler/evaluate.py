@@ -164,7 +164,10 @@ class State:
         hint = "delete it to begin anew, or name another with --resume"
         try:
             stated = json.loads(self.path.read_text(encoding="utf-8"))
-            key, tally = stated["evaluation"], Tally.from_json(stated["tally"])
+            key, kept = stated["evaluation"], stated["tally"]
+            if stated["digest"] != _digest(kept):
+                raise ValueError("it was changed")
+            tally = Tally.from_json(kept)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError("no state of an evaluation, or a damaged one", place=str(self.path), hint=hint) from error
         if key != self.key:
@@ -177,7 +180,8 @@ class State:
 
     def write(self, tally: Tally) -> None:
         if self.path:
-            text = json.dumps({"evaluation": self.key, "tally": tally.to_json()})
+            kept = json.loads(json.dumps(tally.to_json()))
+            text = json.dumps({"evaluation": self.key, "tally": kept, "digest": _digest(kept)})
             write_whole(self.path, (text + "\n").encode())
 
     def remove(self) -> None:
@@ -192,6 +196,8 @@ def evaluate(options: argparse.Namespace) -> None:
     check_output(output, (".json",))
     state_path: Path | None = options.resume or (output.with_name(f"{output.name}.state") if output else None)
     check_output(state_path)
+    if output and state_path and state_path.resolve() == output.resolve():
+        raise InputError("the result goes there", place="--resume", hint="another file for the state")
     with watching(options.quiet):
         network, _ = load_network(options)
     if len(network.inputs) != 1:
@@ -282,7 +288,11 @@ def _key(options: argparse.Namespace, job: Evaluation, facts: Mapping[str, Any],
         "traced": not options.no_trace,
         "data options": [str(option) for option in (options.resize, options.crop, options.output_name)],
     }
-    return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return _digest(decisive)
+
+
+def _digest(value: object) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _code_digest(network: Network) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 
+from cam_compiler.dataflow import rows_of
 from dialects import ap, apv, ternary
-from dialects.apv_spatial import GatherOp, ScatterOp
+from dialects.apv_spatial import GatherOp
 from dialects.errors import InputError
 from dialects.target import Target
 from dialects.watch import part
@@ -103,15 +104,9 @@ def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, V
 
 def sample_bytes(module: ModuleOp) -> int:
     """About how many bytes of memory the operation that needs most takes for one sample."""
-    rows: dict[SSAValue, int] = {}
-    most = 1
-    for op in main_function(module).body.block.ops:
-        count = max((rows.get(operand, 1) for operand in op.operands), default=1)
-        if isinstance(op, GatherOp):
-            count *= prod(op.window.data.positions(*ternary.shape_of(op.input)[2:]))
-        elif isinstance(op, ScatterOp):
-            count = 1
-        rows.update(dict.fromkeys(op.results, count))
+    block, most = main_function(module).body.block, 1
+    rows = rows_of(block, "module")
+    for op in block.ops:
         values = {*op.operands, *op.results}
         elements = sum(rows.get(value, 1) * _features(value) for value in values)
         most = max(most, elements + _gathered(op))

@@ -145,7 +145,7 @@ def place_again(
         domains=geometry.domains,
         choices=[method.row() for method in methods],
         objective=objective,
-        threads=threads,
+        threads=min(threads, len(methods)),
     )
     return _codes(found, geometry)
 

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from tokenize import TokenError
 
 from dialects.errors import ProgramError
 
@@ -25,8 +26,10 @@ DAMAGED = (
     AttributeError,
     OverflowError,
     EOFError,
+    TokenError,
 )
-"""What zipfile, gzip, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key."""
+"""What zipfile, gzip, json and numpy raise for damaged bytes: a bad deflate stream, an unknown method, a lost key,
+a header that doesn't end."""
 
 _PIECE = 1 << 24
 

@@ -260,7 +260,34 @@ BAD = [
     (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),
     (["opt", "net.mlir", "-p", "convert-apv-to-rtm{rows="], ["camc: error: "]),
     (["opt", "broken.mlir"], ["broken.mlir:3"]),
+    (["compile", "order.mlir", "-o", "a.camx"], ["order.mlir: ternary.reshape %r uses %q before it is made"]),
+    (["compile", "rows.mlir", "-o", "a.camx"], ["rows.mlir: apv.scatter %s makes images of 4 positions from 9 rows"]),
+    (
+        ["run", "net.mlir", "--input", "x.npy", "--pipeline", "convert-ternary-to-apv", "--report", "r.json"],
+        ["--report: counts come from the simulator"],
+    ),
+    (["run", "net.camx", "--input", "header.npy"], ["header.npy"]),
 ]
+
+
+UNORDERED = """
+func.func @main(%x: tensor<?x2xf32>) -> tensor<?x2x1x!ternary.int<0, 1>> {
+  %r = ternary.reshape %q : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x1x!ternary.int<0, 1>>
+  %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> thresholds <{
+    up 0.5
+  }>
+  return %r : tensor<?x2x1x!ternary.int<0, 1>>
+}
+"""
+UNEVEN = """
+func.func @main(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<0, 1>> {
+  %g = apv.gather %x window <kernel 1x1> : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
+  %l = apv.load %g : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
+  %t = apv.store %l : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
+  %s = apv.scatter %t : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+  return %s : tensor<?x1x2x2x!ternary.int<0, 1>>
+}
+"""
 
 
 @pytest.fixture
@@ -268,6 +295,8 @@ def bad_files(program: Path, folder: Path) -> Path:
     """Files that are wrong in one way each."""
     texts = {
         "bad.toml": "rows = ",
+        "order.mlir": UNORDERED,
+        "rows.mlir": UNEVEN,
         "zero.toml": "rows = 0",
         "word.toml": 'rows = "many"',
         "key.toml": "lanes = 4",
@@ -300,7 +329,7 @@ def bad_files(program: Path, folder: Path) -> Path:
         archive.writestr("x.npy", b"nonsense")
     np.savez("nothing.npz")
     np.save("over.npy", INPUT.astype(np.float64) * 1e308)
-    for name, shape in (("vast", "(99999999999, 1, 3)"), ("code", "(__import__('os'), 1, 3)")):
+    for name, shape in (("vast", "(99999999999, 1, 3)"), ("code", "(__import__('os'), 1, 3)"), ("header", "(40, 1, 3")):
         header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
         Path(f"{name}.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
     np.savez("name.npz", z=INPUT)

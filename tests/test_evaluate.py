@@ -143,6 +143,12 @@ def test_it_goes_on_where_it_was_killed(
     capsys.readouterr()
     assert main(["evaluate", program, "d.npz", "-o", "r.json", "--limit", "20"]) == 1
     assert "the state of another evaluation" in capsys.readouterr().err
+    # So is one whose numbers were changed.
+    kept = Path("r.json.state").read_text()
+    Path("r.json.state").write_text(kept.replace('"samples": 14', '"samples": 21'))
+    assert main(["evaluate", program, "d.npz", "-o", "r.json"]) == 1
+    assert "or a damaged one" in capsys.readouterr().err
+    Path("r.json.state").write_text(kept)
     left[0] = 99
     result(capsys, program, "d.npz")
     assert left[0] == 99 - 4
@@ -150,6 +156,11 @@ def test_it_goes_on_where_it_was_killed(
     first, _, rest = capsys.readouterr().out.partition("\n")
     assert first == "going on after 14 of 40 images (r.json.state)"
     assert rest == shown
+
+
+def test_a_state_is_not_kept_where_the_result_goes(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", program, "d.npz", "-o", "r.json", "--resume", "r.json"]) == 1
+    assert "--resume: the result goes there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"evaluation": "x", "tally": {"segments": [1]}}'])

@@ -691,6 +691,39 @@ def test_inputs_are_rounded_to_the_type_of_the_network():
     assert found[:, 0].tolist() == [1.0, 1.0, 0.5, 0.5]
 
 
+def test_casts_of_constants():
+    """To BOOL whatever isn't zero is one; integers wrap round."""
+    for given, kind, to, wanted in (
+        ([[0.5, -0.25], [0.0, 3.0]], np.float32, T.BOOL, [[1, 1], [0, 1]]),
+        ([[5, -3], [0, 1]], np.int32, T.BOOL, [[1, 1], [0, 1]]),
+        ([[255, 257], [-256, 128]], np.int32, T.INT8, [[-1, 1], [0, -128]]),
+        ([[-1, 1], [0, -128]], np.int8, T.UINT8, [[255, 1], [0, 128]]),
+        ([[1.9, -1.9], [0.0, -0.5]], np.float32, T.INT8, [[1, -1], [0, 0]]),
+    ):
+        net = Net(2)
+        weights = net.op("Cast", net.op("Cast", net.const(given, kind), to=to), to=T.FLOAT)
+        net.op("MatMul", net.quant("x", 0.25, 0.0, 3), net.op("Mul", weights, net.const(0.5)))
+        (op,) = ops(import_model(net.model()), ternary.MatmulOp)
+        found = op.weights.data.array.T
+        np.testing.assert_array_equal(found * max(1, np.abs(wanted).max()), np.array(wanted) * np.abs(found).max())
+
+
+def test_a_batch_that_is_stated_is_the_batch():
+    """A dynamic model may have been exported with a batch of one."""
+    for batch, accepted in ((None, True), (1, True), (4, False)):
+        net = Net(3, 3)
+        net.op("Reshape", net.quant("x", 0.25, 0.0, 3), net.const([1, 9], np.int64), name="r")
+        net.op("MatMul", net.last, net.weights(np.ones((9, 2))))
+        model = net.model()
+        if batch:
+            model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
+        if accepted:
+            import_model(model)
+        else:
+            with pytest.raises(ModelError, match="'r'"):
+                import_model(model)
+
+
 def test_names_and_attributes():
     net = Net()
     net.op("MatMul", net.quant("x", 0.25, 0.0, 3), net.weights(MIX), name="/fc1/MatMul_7")

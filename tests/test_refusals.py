@@ -140,6 +140,45 @@ def test_scales(op: str, scale: float) -> None:
         import_model(net.model())
 
 
+@refused("its local functions can't be inlined")
+def functions_that_call_themselves() -> onnx.ModelProto:
+    net = Net(4)
+    net.op("F", "x", name="f", domain="loc")
+    model = net.model()
+    body = [helper.make_node("F", ["a"], ["b"], domain="loc")]
+    opsets = [helper.make_opsetid("", net.opset), helper.make_opsetid("loc", 1)]
+    model.functions.append(helper.make_function("loc", "F", ["a"], ["b"], body, opsets))
+    model.opset_import.append(helper.make_opsetid("loc", 1))
+    return model
+
+
+@refused("F is for another opset")
+def functions_of_another_opset() -> onnx.ModelProto:
+    net = Net(4)
+    net.op("F", "x", name="f", domain="loc")
+    model = net.model()
+    opsets = [helper.make_opsetid("", net.opset - 1)]
+    model.functions.append(
+        helper.make_function("loc", "F", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets)
+    )
+    model.opset_import.append(helper.make_opsetid("loc", 1))
+    return model
+
+
+@refused("'c'", "min is inf")
+def clips_to_infinity() -> onnx.ModelProto:
+    net, x = image()
+    net.op("Clip", x, net.const(np.inf), name="c")
+    return net.model()
+
+
+@refused("'p'", "axes [6] are outside a tensor of 4 dimensions")
+def pads_of_an_axis_that_is_not_there() -> onnx.ModelProto:
+    net, x = image()
+    net.op("Pad", x, net.const([1, 1], np.int64), "", net.const([6], np.int64), name="p")
+    return net.model()
+
+
 @refused("'q'", "axis")
 def scales_that_do_not_fit() -> onnx.ModelProto:
     net = Net(4)

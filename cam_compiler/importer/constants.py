@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 
 from cam_compiler.importer.exact import ObjectArray, Piece, each, fractions, square_root
 from cam_compiler.importer.model import LOW_BIT, Node, array_of
+from dialects.ranges import Range
 
 
 class _Batch:
@@ -29,6 +30,31 @@ class _Batch:
 
 BATCH = _Batch()
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+_INTEGER_RANGES: dict[int, Range] = {
+    TensorProto.UINT8: Range.of_width(8, False),
+    TensorProto.INT8: Range.of_width(8, True),
+    TensorProto.UINT16: Range.of_width(16, False),
+    TensorProto.INT16: Range.of_width(16, True),
+    TensorProto.UINT4: Range.of_width(4, False),
+    TensorProto.INT4: Range.of_width(4, True),
+    TensorProto.UINT2: Range.of_width(2, False),
+    TensorProto.INT2: Range.of_width(2, True),
+    TensorProto.UINT32: Range.of_width(32, False),
+    TensorProto.INT32: Range.of_width(32, True),
+}
+
+
+def integer_range(elem_type: int) -> Range | None:
+    """All values of an ONNX integer type; None for types that are no integers of at most 32 bits."""
+    return _INTEGER_RANGES.get(elem_type)
+
+
+_WIDE_RANGES: dict[int, Range] = {
+    TensorProto.INT64: Range.of_width(64, True),
+    TensorProto.UINT64: Range.of_width(64, False),
+}
 
 
 @dataclass(frozen=True)
@@ -310,15 +336,29 @@ def _squeeze(data: Constant, axes: list[int] | None) -> Constant:
 
 
 def _cast(node: Node, data: Constant) -> Constant:
-    target = node.integer("to", TensorProto.FLOAT)
-    if data.symbolic or data.integral:
+    target = node.integer("to", TensorProto.UNDEFINED)
+    if data.symbolic:
         return replace(data, elem_type=target)
     if target in FLOATS:
         # A cast of numbers as the model stores them is its own rounding; of derived ones it is a change of name.
-        if data.raw.dtype == object or target == TensorProto.BFLOAT16:
+        if data.integral or data.raw.dtype == object or target == TensorProto.BFLOAT16:
             return replace(data, elem_type=target)
         return Constant(data.raw.astype(helper.tensor_dtype_to_np_dtype(target)), target, data.scale)
-    return Constant(each(int, data.exact(node)), target)
+    if target == TensorProto.BOOL:
+        return Constant(each(lambda item: int(item != 0), data.exact(node)).astype(np.int64), target)
+    span = _WIDE_RANGES.get(target) or integer_range(target)
+    if span is None:
+        name = TensorProto.DataType.Name(target)
+        raise node.error(f"casts of constants to {name} are not supported", hint="floats, integers, BOOL")
+    if data.integral and data.scale is None and data.raw.size and data.raw.dtype.kind in "iu":
+        low, high = int(data.raw.min()), int(data.raw.max())
+        if span.lo <= low and high <= span.hi:
+            return replace(data, elem_type=target)
+    whole = each(int, data.exact(node))
+    if not data.integral and any(not span.lo <= item <= span.hi for item in whole.flat):
+        raise node.error(f"its numbers are outside {span}, which leaves open what they become")
+    wrapped = each(lambda item: (item - span.lo) % (span.hi - span.lo + 1) + span.lo, whole)
+    return Constant(wrapped.astype(np.uint64 if target == TensorProto.UINT64 else np.int64), target)
 
 
 def _gather(node: Node, data: Constant, indices: Constant) -> Constant:

@@ -14,10 +14,11 @@ import numpy as np
 from onnx import TensorProto
 
 from cam_compiler.importer.builder import WORD
+from cam_compiler.importer.constants import integer_range
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, affine, compact, each, filled
 from cam_compiler.importer.layouts import by_channel
-from cam_compiler.importer.quantizers import Quantiser, integer_range
+from cam_compiler.importer.quantizers import Quantiser
 from cam_compiler.importer.steps import Rounding, RoundStep
 from cam_compiler.importer.sums import exact_sum
 from cam_compiler.importer.thresholds import Channel, Reach, value_range

@@ -106,7 +106,18 @@ def load_model(source: str | Path | ModelProto) -> Model:
     if proto.functions:
         from onnx import inliner
 
-        proto = inliner.inline_local_functions(proto)
+        try:
+            proto = inliner.inline_local_functions(proto)
+        except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(f"its local functions can't be inlined: {first}", place=place) from error
+        calls = {(function.domain, function.name) for function in proto.functions}
+        if left := [node for node in proto.graph.node if (node.domain, node.op_type) in calls]:
+            raise ModelError(
+                f"its local function {left[0].op_type} is for another opset than the model",
+                place=place,
+                hint="functions and the model with the same versions of operators; onnx.version_converter converts",
+            )
     return _model(proto, place)
 
 

@@ -45,11 +45,10 @@ from cam_compiler.importer import (
     nodes_sums,
 )
 from cam_compiler.importer.builder import Builder, hint_of
-from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, fold
+from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, fold, integer_range
 from cam_compiler.importer.context import Call, Context, handler_of, supported
 from cam_compiler.importer.exact import IDENTITY
 from cam_compiler.importer.model import Model, Node, Port, load_model
-from cam_compiler.importer.quantizers import integer_range
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
 from dialects.errors import ModelError
@@ -85,12 +84,13 @@ def import_network(source: str | Path | ModelProto) -> ModuleOp:
     """The model as one function @main in the `ternary` dialect; raises ModelError where it can't be."""
     model = load_model(source)
     block = Block()
-    context = Context(Builder(block), model.opset, batches={1})
+    context = Context(Builder(block), model.opset)
     context.values.update({name: constant_of(tensor, model.place) for name, tensor in model.initialisers.items()})
     for port in model.inputs:
         context.values[port.name] = _argument(block, port)
-        if port.shape and port.shape[0] is not None:
-            context.batches.add(port.shape[0])
+        if port.shape:
+            # Models are exported with a batch of one, and made dynamic afterwards.
+            context.batches.add(1 if port.shape[0] is None else port.shape[0])
     producers = {name: node for node in model.nodes for name in node.outputs}
     for node in model.nodes:
         _run(context, node)

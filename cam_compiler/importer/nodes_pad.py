@@ -23,7 +23,10 @@ def _pads(call: Call, rank: int) -> list[tuple[int, int]]:
     given = call.optional(1, "pads")
     pads = given.integers(node) if given is not None else node.integers("pads") or []
     axes = call.optional(3, "axes")
-    chosen = list(range(rank + 1)) if axes is None else [axis % (rank + 1) for axis in axes.integers(node)]
+    stated = list(range(rank + 1)) if axes is None else axes.integers(node)
+    if any(not -rank - 1 <= axis <= rank for axis in stated):
+        raise node.error(f"axes {stated} are outside a tensor of {rank + 1} dimensions")
+    chosen = [axis % (rank + 1) for axis in stated]
     if len(pads) != 2 * len(chosen) or len(set(chosen)) != len(chosen):
         raise node.error(f"its pads are {pads}", hint=f"two numbers for each of {len(chosen)} dimensions")
     full = [(0, 0)] * (rank + 1)

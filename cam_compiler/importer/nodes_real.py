@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.constants import FLOATS, Constant, clipped, root
+from cam_compiler.importer.constants import FLOATS, Constant, clipped, integer_range, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
 from cam_compiler.importer.integers import extent, wrapped
 from cam_compiler.importer.nodes_sums import summed, two_tensors
-from cam_compiler.importer.quantizers import integer_range, quantised, rounded
+from cam_compiler.importer.quantizers import quantised, rounded
 from cam_compiler.importer.steps import Rounding
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 from dialects.errors import ModelError
@@ -123,13 +123,15 @@ def relu(call: Call) -> Value:
 
 
 def _bound(call: Call, index: int, name: str) -> Fraction | None:
-    """A bound of Clip, from its input or its attribute; None where it is absent or infinite."""
+    """A bound of Clip, from its input or its attribute; None where it is absent or lets everything through."""
     constant = call.optional(index, name)
     if constant is None:
         if name not in call.node.attributes:
             return None
         constant = Constant(np.array(call.node.real(name, 0.0)), TensorProto.FLOAT)
     if constant.raw.dtype.kind == "f" and np.isinf(constant.raw).all():
+        if (constant.raw > 0).all() == (name == "min"):
+            raise call.node.error(f"its {name} is {constant.raw.flat[0]}, so that all it yields is infinite")
         return None
     return constant.scalar(call.node)
 
@@ -185,7 +187,7 @@ def rounding_operator(call: Call) -> Value:
 @handles("Cast")
 def cast(call: Call) -> Value:
     """Between float types nothing happens in exact arithmetic; to an integer type, fractions are cut off."""
-    target, value = call.node.integer("to", TensorProto.FLOAT), call.activation()
+    target, value = call.node.integer("to", TensorProto.UNDEFINED), call.activation()
     if target in FLOATS:
         return value.typed(target)
     if value.host and value.kind is not None:

@@ -14,29 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.constants import Constant, integer_range
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each, filled
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.steps import ROUNDING_NAMES, Rounding, RoundStep, rounding_of
 from dialects.ranges import Range
-
-_INTEGER_RANGES: dict[int, Range] = {
-    TensorProto.UINT8: Range.of_width(8, False),
-    TensorProto.INT8: Range.of_width(8, True),
-    TensorProto.UINT16: Range.of_width(16, False),
-    TensorProto.INT16: Range.of_width(16, True),
-    TensorProto.UINT4: Range.of_width(4, False),
-    TensorProto.INT4: Range.of_width(4, True),
-    TensorProto.UINT2: Range.of_width(2, False),
-    TensorProto.INT2: Range.of_width(2, True),
-    TensorProto.UINT32: Range.of_width(32, False),
-    TensorProto.INT32: Range.of_width(32, True),
-}
-
-
-def integer_range(elem_type: int) -> Range | None:
-    """All values of an ONNX integer type; None for types that are no integers of at most 32 bits."""
-    return _INTEGER_RANGES.get(elem_type)
 
 
 @dataclass(frozen=True)
