@@ -54,7 +54,8 @@ class Tally:
     segments: list[SegmentRun] = field(default_factory=list[SegmentRun])
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        runs = [{**run._asdict(), "counts": asdict(run.counts)} for run in self.segments]
+        return {**vars(self), "segments": runs}
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any]) -> Tally:

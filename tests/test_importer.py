@@ -711,9 +711,9 @@ def test_casts_of_constants():
 def test_a_batch_that_is_stated_is_the_batch():
     """A dynamic model may have been exported with a batch of one."""
     for batch, accepted in ((None, True), (1, True), (4, False)):
-        net = Net(3, 3)
-        net.op("Reshape", net.quant("x", 0.25, 0.0, 3), net.const([1, 9], np.int64), name="r")
-        net.op("MatMul", net.last, net.weights(np.ones((9, 2))))
+        net = Net(3)
+        net.op("Reshape", net.quant("x", 0.25, 0.0, 3), net.const([1, 3], np.int64), name="r")
+        net.op("MatMul", net.last, net.weights(np.ones((3, 2))))
         model = net.model()
         if batch:
             model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
