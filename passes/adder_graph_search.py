@@ -4,7 +4,7 @@
              x0 + x1 + x2        %4 = %3 - %2
                                  %5 = %3 + %2
 
-The search is native (passes/native): greedy sharing of signed, shifted pairs of terms, then ruin and recreate, then
+The search is native (passes/native/adder_graph): greedy sharing of signed, shifted pairs of terms, then ruin and recreate, then
 every output's remaining terms are summed narrowest first. Dense matrices are also tried as differences along a
 spanning tree of their rows. Here arguments are checked and results proved.
 """

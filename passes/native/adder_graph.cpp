@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "evaluation.hpp"
-#include "grouping.hpp"
+#include "adder_graph/evaluation.hpp"
+#include "adder_graph/grouping.hpp"
 
 namespace nb = nanobind;
 using namespace adder_graph;
@@ -78,7 +78,7 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
     std::vector<Tables> solved(kernels.size());
     {
         nb::gil_scoped_release release;
-        each_in_parallel(kernels.size(), threads,
+        native::each_in_parallel(kernels.size(), threads,
                          [&](std::size_t number) { solved[number] = solve(kernels[number], seed); });
     }
     std::vector<std::pair<Table, Table>> tables;

@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace adder_graph {
+namespace native {
 
 // Calls `work(index)` for each index below `count`; a thread takes the next one each time. Rethrows the first error.
 template <typename Work>
@@ -40,4 +40,4 @@ void each_in_parallel(std::size_t count, int threads, Work work) {
         if (error) std::rethrow_exception(error);
 }
 
-}  // namespace adder_graph
+}  // namespace native

@@ -53,7 +53,7 @@ std::pair<std::optional<Placed>, int> best_of(const Statements& code, int column
     std::mutex lock;
     std::size_t best = choices.size();
     int width = 0;
-    adder_graph::each_in_parallel(choices.size(), threads, [&](std::size_t index) {
+    native::each_in_parallel(choices.size(), threads, [&](std::size_t index) {
         const auto [window, bundles, fit, seek, crowd] = choices[index];
         std::optional<Placed> mine;
         int lacking = 0;

@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include "places.hpp"
+#include "occurrences.hpp"
 
 namespace adder_graph {
 

@@ -5,7 +5,7 @@
 
 #include "evaluation.hpp"
 #include "kernel.hpp"
-#include "parallel.hpp"
+#include "../parallel.hpp"
 #include "schedule.hpp"
 #include "value_schedule.hpp"
 
@@ -59,7 +59,7 @@ public:
     GroupedLayer(const Kernel& kernel, std::size_t groups, bool by_sign, int threads)
         : inputs_(intervals_of(kernel)), outputs_(kernel.outputs) {
         std::vector<std::optional<Group>> found(groups);
-        each_in_parallel(groups, threads, [&](std::size_t number) {
+        native::each_in_parallel(groups, threads, [&](std::size_t number) {
             const std::size_t begin = kernel.inputs * number / groups;
             const std::size_t end = kernel.inputs * (number + 1) / groups;
             found[number].emplace(Group{begin, by_sign ? 2U : 1U,
@@ -69,7 +69,7 @@ public:
     }
 
     void search(std::int64_t steps, std::uint64_t seed, int threads) {
-        each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
+        native::each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
             groups_[number].sharing.search(steps / static_cast<std::int64_t>(groups_.size()), seed);
         });
     }
@@ -77,7 +77,7 @@ public:
     // The cheapest graph that fits the budget; where none does, the one that needs the least memory.
     Solved solve(const Costs& costs, Order order, const Budget& budget, int threads) const {
         std::vector<std::vector<std::uint32_t>> orders(groups_.size());
-        each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
+        native::each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
             const Group& group = groups_[number];
             const auto inputs = std::span(inputs_).subspan(group.begin, group.system().inputs());
             orders[number] = order_rows(group.system(), inputs, order);
