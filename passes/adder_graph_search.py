@@ -4,9 +4,9 @@
              x0 + x1 + x2        %4 = %3 - %2
                                  %5 = %3 + %2
 
-The search is native (passes/native/adder_graph): greedy sharing of signed, shifted pairs of terms, then ruin and recreate, then
-every output's remaining terms are summed narrowest first. Dense matrices are also tried as differences along a
-spanning tree of their rows. Here arguments are checked and results proved.
+The search is native (passes/native/adder_graph): greedy sharing of signed, shifted pairs of terms, then ruin and
+recreate, then every output's remaining terms are summed narrowest first. Dense matrices are also tried as differences
+along a spanning tree of their rows. Here arguments are checked and results proved.
 """
 
 from __future__ import annotations
@@ -77,30 +77,3 @@ def prove(graph: AdderGraph, matrix: NDArray[Any]) -> None:
             f"internal error: the adder graph has {len(wrong)} wrong coefficients: output {output}, input {column} "
             f"is {found[output, column]}, expected {matrix[output, column]}"
         )
-
-
-class ShareStats(NamedTuple):
-    """What a graph costs, and what the same matrix costs without sharing."""
-
-    additions: int
-    bits: int
-    """sum of the widths of all nodes, in bits"""
-    depth: int
-    """nodes on the longest path from an input to an output"""
-    negated_outputs: int
-    unshared_additions: int
-
-
-def share_stats(matrix: NDArray[Any], graph: AdderGraph) -> ShareStats:
-    """Counts of `graph`, which computes `matrix`."""
-    weights = checked_weights(matrix, graph.inputs)
-    depths = [0] * len(graph.inputs)
-    for node in graph.nodes:
-        depths.append(1 + max(depths[node.a], depths[node.b]))
-    return ShareStats(
-        additions=len(graph.nodes),
-        bits=sum(span.width for span in graph.ranges[len(graph.inputs) :]),
-        depth=max((depths[output.ref] for output in graph.outputs if output.ref >= 0), default=0),
-        negated_outputs=sum(output.negate for output in graph.outputs),
-        unshared_additions=len(signed_digits(weights).rows) - int(np.count_nonzero(weights.any(axis=1))),
-    )

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from dialects.errors import CapacityError, Needs
 from dialects.placed import PlacedCode
+from dialects.shifts import Shifts, predict_shifts
 from dialects.target import Geometry
 from passes import _placement
 from passes.vector_code import VectorCode
@@ -148,6 +149,11 @@ def place_again(
         threads=min(threads, len(methods)),
     )
     return _codes(found, geometry)
+
+
+def shifts_of(codes: Sequence[PlacedCode], geometry: Geometry) -> Shifts:
+    """What a placed program shifts, segment by segment, as the simulators count it."""
+    return predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
 
 
 def _codes(found: Tables | tuple[int, int, int], geometry: Geometry) -> list[PlacedCode]:

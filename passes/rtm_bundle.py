@@ -28,10 +28,10 @@ from xdsl.passes import ModulePass
 from dialects import rtm
 from dialects.errors import CapacityError, PipelineError
 from dialects.placed import PlacedCode
-from dialects.shifts import Shifts, predict_shifts
+from dialects.shifts import Shifts
 from dialects.target import Geometry
 from dialects.watch import Figure, did, progress
-from passes.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again
+from passes.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again, shifts_of
 
 _SHORT, _LONG = 1 << 12, 5 << 12
 """Statements of a program up to which effort 1 tries both windows, and beyond which the smaller one is the better."""
@@ -76,7 +76,7 @@ class RtmBundle(ModulePass):
         """A program's segments placed anew, unless that makes the objective worse."""
         codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
         bundled = self._best(codes, geometry) if codes else codes
-        before, after = _shifts(codes, geometry), _shifts(bundled, geometry)
+        before, after = shifts_of(codes, geometry), shifts_of(bundled, geometry)
         if self._cost(before) < self._cost(after):
             return _Bundled(codes, before, before)
         return _Bundled(bundled, before, after)
@@ -116,7 +116,3 @@ class RtmBundle(ModulePass):
 
 def _segments(program: rtm.ProgramOp) -> list[rtm.SegmentOp]:
     return [item for item in program.segments if isinstance(item, rtm.SegmentOp)]
-
-
-def _shifts(codes: Sequence[PlacedCode], geometry: Geometry) -> Shifts:
-    return predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)

@@ -28,11 +28,11 @@ from dialects.code import fields, pack
 from dialects.isa import Op
 from dialects.native_tables import operand_table
 from dialects.placed import PlacedCode
-from dialects.shifts import Shifts, predict_shifts
 from dialects.target import Geometry
 from dialects.tensors import IntArray
 from dialects.watch import Figure, did, progress
 from passes.column_traces import Traces, traces
+from passes.placement import shifts_of
 from passes.track_order import Order, shifts_reduce
 
 
@@ -53,7 +53,7 @@ class RtmOrderTracks(ModulePass):
             if not any(map(len, codes)):
                 continue
             ordered = in_order(codes, geometry)
-            before, after = _shifts(codes, geometry), _shifts(ordered, geometry)
+            before, after = shifts_of(codes, geometry), shifts_of(ordered, geometry)
             for number, (segment, code) in enumerate(zip(segments, ordered, strict=True)):
                 segment.code = rtm.CodeAttr(code)
                 figures = [
@@ -85,12 +85,8 @@ def in_order(codes: Sequence[PlacedCode], geometry: Geometry) -> list[PlacedCode
     return _moved(codes, found, np.where(is_better[found.objects[:, 0]], domains, own), carries)
 
 
-def _shifts(codes: Sequence[PlacedCode], geometry: Geometry) -> Shifts:
-    return predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
-
-
 def _column_steps(codes: Sequence[PlacedCode], geometry: Geometry) -> IntArray:
-    return _shifts(codes, geometry).steps_of_column.sum(axis=0)
+    return shifts_of(codes, geometry).steps_of_column.sum(axis=0)
 
 
 def _places(objects: IntArray, visits: IntArray, domains: int) -> tuple[IntArray, IntArray, IntArray] | None:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 from dialects.adder_graph import AdderGraph
 from dialects.errors import CapacityError
-from dialects.shifts import predict_shifts
 from dialects.target import Geometry
-from passes.placement import LOOPS, place
+from passes.placement import LOOPS, place, shifts_of
 from passes.vector_code import VectorCode, View
 
 DEFAULT_STEP = 6
@@ -36,5 +35,4 @@ class ShiftCost(NamedTuple):
             placed = place(code, self.geometry, LOOPS[0])
         except CapacityError:
             return inf
-        shifts = predict_shifts([item.binary for item in placed], self.geometry.columns, self.geometry.domains)
-        return self.step * float(shifts.column_steps.sum())
+        return self.step * float(shifts_of(placed, self.geometry).column_steps.sum())

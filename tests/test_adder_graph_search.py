@@ -14,7 +14,7 @@ from dialects import _graph
 from dialects.adder_graph import AdderGraph
 from dialects.ranges import Range
 from passes import _adder_graph
-from passes.adder_graph_search import Kernel, prove, share, share_many, share_stats
+from passes.adder_graph_search import Kernel, prove, share, share_many
 from passes.adder_graph_sums import WEIGHT_LIMIT, signed_digits, unshared
 
 NIBBLE = Range(0, 15)
@@ -165,12 +165,6 @@ def test_more_outputs_than_a_word_and_candidates_of_many_inputs() -> None:
     matrix = random_ternary(300, 130)
     graph = share(matrix, [NIBBLE] * 300, effort=0)
     assert np.array_equal(graph.coefficients(), matrix)
-
-
-def test_stats() -> None:
-    matrix = np.array([[1, 1, -1], [1, 1, 1], [-1, -1, 0], [0, 0, 0]])
-    stats = share_stats(matrix, share(matrix, [NIBBLE] * 3))
-    assert stats == (3, 5 + 6 + 6, 2, 1, 5)
 
 
 def test_mutated_graph_is_detected() -> None:
