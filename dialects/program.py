@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import ClassVar
 from weakref import WeakKeyDictionary
@@ -39,6 +38,7 @@ from dialects.isa import Op
 from dialects.target import Geometry
 from dialects.tensors import IntArray
 from dialects.ternary import IntTensor, shape_of, shape_text
+from dialects.threads import thread_pool
 
 
 @irdl_attr_definition
@@ -181,14 +181,14 @@ def _same(attributes: Sequence[Attribute], others: Sequence[Attribute]) -> bool:
     return len(attributes) == len(others) and all(one is other for one, other in zip(attributes, others, strict=True))
 
 
-def prove_programs(module: ModuleOp, threads: int = 2) -> None:
+def prove_programs(module: ModuleOp) -> None:
     """Prove the programs of a module, several at a time; the module's verifier says what is wrong with the others."""
 
     def prove(program: ProgramBase) -> None:
         with suppress(VerifyException):
             program.prove()
 
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool() as pool:
         for _ in pool.map(prove, [op for op in module.walk() if isinstance(op, ProgramBase)]):
             pass
 

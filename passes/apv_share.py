@@ -14,14 +14,14 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
 input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
 layer's values may take. `step` is what a step of a column counts when a grouping is chosen, in AP cycles (0: nothing,
-and nothing is placed to find the steps out). `effort` (0 to 3) and `seed` steer the search; `threads` never change the
-result; `stats` prints a line a layer to stderr.
+and nothing is placed to find the steps out). `effort` (0 to 3) and `seed` steer the search; `threads` (0: one a
+processor) never change the result; `stats` prints a line a layer to stderr.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -34,6 +34,7 @@ from dialects import apv
 from dialects.errors import PipelineError
 from dialects.program import geometry_of
 from dialects.target import Geometry
+from dialects.threads import thread_pool
 from dialects.watch import Figure, did, progress
 from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
 from passes.placement import RESERVED_COLUMNS
@@ -52,7 +53,7 @@ class ApvShare(ModulePass):
     step: int | float = DEFAULT_STEP
     effort: int = 1
     seed: int = 0
-    threads: int = 2
+    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -60,7 +61,7 @@ class ApvShare(ModulePass):
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
         before = [evaluate(layer.graph.data, resident=_resident(layer)) for layer in layers]
-        with ThreadPoolExecutor(self.threads) as pool:
+        with thread_pool(self.threads) as pool:
             for index, after in enumerate(self._shared(layers, before, geometry, pool)):
                 layer = layers[index]
                 name = layer.layer.data if layer.layer else "linear"
@@ -73,7 +74,7 @@ class ApvShare(ModulePass):
         layers: Sequence[apv.LinearOp],
         before: Sequence[Candidate],
         geometry: Geometry,
-        pool: ThreadPoolExecutor,
+        pool: Executor,
     ) -> Iterator[Candidate]:
         """The graph of each layer, several at a time; parts of one layer are grouped like its first part."""
         keys = [(layer.layer, layer.graph.data.input_bounds.tobytes()) for layer in layers]
@@ -101,7 +102,7 @@ class ApvShare(ModulePass):
             self.group < 0
             or not 0 <= self.effort < len(EFFORTS)
             or not 0 < self.budget <= 100
-            or self.threads < 1
+            or self.threads < 0
             or not 0 <= self.step < inf
         ):
             raise PipelineError(
@@ -109,7 +110,7 @@ class ApvShare(ModulePass):
                 f"threads {self.threads}",
                 place=self.name,
                 hint=f"group is at least 0, budget a percentage, step at least 0, "
-                f"effort 0 to {len(EFFORTS) - 1}, threads at least 1",
+                f"effort 0 to {len(EFFORTS) - 1}, threads at least 0",
             )
 
     def _options(self, geometry: Geometry, layer: apv.LinearOp) -> Options:

@@ -22,7 +22,6 @@ step of a column counts, in AP cycles (0: nothing, and nothing is placed to find
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
 
@@ -41,6 +40,7 @@ from dialects.ranges import Range
 from dialects.target import Geometry
 from dialects.tensors import IntArray, Thresholds
 from dialects.ternary_spatial import ConcatOp
+from dialects.threads import thread_pool
 from dialects.watch import Figure, did, progress
 from passes.adder_graph_sums import unshared
 from passes.kernel_groups import room
@@ -60,21 +60,22 @@ class ApvSplit(ModulePass):
     budget: int = 90
     moved: int | float = 1
     step: int | float = DEFAULT_STEP
-    threads: int = 2
+    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if (
             self.outputs < 0
             or not (0 <= self.moved < inf and 0 <= self.step < inf)
-            or min(self.inputs, self.threads) < 1
+            or self.inputs < 1
+            or self.threads < 0
             or not 0 < self.budget <= 100
         ):
             raise PipelineError(
                 f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, "
                 f"step {self.step}",
                 place=self.name,
-                hint="outputs, moved and step are at least 0, inputs and threads at least 1, budget is a percentage",
+                hint="outputs, moved, step and threads are at least 0, inputs at least 1, budget is a percentage",
             )
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
@@ -102,7 +103,7 @@ class ApvSplit(ModulePass):
             options = SplitOptions(planned(bits), self.moved, shifts=shifts)
             return output_parts(layer.graph.data.coefficients(), layer.graph.data.inputs, options)
 
-        with ThreadPoolExecutor(self.threads) as pool:
+        with thread_pool(self.threads) as pool:
             found: list[int] = []
             for number, count in enumerate(pool.map(parts, shapes.values())):
                 progress(number, len(shapes), "")

@@ -7,7 +7,8 @@ grows with its range, or "full", where it has its final width from the start (as
 "spread" (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
 passes/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed and
 stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
-instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` never change the result.
+instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` (0: one a processor) never change the
+result.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -17,7 +18,6 @@ instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
@@ -35,6 +35,7 @@ from dialects.errors import CapacityError, PipelineError, TargetError
 from dialects.placed import PlacedCode
 from dialects.program import geometry_of
 from dialects.target import Geometry
+from dialects.threads import thread_pool
 from dialects.watch import progress
 from passes.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
 from passes.vector_code import VectorCode, View
@@ -54,11 +55,11 @@ class ConvertApvToRtm(ModulePass):
     domains: int | None = None
     accumulators: Literal["exact", "full"] = "exact"
     placement: Literal["spread", "columns", "packed"] = "spread"
-    threads: int = 2
+    threads: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.threads < 1:
-            raise PipelineError(f"threads {self.threads}", place=self.name, hint="threads are at least 1")
+        if self.threads < 0:
+            raise PipelineError(f"threads {self.threads}", place=self.name, hint="threads are at least 0")
         geometry = self._geometry(op)
         for function in op.ops:
             if isinstance(function, func.FuncOp) and not function.is_declaration:
@@ -85,7 +86,7 @@ class ConvertApvToRtm(ModulePass):
             return list(zip(code.segments, self._place(code, geometry), strict=True))
 
         found: list[_Code] = []
-        with ThreadPoolExecutor(self.threads) as pool:
+        with thread_pool(self.threads) as pool:
             for index, (stage, code) in enumerate(zip(stages, pool.map(placed, stages), strict=True)):
                 progress(index, len(stages), _layer_name(stage))
                 found.append(code)

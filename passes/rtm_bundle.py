@@ -10,14 +10,13 @@ new values go where little shifting brings them under their ports (passes/placem
                                                      }
 
 `effort` (0 to 3) is how many ways are tried, of which the best one by `objective` is kept: "energy" (steps of all
-columns), "latency" (steps in time) or "product". `threads` never change the result; `stats` prints a line a segment to
-stderr, with the shifts before and after as the simulator counts them.
+columns), "latency" (steps in time) or "product". `threads` (0: one a processor) never change the
+result; `stats` prints a line a segment to stderr, with the shifts before and after as the simulator counts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ from dialects.errors import CapacityError, PipelineError
 from dialects.placed import PlacedCode
 from dialects.shifts import Shifts
 from dialects.target import Geometry
+from dialects.threads import thread_count, thread_pool
 from dialects.watch import Figure, did, progress
 from passes.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again, shifts_of
 
@@ -53,20 +53,20 @@ class RtmBundle(ModulePass):
 
     effort: int = 1
     objective: Objective = "energy"
-    threads: int = 2
+    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if not 0 <= self.effort < len(LOOPS) or self.threads < 1:
+        if not 0 <= self.effort < len(LOOPS) or self.threads < 0:
             raise PipelineError(
                 f"effort {self.effort}, threads {self.threads}",
                 place=self.name,
-                hint=f"effort is 0 to {len(LOOPS) - 1}, threads at least 1",
+                hint=f"effort is 0 to {len(LOOPS) - 1}, threads at least 0",
             )
         programs = [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]
         # A lone program's methods share the threads.
-        alone = replace(self, threads=max(1, self.threads // max(1, len(programs))))
-        with ThreadPoolExecutor(self.threads) as pool:
+        alone = replace(self, threads=max(1, thread_count(self.threads) // max(1, len(programs))))
+        with thread_pool(self.threads) as pool:
             for index, (program, bundled) in enumerate(zip(programs, pool.map(alone._bundled, programs), strict=True)):
                 segments = _segments(program)
                 progress(index, len(programs), segments[0].layer.data if segments else "")

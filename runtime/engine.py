@@ -7,7 +7,6 @@ program; those that do (written and toggled cells) are traced where they are ask
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
@@ -22,6 +21,7 @@ from dialects.native_tables import pass_table
 from dialects.ranges import Range
 from dialects.target import Target
 from dialects.tensors import FloatArray, FloatThresholds
+from dialects.threads import cores
 from dialects.window import Ints, Rows, Windows
 from runtime import _engine
 from runtime.counts import Counts
@@ -34,11 +34,6 @@ Float32Array = NDArray[np.float32]
 _CODES = {8: np.int8, 16: np.int16, 64: np.int64}
 _PROGRAMS = 1 << 12
 """programs that are kept decoded; a network has one for each part of a layer"""
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @lru_cache(_PROGRAMS)

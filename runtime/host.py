@@ -13,6 +13,7 @@ from dialects.code import decode
 from dialects.errors import InputError
 from dialects.ranges import Range
 from dialects.target import Target
+from dialects.threads import cores
 from dialects.window import Ints, Rows, Windows
 from runtime import engine as native
 from runtime.counts import Counts
@@ -121,7 +122,7 @@ def run_programs(
     """
     if engine == "native":
         jobs = [native.Job([code for _, code in part.segments], part.inputs, part.outputs) for part in programs]
-        found = native.run_all(target, jobs, native.cores(), trace=trace)
+        found = native.run_all(target, jobs, cores(), trace=trace)
     else:
         found = [part.golden(target) for part in programs]
     return [
