@@ -4,7 +4,7 @@ namespace placed {
 
 namespace {
 
-constexpr int32_t kMaxId = 1 << 24;
+constexpr size_t kMostNumbers = 1 << 20;  // or sixteen times as many as there are values: tables are by number
 constexpr int64_t kNever = -1;
 
 struct Value {
@@ -29,10 +29,11 @@ class Checker {
     if (names.size() != program.code.size() || row_bounds.size() != program.segments.size() || row_bounds[0] != 0 ||
         row_bounds.back() != int64_t(rows.size()) || !std::is_sorted(row_bounds.begin(), row_bounds.end()))
       throw std::invalid_argument("names and values don't fit the program");
+    const size_t numbers = std::max(kMostNumbers, 16 * rows.size());
     int32_t greatest = -1;
     for (size_t row = 0; row < rows.size(); ++row) {
-      if (rows[row].id < 0 || rows[row].id >= kMaxId)
-        throw Problem{row, "the number of a value is 0 to " + std::to_string(kMaxId - 1), true};
+      if (rows[row].id < 0 || size_t(rows[row].id) >= numbers)
+        throw Problem{row, "the number of a value is 0 to " + std::to_string(numbers - 1), true};
       greatest = std::max(greatest, rows[row].id);
     }
     values_.resize(size_t(greatest) + 1);
