@@ -31,7 +31,6 @@ class _Batch:
 BATCH = _Batch()
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
-
 _INTEGER_RANGES: dict[int, Range] = {
     TensorProto.UINT8: Range.of_width(8, False),
     TensorProto.INT8: Range.of_width(8, True),
@@ -45,16 +44,16 @@ _INTEGER_RANGES: dict[int, Range] = {
     TensorProto.INT32: Range.of_width(32, True),
 }
 
+WIDE_RANGES: dict[int, Range] = {
+    TensorProto.INT64: Range.of_width(64, True),
+    TensorProto.UINT64: Range.of_width(64, False),
+}
+"""All values of the types that only casts know: they hold whatever is computed, negative numbers in the first."""
+
 
 def integer_range(elem_type: int) -> Range | None:
     """All values of an ONNX integer type; None for types that are no integers of at most 32 bits."""
     return _INTEGER_RANGES.get(elem_type)
-
-
-_WIDE_RANGES: dict[int, Range] = {
-    TensorProto.INT64: Range.of_width(64, True),
-    TensorProto.UINT64: Range.of_width(64, False),
-}
 
 
 @dataclass(frozen=True)
@@ -346,7 +345,7 @@ def _cast(node: Node, data: Constant) -> Constant:
         return Constant(data.raw.astype(helper.tensor_dtype_to_np_dtype(target)), target, data.scale)
     if target == TensorProto.BOOL:
         return Constant(each(lambda item: int(item != 0), data.exact(node)).astype(np.int64), target)
-    span = _WIDE_RANGES.get(target) or integer_range(target)
+    span = WIDE_RANGES.get(target) or integer_range(target)
     if span is None:
         name = TensorProto.DataType.Name(target)
         raise node.error(f"casts of constants to {name} are not supported", hint="floats, integers, BOOL")

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.constants import FLOATS, Constant, clipped, integer_range, root
+from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipped, integer_range, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.exact import ONE, ZERO, ObjectArray, each
 from cam_compiler.importer.integers import extent, wrapped
@@ -16,9 +16,6 @@ from cam_compiler.importer.quantizers import quantised, rounded
 from cam_compiler.importer.steps import Rounding
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 from dialects.errors import ModelError
-
-WIDE = (TensorProto.INT64, TensorProto.UINT64)
-"""Integer types that hold whatever is computed here, but for negative numbers in the second."""
 
 
 def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
@@ -192,7 +189,7 @@ def cast(call: Call) -> Value:
         return value.typed(target)
     if value.host and value.kind is not None:
         raise call.node.error(f"it cuts off the fractions of {value.host}, which the host computes at the end")
-    if target not in WIDE and integer_range(target) is None:
+    if target not in WIDE_RANGES and integer_range(target) is None:
         name = TensorProto.DataType.Name(target)
         raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
     whole = _round(call, value, Rounding.DOWN, target)
