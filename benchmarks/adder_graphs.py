@@ -22,11 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.driver import compile_file
+from cam_compiler.compile import compile_file
 from dialects import ternary
-from dialects.ranges import Range
-from passes.adder_graph_search import share
-from passes.adder_graph_sums import unshared
+from dialects.support.ranges import Range
+from passes.adder_graphs.search import share
+from passes.adder_graphs.sums import unshared
 
 SMALL = ((9, 64), (9, 128), (9, 256), (9, 512), (49, 64), (144, 64), (36, 256), (576, 64))
 LARGE = ((1152, 128), (2304, 256), (4608, 512))

@@ -42,14 +42,14 @@ def stages_of(model: Path, target_name: str, pipeline: str, folder: Path) -> lis
         return result
 
     def load() -> None:
-        import cam_compiler.driver
+        import cam_compiler.compile
         import cam_compiler.importer.network  # noqa: F401
 
     measured("start", load)
-    from cam_compiler.driver import read_module, to_artefact
+    from cam_compiler.compile import read_module, to_artefact
     from cam_compiler.pipeline import parse_passes, run_passes
-    from dialects.target import load_target
-    from runtime.artefact import save
+    from dialects.machine.target import load_target
+    from runtime.camx import save
 
     target = load_target(target_name)
     module = measured("import", lambda: read_module(model))
@@ -62,7 +62,9 @@ def stages_of(model: Path, target_name: str, pipeline: str, folder: Path) -> lis
 def generated(name: str, folder: Path) -> Path:
     """The model file of a network of the zoo."""
     path = folder / f"{name}.onnx"
-    subprocess.run([sys.executable, str(Path(__file__).with_name("zoo.py")), name, "-o", str(path)], check=True)
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("models") / "zoo.py"), name, "-o", str(path)], check=True
+    )
     return path
 
 

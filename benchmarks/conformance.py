@@ -30,7 +30,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from conformance_cases import (
+from oracles.conformance_cases import (
     CLAIMED,
     FLOATS,
     LIFTED,
@@ -48,8 +48,8 @@ from conformance_cases import (
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
-from dialects.errors import CamcError, ModelError
-from dialects.target import load_target
+from dialects.machine.target import load_target
+from dialects.support.errors import CamcError, ModelError
 from runtime.host import Value
 from runtime.interpreter import Interpreter
 

@@ -1,6 +1,6 @@
 """Time of the engine beside onnxruntime on the float network, and beside the machine's own bound.
 
-    python benchmarks/engine.py                              # all networks of benchmarks/zoo.py; compiles them first
+    python benchmarks/engine.py                              # all networks of the zoo; compiles them first
     python benchmarks/engine.py --only resnet20 --work DIR   # keeps models and programs in DIR
     python benchmarks/engine.py --tfc TFC_2W2A.onnx --images X.npy
 
@@ -32,17 +32,17 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import onnx
+from models.zoo import Options, generate
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from zoo import Options, generate
 
-from cam_compiler.driver import compile_file, to_artefact
-from dialects.code import BYTES_PER_INSTRUCTION, decode, fields
-from dialects.isa import Op
-from runtime.artefact import Artefact, load, save
-from runtime.engine import INSTRUCTION_SETS, touched_planes
-from runtime.simulator import Simulator
+from cam_compiler.compile import compile_file, to_artefact
+from dialects.machine.code import BYTES_PER_INSTRUCTION, decode, fields
+from dialects.machine.isa import Op
+from runtime.camx import Artefact, load, save
+from runtime.engines.golden import Simulator
+from runtime.engines.native import INSTRUCTION_SETS, touched_planes
 
 RUNS = (("resnet18", 1), ("resnet18", 8), ("vgg9", 64), ("resnet20", 64))
 SIDES = {"resnet18": 224, "vgg9": 32, "resnet20": 32}

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from placement_layers import HEADS, Cost, are_same, cells, layers, total_of
 
-from cam_compiler.driver import compile_file
+from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module
-from cam_compiler.progress import watching
-from cam_compiler.verify import edge_inputs
-from dialects.errors import CamcError
+from cam_compiler.terminal.progress import watching
+from cam_compiler.validation import edge_inputs
+from dialects.support.errors import CamcError
 from runtime.host import Value
 
 

@@ -14,18 +14,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dialects.adder_graph import AdderGraph, Node, Output
-from dialects.code import encode
-from dialects.errors import CapacityError
-from dialects.isa import OPCODES, Cell, Instruction, Op, passes_of
-from dialects.placed import PlacedCode
-from dialects.ranges import Range
-from dialects.target import Geometry
-from dialects.tensors import Thresholds
-from passes.adder_graph_search import share
-from passes.adder_graph_sums import unshared
-from passes.placement import SPREAD, TIGHT, place
-from passes.vector_code import VectorCode
+from dialects.apv.adder_graph import AdderGraph, Node, Output
+from dialects.machine.code import encode
+from dialects.machine.isa import OPCODES, Cell, Instruction, Op, passes_of
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.support.errors import CapacityError
+from dialects.support.ranges import Range
+from dialects.support.tensors import Thresholds
+from passes.adder_graphs.search import share
+from passes.adder_graphs.sums import unshared
+from passes.placing.placement import SPREAD, TIGHT, place
+from passes.placing.vector_code import VectorCode
 
 ROOMY = Geometry(1, 256, 64)
 ROWS = 64

@@ -26,16 +26,16 @@ from typing import NamedTuple
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.driver import compile_file, read_module, target_for
+from cam_compiler.compile import compile_file, read_module, target_for
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
-from cam_compiler.progress import watching
-from cam_compiler.verify import edge_inputs
-from dialects.target import Target
+from cam_compiler.terminal.progress import watching
+from cam_compiler.validation import edge_inputs
+from dialects.machine.target import Target
+from runtime.cost.report import Layer, make_report
+from runtime.cost.technology import load_technology
+from runtime.cost.wear import Program, wear_of
 from runtime.host import Result, Value
-from runtime.report import Layer, make_report
-from runtime.technology import load_technology
-from runtime.wear import Program, wear_of
 
 WAYS = {
     "packed": "packed",

@@ -2,7 +2,7 @@
 
     python benchmarks/placement_optimum.py [--kernels N] [--seconds N] [-O N] [one|time|loops ...]
 
-Three problems, as the simulators count shifts (dialects/shifts.py), with ports at domain 0 before:
+Three problems, as the simulators count shifts (dialects/machine/census.py), with ports at domain 0 before:
 
     one     column steps, every statement in a bit loop of its own, in the given order; column and domain of every value
             and of every carry are free. Ours: what convert-apv-to-rtm does (`placement=spread`).
@@ -31,12 +31,12 @@ import numpy as np
 from ortools.sat.python import cp_model
 from placement_kernels import Item, Kernel, Places, Use, kernels, placed
 
-from dialects.code_check import check_binary
-from dialects.errors import CapacityError
-from dialects.placed import PlacedCode
-from dialects.placed_check import check_placed
-from dialects.shifts import predict_shifts
-from passes.placement import COLUMNS, LOOPS, SPREAD, TIGHT, TIGHT_LOOPS, Method, place
+from dialects.machine.census import predict_shifts
+from dialects.machine.check import check_binary
+from dialects.rtm.placed import PlacedCode
+from dialects.rtm.placed_check import check_placed
+from dialects.support.errors import CapacityError
+from passes.placing.placement import COLUMNS, LOOPS, SPREAD, TIGHT, TIGHT_LOOPS, Method, place
 
 MOST_START = 40
 Bool = cp_model.IntVar

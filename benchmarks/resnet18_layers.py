@@ -21,12 +21,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.isa import NO_CELL, ZERO, Instruction, Op, Operand, passes_count
-from dialects.ranges import Range
-from passes.adder_graph_search import Kernel, prove, share_many
-from passes.adder_graph_sums import unshared
-from passes.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
-from passes.layer_split import SplitOptions, output_parts, planned
+from dialects.machine.isa import NO_CELL, ZERO, Instruction, Op, Operand, passes_count
+from dialects.support.ranges import Range
+from passes.adder_graphs.kernel_groups import EFFORTS, Candidate, Options, choose, evaluate, grouped
+from passes.adder_graphs.layer_split import SplitOptions, output_parts, planned
+from passes.adder_graphs.search import Kernel, prove, share_many
+from passes.adder_graphs.sums import unshared
 
 BITS = (256 - 2) * 64
 BITS_SHARE = 90

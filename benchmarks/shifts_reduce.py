@@ -7,7 +7,7 @@ Shifts are the distances between consecutive accesses. Compared are
     first use   objects in the order of their first access
     Chen        a group that grows at its end by the object most often accessed next to its members, from the most
                 frequent object on (Chen et al., TVLSI 2016, as ShiftsReduce's paper describes it)
-    ShiftsR.    ShiftsReduce (Khan et al., TACO 2019), the compiler's own baseline (passes/track_order.py)
+    ShiftsR.    ShiftsReduce (Khan et al., TACO 2019), the compiler's own baseline (passes/placing/track_order.py)
     ours        a local search from these orders (benchmarks/track_orders.py)
 
 first on random sequences, of which the small ones have a known optimum, then on the traces of our own columns: which
@@ -28,15 +28,15 @@ from pathlib import Path
 import numpy as np
 from track_orders import BASELINES, Order, cost, optimum, searched, weights
 
-from cam_compiler.driver import compile_file
+from cam_compiler.compile import compile_file
 from dialects import rtm
-from dialects.placed import PlacedCode
-from dialects.shifts import predict_shifts
-from dialects.target import Geometry
-from dialects.tensors import IntArray
-from passes.column_traces import traces
+from dialects.machine.census import predict_shifts
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.support.tensors import IntArray
+from passes.placing.column_traces import traces
+from passes.placing.track_order import shifts_reduce
 from passes.rtm_order_tracks import in_order
-from passes.track_order import shifts_reduce
 
 BUNDLED = Path(__file__).parent.parent / "cam_compiler" / "bundled"
 PIPELINES = {

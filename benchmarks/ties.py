@@ -26,14 +26,14 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from executors import QUANTISERS, Array, Graph, integers, kind_of, reference
-from float_bounds import Real, U, apply, attributes, rounded
+from oracles.executors import QUANTISERS, Array, Graph, integers, kind_of, reference
+from oracles.float_bounds import Real, U, apply, attributes, rounded
 
 from cam_compiler.importer import import_model
+from cam_compiler.importer.arithmetic.exact import each
+from cam_compiler.importer.arithmetic.quantizers import bipolar_quant, quant, quantised
 from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.exact import each
 from cam_compiler.importer.model import Node
-from cam_compiler.importer.quantizers import bipolar_quant, quant, quantised
 from runtime.interpreter import Interpreter
 
 # ---- one layer by itself

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from passes.track_order import shifts_reduce
+from passes.placing.track_order import shifts_reduce
 
 Order = list[int]
 Weights = NDArray[np.int64]

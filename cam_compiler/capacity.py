@@ -14,9 +14,9 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from cam_compiler.pipeline import cut, run_passes
-from dialects.errors import CapacityError, Needs
-from dialects.isa import MAX_COLUMNS, MAX_DOMAINS
-from dialects.target import Target
+from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError, Needs
 from passes.convert_apv_to_rtm import ConvertApvToRtm
 
 _SECONDS = 60

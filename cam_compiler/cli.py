@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = make_parser().parse_args(given)
         with interruptible():
             if options.command == "evaluate":
-                from cam_compiler.evaluate import evaluate
+                from cam_compiler.evaluation.evaluate import evaluate
 
                 evaluate(options)
                 return 0
@@ -50,7 +50,7 @@ def explain(error: Exception) -> str:
     """The message of an error for the user."""
     from xdsl.utils.exceptions import DiagnosticException, ParseError
 
-    from dialects.errors import CamcError
+    from dialects.support.errors import CamcError
 
     if isinstance(error, CamcError | ParseError | DiagnosticException):
         return f"error: {error}"

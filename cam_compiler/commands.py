@@ -13,25 +13,25 @@ from traceback import extract_tb
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.driver import compile_file, on_the_host, read_module, target_for, to_artefact
+from cam_compiler.compile import compile_file, on_the_host, read_module, target_for, to_artefact
 from cam_compiler.execution import Network, named, of_module, of_program
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import PIPELINES
-from cam_compiler.progress import watching
+from cam_compiler.terminal.progress import watching
 from cam_compiler.universe import PASSES
-from cam_compiler.verify import Verifier, difference, edge_inputs
-from dialects.assembly import AssemblyCode
-from dialects.code import check_code
-from dialects.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
-from dialects.target import Target, bundled_targets, load_target
-from dialects.watch import part
-from runtime.artefact import load, save
+from cam_compiler.validation import Verifier, difference, edge_inputs
+from dialects.ap.assembly import AssemblyCode
+from dialects.machine.code import check_code
+from dialects.machine.target import Target, bundled_targets, load_target
+from dialects.support.errors import InputError, MismatchError, PipelineError, ProgramError, TextError
+from dialects.support.instrumentation import part
+from runtime.camx import load, save
+from runtime.cost.report import make_report
+from runtime.cost.technology import Technology, bundled_technologies, load_technology
 from runtime.files import write_whole
 from runtime.host import Result, Value
 from runtime.interpreter import Interpreter
-from runtime.report import make_report
-from runtime.technology import Technology, bundled_technologies, load_technology
 
 BUNDLED = Path(__file__).parent / "bundled"
 
@@ -85,7 +85,7 @@ def compile(options: argparse.Namespace) -> None:
     if verifier:
         print(f"the same outputs after each of: {', '.join(verifier.checked)}", file=sys.stderr)
     if options.stats:
-        from cam_compiler.render import print_deeds
+        from cam_compiler.terminal.render import print_deeds
 
         print_deeds(screen.deeds)
     if ends := on_the_host(module):
@@ -210,7 +210,7 @@ class Check:
 
     def show(self, result: Result) -> None:
         """List what was equal."""
-        from cam_compiler.render import print_listing
+        from cam_compiler.terminal.render import print_listing
 
         rows = [(name, f"{count:,} integers equal") for name, count in self.equal.items()]
         print_listing([*rows, ("outputs", f"{sum(value.size for value in result.outputs.values()):,} values equal")])
@@ -308,14 +308,14 @@ def disasm(options: argparse.Namespace) -> None:
 
 def targets(_: argparse.Namespace) -> None:
     """List the bundled targets."""
-    from cam_compiler.render import print_listing
+    from cam_compiler.terminal.render import print_listing
 
     print_listing([(name, load_target(name).description) for name in bundled_targets()])
 
 
 def passes(_: argparse.Namespace) -> None:
     """List passes and named pipelines."""
-    from cam_compiler.render import print_listing
+    from cam_compiler.terminal.render import print_listing
 
     rows = [(name, (make().__doc__ or "").splitlines()[0]) for name, make in PASSES.items()]
     rows += [(f"pipeline {name}", ",".join(items)) for name, items in PIPELINES.items()]
@@ -324,7 +324,7 @@ def passes(_: argparse.Namespace) -> None:
 
 def tech(_: argparse.Namespace) -> None:
     """List the bundled technologies."""
-    from cam_compiler.render import print_listing
+    from cam_compiler.terminal.render import print_listing
 
     print_listing([(name, load_technology(name).description) for name in bundled_technologies()])
 
@@ -373,7 +373,7 @@ def _print_agreement(result: Result, expected: Mapping[str, Value], source: str)
 
 
 def _print_report(result: Result, network: Network, technology: Technology, options: argparse.Namespace) -> None:
-    from cam_compiler.render import print_report
+    from cam_compiler.terminal.render import print_report
 
     report = make_report(
         result,

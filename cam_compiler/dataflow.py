@@ -11,8 +11,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, BlockArgument, Operation, SSAValue
 
 from dialects import ternary
-from dialects.apv_spatial import GatherOp, ScatterOp
-from dialects.errors import InputError
+from dialects.apv.spatial import GatherOp, ScatterOp
+from dialects.support.errors import InputError
 
 
 def check_dataflow(module: ModuleOp, place: str) -> None:

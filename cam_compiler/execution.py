@@ -12,17 +12,17 @@ from xdsl.ir import Operation, SSAValue
 
 from cam_compiler.dataflow import rows_of
 from dialects import ap, apv, ternary
-from dialects.apv_spatial import GatherOp
-from dialects.errors import InputError
-from dialects.target import Target
-from dialects.watch import part
-from dialects.window import Window
+from dialects.apv.spatial import GatherOp
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
+from dialects.support.instrumentation import part
+from dialects.support.window import Window
 from runtime.batches import merged, part_size
+from runtime.cost.wear import Program
 from runtime.host import InputSpec, Result, Value, check_inputs
+from runtime.host_actions import Execute
 from runtime.host_ops import execution_of
 from runtime.interpreter import Interpreter, input_specs, main_function
-from runtime.steps import Execute
-from runtime.wear import Program
 
 _BYTES_PER_ELEMENT = 8
 
@@ -77,7 +77,7 @@ def of_module(module: ModuleOp, target: Target, engine: str, *, trace: bool = Tr
 
 def of_program(path: Path, engine: str, *, trace: bool = True) -> Network:
     """A compiled program."""
-    from runtime.artefact import load
+    from runtime.camx import load
 
     artefact = load(path)
 

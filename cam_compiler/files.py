@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dialects.errors import InputError
+from dialects.support.errors import InputError
 from runtime.files import DAMAGED
 from runtime.host import Value
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
-from dialects.isa import OPCODES, Op
-from runtime.technology import Technology
+from dialects.machine.isa import OPCODES, Op
+from runtime.cost.technology import Technology
 
 Name = Literal["cycles", "energy", "latency", "product"]
 NAMES: tuple[Name, ...] = get_args(Name)

@@ -14,11 +14,11 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
-from cam_compiler.verify import Verifier
-from dialects.errors import CamcError, PipelineError
-from dialects.program import GEOMETRY_NAME, GeometryAttr, prove_programs
-from dialects.target import Target
-from dialects.watch import part, progress
+from cam_compiler.validation import Verifier
+from dialects.machine.target import Target
+from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, prove_programs
+from dialects.support.errors import CamcError, PipelineError
+from dialects.support.instrumentation import part, progress
 from runtime.files import write_whole
 
 LEVELS = ("ternary", "apv", "rtm", "ap")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dialects.isa import OPCODES, Cell, Instruction, Op, Opcode, Operand, Pass, passes_of
+from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Opcode, Operand, Pass, passes_of
 
 _HEAD = """# The instruction set of the associative processor
 
-Made from the table in `dialects/isa.py` by `docs/make_isa_page.py`; the assembler, the disassembler, the binary
-encoding (`dialects/code.py`) and the simulator read the same table.
+Made from the table in `dialects/machine/isa.py` by `docs/make_isa_page.py`; the assembler, the disassembler, the binary
+encoding (`dialects/machine/code.py`) and the simulator read the same table.
 
 An instruction works through its bits from the least significant one. At each bit it does *passes*: a search for a
 key over a few columns sets the tags of the rows that match, then a pattern is written into a few columns of the

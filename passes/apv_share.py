@@ -31,14 +31,14 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import apv
-from dialects.errors import PipelineError
-from dialects.program import geometry_of
-from dialects.target import Geometry
-from dialects.threads import thread_pool
-from dialects.watch import Figure, did, progress
-from passes.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
-from passes.placement import RESERVED_COLUMNS
-from passes.shift_cost import DEFAULT_STEP, ShiftCost
+from dialects.machine.target import Geometry
+from dialects.rtm.program import geometry_of
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.threads import thread_pool
+from passes.adder_graphs.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
+from passes.placing.placement import RESERVED_COLUMNS
+from passes.placing.shift_cost import DEFAULT_STEP, ShiftCost
 
 
 @dataclass(frozen=True)

@@ -33,20 +33,20 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv
-from dialects.apv_types import ranges_of
-from dialects.errors import PipelineError
-from dialects.program import geometry_of
-from dialects.ranges import Range
-from dialects.target import Geometry
-from dialects.tensors import IntArray, Thresholds
-from dialects.ternary_spatial import ConcatOp
-from dialects.threads import thread_pool
-from dialects.watch import Figure, did, progress
-from passes.adder_graph_sums import unshared
-from passes.kernel_groups import room
-from passes.layer_split import SplitOptions, output_parts, planned
-from passes.placement import RESERVED_COLUMNS
-from passes.shift_cost import DEFAULT_STEP, ShiftCost
+from dialects.apv.types import ranges_of
+from dialects.machine.target import Geometry
+from dialects.rtm.program import geometry_of
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.ranges import Range
+from dialects.support.tensors import IntArray, Thresholds
+from dialects.support.threads import thread_pool
+from dialects.ternary.spatial import ConcatOp
+from passes.adder_graphs.kernel_groups import room
+from passes.adder_graphs.layer_split import SplitOptions, output_parts, planned
+from passes.adder_graphs.sums import unshared
+from passes.placing.placement import RESERVED_COLUMNS
+from passes.placing.shift_cost import DEFAULT_STEP, ShiftCost
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
 Stands after the passes on adder graphs. What works on the same rows, from its loads to its stores, becomes one placed
-program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's
-attribute `rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place
-grows with its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is
-"spread" (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
-passes/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed and
-stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
+program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's attribute
+`rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place grows with
+its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is "spread"
+(near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
+passes/placing/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed
+and stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
 instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` (0: one a processor) never change the
 result.
 
@@ -30,15 +30,15 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, rtm
-from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
-from dialects.errors import CapacityError, PipelineError, TargetError
-from dialects.placed import PlacedCode
-from dialects.program import geometry_of
-from dialects.target import Geometry
-from dialects.threads import thread_pool
-from dialects.watch import progress
-from passes.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
-from passes.vector_code import VectorCode, View
+from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.rtm.program import geometry_of
+from dialects.support.errors import CapacityError, PipelineError, TargetError
+from dialects.support.instrumentation import progress
+from dialects.support.threads import thread_pool
+from passes.placing.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
+from passes.placing.vector_code import VectorCode, View
 
 _Code = list[tuple[str, PlacedCode]]
 """placed statements by segment"""

@@ -18,9 +18,9 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import ap, rtm
-from dialects.assembly import AssemblyCode
-from dialects.code import BYTES_PER_INSTRUCTION
-from dialects.watch import Figure, did
+from dialects.ap.assembly import AssemblyCode
+from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.support.instrumentation import Figure, did
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,14 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, ternary
-from dialects.apv_spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
-from dialects.apv_types import ranges_of
-from dialects.errors import PipelineError
-from dialects.ranges import Range
-from dialects.tensors import IntArray, IntMatrix
-from dialects.watch import Figure, did, progress
-from dialects.window import Window
-from passes.adder_graph_sums import WEIGHT_LIMIT, unshared
+from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv.types import ranges_of
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.ranges import Range
+from dialects.support.tensors import IntArray, IntMatrix
+from dialects.support.window import Window
+from passes.adder_graphs.sums import WEIGHT_LIMIT, unshared
 
 _POINT = Window((1, 1))
 _INPUTS = Range(-(1 << 31), (1 << 31) - 1)

@@ -2,7 +2,7 @@
 
 Stands between convert-apv-to-rtm and convert-rtm-to-ap. A placed program is scheduled and placed anew, each segment by
 itself: statements that share operands come into one bit loop, terms of a sum are added in whatever order suits, and
-new values go where little shifting brings them under their ports (passes/placement.py).
+new values go where little shifting brings them under their ports (passes/placing/placement.py).
 
     %3 : c3[0:5] = %0 + %1 carry c255[0]             loop {
     %4 : c4[0:5] = %0 + %2 carry c255[0]    becomes    %3 : c3[0:5] = %0 + %1 carry c8[0]
@@ -25,13 +25,13 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.errors import CapacityError, PipelineError
-from dialects.placed import PlacedCode
-from dialects.shifts import Shifts
-from dialects.target import Geometry
-from dialects.threads import thread_count, thread_pool
-from dialects.watch import Figure, did, progress
-from passes.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again, shifts_of
+from dialects.machine.census import Shifts
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.support.errors import CapacityError, PipelineError
+from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.threads import thread_count, thread_pool
+from passes.placing.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again, shifts_of
 
 _SHORT, _LONG = 1 << 12, 5 << 12
 """Statements of a program up to which effort 1 tries both windows, and beyond which the smaller one is the better."""

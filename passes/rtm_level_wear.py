@@ -22,12 +22,12 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.code import fields, pack
-from dialects.native_tables import operand_table
-from dialects.placed import PlacedCode
-from dialects.shifts import predict_shifts
-from dialects.tensors import IntArray
-from dialects.watch import Figure, did
+from dialects.machine.census import predict_shifts
+from dialects.machine.code import fields, pack
+from dialects.machine.tables import operand_table
+from dialects.rtm.placed import PlacedCode
+from dialects.support.instrumentation import Figure, did
+from dialects.support.tensors import IntArray
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 May stand between convert-apv-to-rtm and convert-rtm-to-ap. Columns, instructions and bit loops stay as they are; what
 changes is at which domains of its column a value lies. The values of a column, by the sequence in which its port visits
-them, get the order that ShiftsReduce finds for one track (passes/track_order.py). In this order, from the lowest domain
-on, each takes the first domains that are free as long as it lives: of values that live at the same time none overlap,
-others may. Carries, which live in one bit loop only, go to the free domain nearest to the port. A column where this
-doesn't fit, or where it takes more steps than before, stays as it is.
+them, get the order that ShiftsReduce finds for one track (passes/placing/track_order.py). In this order, from the
+lowest domain on, each takes the first domains that are free as long as it lives: of values that live at the same time
+none overlap, others may. Carries, which live in one bit loop only, go to the free domain nearest to the port. A column
+where this doesn't fit, or where it takes more steps than before, stays as it is.
 
     %2 : c0[4:6] = in 2                        %2 : c0[2:4] = in 2
 
@@ -24,16 +24,16 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.code import fields, pack
-from dialects.isa import Op
-from dialects.native_tables import operand_table
-from dialects.placed import PlacedCode
-from dialects.target import Geometry
-from dialects.tensors import IntArray
-from dialects.watch import Figure, did, progress
-from passes.column_traces import Traces, traces
-from passes.placement import shifts_of
-from passes.track_order import Order, shifts_reduce
+from dialects.machine.code import fields, pack
+from dialects.machine.isa import Op
+from dialects.machine.tables import operand_table
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.tensors import IntArray
+from passes.placing.column_traces import Traces, traces
+from passes.placing.placement import shifts_of
+from passes.placing.track_order import Order, shifts_reduce
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.shifts import predict_shifts
+from dialects.machine.census import predict_shifts
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dialects.target import Target
-from runtime.counts import Counts, total
+from dialects.machine.target import Target
+from runtime.cost.counts import Counts, total
 from runtime.host import Result, SegmentRun
 
 PART_BYTES = 1 << 29

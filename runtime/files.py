@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
 
-from dialects.errors import ProgramError
+from dialects.support.errors import ProgramError
 
 DAMAGED = (
     OSError,

@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.code import decode
-from dialects.errors import InputError
-from dialects.ranges import Range
-from dialects.target import Target
-from dialects.threads import cores
-from dialects.window import Ints, Rows, Windows
-from runtime import engine as native
-from runtime.counts import Counts
-from runtime.simulator import Simulator
+from dialects.machine.code import decode
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
+from dialects.support.ranges import Range
+from dialects.support.threads import cores
+from dialects.support.window import Ints, Rows, Windows
+from runtime.cost.counts import Counts
+from runtime.engines import native
+from runtime.engines.golden import Simulator
 
 Value = NDArray[np.generic]
 

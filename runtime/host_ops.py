@@ -5,9 +5,10 @@ from __future__ import annotations
 from xdsl.dialects.builtin import Float16Type, Float64Type
 from xdsl.ir import Operation, SSAValue
 
-from dialects import ap, apv_spatial, ternary
-from dialects.program import features
-from runtime.steps import (
+from dialects import ap, ternary
+from dialects.apv import spatial as apv_spatial
+from dialects.rtm.program import features
+from runtime.host_actions import (
     Action,
     Activation,
     ArgMax,

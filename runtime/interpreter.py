@@ -17,17 +17,19 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Operation, SSAValue
 
-from dialects import ap, apv, apv_spatial, rtm, ternary, ternary_spatial
-from dialects.errors import PipelineError
-from dialects.program import ProgramBase, features
-from dialects.target import Target
-from dialects.tensors import IntArray
-from dialects.watch import progress
-from dialects.window import Ints, Windows, scatter
+from dialects import ap, apv, rtm, ternary
+from dialects.apv import spatial as apv_spatial
+from dialects.machine.target import Target
+from dialects.rtm.program import ProgramBase, features
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import progress
+from dialects.support.tensors import IntArray
+from dialects.support.window import Ints, Windows, scatter
+from dialects.ternary import spatial as ternary_spatial
 from runtime.host import InputSpec, Result, Value, check_inputs, run_programs
+from runtime.host_actions import Action, array, narrow
 from runtime.host_ops import action_of, execution_of, float_type
 from runtime.placed_machine import PlacedMachine
-from runtime.steps import Action, array, narrow
 
 _ROWS_A_PART = 1 << 16
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.isa import Cell, Instruction, Op, Operand
-from dialects.target import Geometry
-from dialects.tensors import IntArray
+from dialects.machine.isa import Cell, Instruction, Op, Operand
+from dialects.machine.target import Geometry
+from dialects.support.tensors import IntArray
 
 
 class PlacedMachine:

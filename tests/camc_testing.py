@@ -11,15 +11,14 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.parser import Parser
 
 from cam_compiler.pipeline import make_context
-from dialects.code import check_code
-from dialects.errors import ProgramError
-from dialects.grammar import in_loop
-from dialects.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
-from dialects.ranges import Range
-from dialects.target import Geometry, Target
-from dialects.tensors import IntArray
-from runtime.counts import Counts
-from runtime.simulator import Simulator
+from dialects.machine.code import check_code
+from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width, in_loop
+from dialects.machine.target import Geometry, Target
+from dialects.support.errors import ProgramError
+from dialects.support.ranges import Range
+from dialects.support.tensors import IntArray
+from runtime.cost.counts import Counts
+from runtime.engines.golden import Simulator
 
 
 class Machine:

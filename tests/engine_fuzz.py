@@ -19,15 +19,15 @@ import numpy as np
 import pytest
 from camc_testing import random_bundle, random_loop, random_target, whole_memory
 
-from dialects.code import BYTES_PER_INSTRUCTION, decode, encode
-from dialects.errors import ProgramError
-from dialects.isa import Cell, Instruction, Op
-from dialects.target import Target
-from dialects.tensors import IntArray
-from dialects.window import Ints
-from runtime import engine
-from runtime.counts import Counts
-from runtime.simulator import Simulator
+from dialects.machine.code import BYTES_PER_INSTRUCTION, decode, encode
+from dialects.machine.isa import Cell, Instruction, Op
+from dialects.machine.target import Target
+from dialects.support.errors import ProgramError
+from dialects.support.tensors import IntArray
+from dialects.support.window import Ints
+from runtime.cost.counts import Counts
+from runtime.engines import native as engine
+from runtime.engines.golden import Simulator
 
 INPUTS = 3
 ROWS = (1, 63, 64, 65, 128, 200, 256, 257, 511, 512, 513, 1025)

@@ -18,7 +18,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.importer import import_model
-from dialects.errors import ModelError
+from dialects.support.errors import ModelError
 from runtime.interpreter import Interpreter
 
 QUANT = "qonnx.custom_op.general"

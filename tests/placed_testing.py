@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dialects.code_check import check_binary
-from dialects.errors import ProgramError, TextError
-from dialects.placed import PlacedCode
-from dialects.placed_check import check_placed
-from dialects.placed_text import read_text
-from dialects.statements import Form, Statement, live
-from dialects.target import Geometry
-from dialects.tensors import IntArray
+from dialects.machine.check import check_binary
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.rtm.placed_check import check_placed
+from dialects.rtm.placed_text import read_text
+from dialects.rtm.statements import Form, Statement, live
+from dialects.support.errors import ProgramError, TextError
+from dialects.support.tensors import IntArray
 
 
 def checked(segments: Sequence[PlacedCode], geometry: Geometry) -> None:

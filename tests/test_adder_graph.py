@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.adder_graph import ZERO_OUTPUT, AdderGraph, Node, Output
-from dialects.errors import TextError
-from dialects.ranges import Range
-from passes.adder_graph_sums import WEIGHT_LIMIT, signed_digits, unshared
+from dialects.apv.adder_graph import ZERO_OUTPUT, AdderGraph, Node, Output
+from dialects.support.errors import TextError
+from dialects.support.ranges import Range
+from passes.adder_graphs.sums import WEIGHT_LIMIT, signed_digits, unshared
 
 spans = st.tuples(st.integers(-5, 5), st.integers(0, 4)).map(lambda pair: Range(pair[0], pair[0] + pair[1]))
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dialects import _graph
-from dialects.adder_graph import AdderGraph
-from dialects.ranges import Range
-from passes import _adder_graph
-from passes.adder_graph_search import Kernel, prove, share, share_many
-from passes.adder_graph_sums import WEIGHT_LIMIT, signed_digits, unshared
+from dialects.apv.adder_graph import AdderGraph
+from dialects.support.ranges import Range
+from passes import _adder_graphs
+from passes.adder_graphs.search import Kernel, prove, share, share_many
+from passes.adder_graphs.sums import WEIGHT_LIMIT, signed_digits, unshared
 
 NIBBLE = Range(0, 15)
 
@@ -218,9 +218,9 @@ def test_native_arguments_are_checked() -> None:
     ]
     for matrices_, ranges_, steps, threads in bad:
         with pytest.raises(ValueError, match=r"expected|range|weight"):
-            _adder_graph.share_many(matrices_, ranges_, steps, seed=0, threads=threads)
+            _adder_graphs.share_many(matrices_, ranges_, steps, seed=0, threads=threads)
     with pytest.raises(TypeError):
-        _adder_graph.share_many([matrix.astype(float)], [ranges], [0], seed=0, threads=1)  # pyright: ignore[reportArgumentType]
+        _adder_graphs.share_many([matrix.astype(float)], [ranges], [0], seed=0, threads=1)  # pyright: ignore[reportArgumentType]
     for row in ([5, 0, 0, 0, 0], [0, 0, 0, 63, 0], [0, 0, -1, 0, 0]):
         with pytest.raises(ValueError, match="node"):
             _graph.coefficients(1, np.array([row], dtype=np.int32), np.zeros((0, 3), dtype=np.int32))

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from xdsl.parser import Parser
 
-from cam_compiler.driver import compile_file, to_artefact
+from cam_compiler.compile import compile_file, to_artefact
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from dialects import apv
-from dialects.ranges import Range
-from dialects.target import Geometry, Target, load_target
-from passes.layer_split import SplitOptions, output_parts
-from passes.shift_cost import ShiftCost
-from runtime.artefact import load, save
+from dialects.machine.target import Geometry, Target, load_target
+from dialects.support.ranges import Range
+from passes.adder_graphs.layer_split import SplitOptions, output_parts
+from passes.placing.shift_cost import ShiftCost
+from runtime.camx import load, save
 from runtime.interpreter import Interpreter
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"

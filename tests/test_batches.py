@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from cam_compiler.cli import main
-from cam_compiler.driver import compile_file, to_artefact
+from cam_compiler.compile import compile_file, to_artefact
 from cam_compiler.execution import Network, of_module, of_program, sample_bytes
-from dialects.errors import InputError
-from dialects.target import Target
-from runtime.artefact import save
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
 from runtime.batches import part_size
-from runtime.counts import total
-from runtime.report import make_report
-from runtime.technology import load_technology
+from runtime.camx import save
+from runtime.cost.counts import total
+from runtime.cost.report import make_report
+from runtime.cost.technology import load_technology
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 IMAGES = np.load(BUNDLED / "digits_cnn_test.npz")["image"][:11]

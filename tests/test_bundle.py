@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from placed_testing import checked
 
-from dialects.adder_graph import AdderGraph, Node, Output
-from dialects.code import decode
-from dialects.errors import CapacityError
-from dialects.isa import Op
-from dialects.placed import PlacedCode
-from dialects.ranges import Range
-from dialects.shifts import predict_shifts
-from dialects.target import Geometry, Target
-from dialects.tensors import Thresholds
-from passes.placement import (
+from dialects.apv.adder_graph import AdderGraph, Node, Output
+from dialects.machine.census import predict_shifts
+from dialects.machine.code import decode
+from dialects.machine.isa import Op
+from dialects.machine.target import Geometry, Target
+from dialects.rtm.placed import PlacedCode
+from dialects.support.errors import CapacityError
+from dialects.support.ranges import Range
+from dialects.support.tensors import Thresholds
+from passes.placing.placement import (
     COLUMNS,
     LOOPS,
     PACKED,
@@ -33,8 +33,8 @@ from passes.placement import (
     place,
     place_again,
 )
-from passes.vector_code import Kind, Step, VectorCode
-from runtime.simulator import Simulator
+from passes.placing.vector_code import Kind, Step, VectorCode
+from runtime.engines.golden import Simulator
 
 SAMPLES = 9
 
@@ -152,7 +152,7 @@ def test_however_it_is_placed(
 
 def matrix_code(rows: int, columns: int) -> VectorCode:
     """A random ternary layer without sharing."""
-    from passes.adder_graph_sums import unshared
+    from passes.adder_graphs.sums import unshared
 
     matrix = np.random.default_rng(0).choice([-1, 0, 1], p=[0.1, 0.8, 0.1], size=(rows, columns))
     code = VectorCode()

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialects import _placed_check
-from dialects.assembly import AssemblyCode
-from dialects.code import BYTES_PER_INSTRUCTION, bundles, check_code, decode, encode
-from dialects.code_check import check_binary
-from dialects.errors import ProgramError, TextError
-from dialects.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
-from dialects.native_tables import operand_table, touch_table
-from dialects.placed import PlacedCode
-from dialects.target import Geometry
+from dialects.ap.assembly import AssemblyCode
+from dialects.machine.check import check_binary
+from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles, check_code, decode, encode
+from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.machine.tables import operand_table, touch_table
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.support.errors import ProgramError, TextError
 
 cells = st.builds(Cell, st.integers(0, 2047), st.integers(0, 255))
 widths = st.integers(1, 62)

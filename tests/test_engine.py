@@ -23,15 +23,15 @@ from engine_fuzz import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dialects.code import encode
-from dialects.errors import ProgramError
-from dialects.grammar import in_loop
-from dialects.isa import Cell, Instruction, Op, Operand
-from dialects.native_tables import pass_table
-from dialects.target import Target
-from dialects.window import Window, Windows
-from runtime import _engine, engine
-from runtime.counts import Counts
+from dialects.machine.code import encode
+from dialects.machine.isa import Cell, Instruction, Op, Operand, in_loop
+from dialects.machine.tables import pass_table
+from dialects.machine.target import Target
+from dialects.support.errors import ProgramError
+from dialects.support.window import Window, Windows
+from runtime.cost.counts import Counts
+from runtime.engines import _engine
+from runtime.engines import native as engine
 
 WINDOWS = [
     Window((1, 1)),
@@ -385,7 +385,7 @@ def test_bytes_that_are_no_program() -> None:
 
 
 def test_the_engine_checks_its_own_arguments() -> None:
-    """What runtime/engine.py never passes is refused as well."""
+    """What runtime/engines/native.py never passes is refused as well."""
     code = np.frombuffer(encode([Instruction(Op.SET, Cell(0, 0), 1)] * 3), dtype="<u8").reshape(-1, 2)
     bounds, table = np.array([0, 1, 3], dtype=np.int32), pass_table()
     inputs, outputs = np.zeros((5, 1), dtype=np.int64), np.zeros((1, 5), dtype=np.int8)

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cam_compiler import evaluate
 from cam_compiler.cli import main
-from cam_compiler.driver import compile_file, to_artefact
-from cam_compiler.preprocess import affine, nearest
-from runtime.artefact import save
+from cam_compiler.compile import compile_file, to_artefact
+from cam_compiler.evaluation import evaluate
+from cam_compiler.evaluation.preprocess import affine, nearest
+from runtime.camx import save
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 MODEL = BUNDLED / "digits_mlp_qdq.onnx"
@@ -203,7 +203,7 @@ def test_ties_go_to_the_even_float() -> None:
 
 
 def test_mean_and_std_by_channel(capsys: pytest.CaptureFixture[str]) -> None:
-    from cam_compiler.preprocess import Preprocess
+    from cam_compiler.evaluation.preprocess import Preprocess
     from runtime.host import InputSpec
 
     images = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)

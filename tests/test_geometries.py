@@ -18,8 +18,8 @@ from xdsl.dialects.builtin import ModuleOp
 from cam_compiler.capacity import explained
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
-from dialects.errors import CapacityError, ModelError
-from dialects.target import Target
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError, ModelError
 from runtime.interpreter import Interpreter
 
 EXAMPLES = int(os.environ.get("CAMC_EXAMPLES", "8"))

@@ -27,12 +27,12 @@ from xdsl.dialects.builtin import Float64Type, ModuleOp
 from xdsl.parser import Parser
 
 from cam_compiler.importer import import_model
-from cam_compiler.importer.exact import Piece
-from cam_compiler.importer.steps import Rounding, RoundStep, TableStep
-from cam_compiler.importer.thresholds import Channel, Reach, float_table, integer_table
+from cam_compiler.importer.arithmetic.exact import Piece
+from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep, TableStep
+from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, float_table, integer_table
 from dialects import ternary
-from dialects.errors import ModelError
-from dialects.ranges import Range
+from dialects.support.errors import ModelError
+from dialects.support.ranges import Range
 from runtime.interpreter import Interpreter, input_specs, main_function
 
 QUANT = "qonnx.custom_op.general"

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto as T
 from onnx_testing import RANDOM, Net, check, evaluate, failing, images, ops, reference, ternary_weights
 
-from cam_compiler.driver import to_artefact
+from cam_compiler.compile import to_artefact
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
-from dialects.target import load_target
-from runtime.artefact import load, save
+from dialects.machine.target import load_target
+from runtime.camx import load, save
 from runtime.interpreter import Interpreter
 
 

@@ -33,8 +33,8 @@ from onnx_testing import (
 )
 
 from cam_compiler.importer import import_model
-from cam_compiler.importer.multipliers import Summand, combination, exact_multipliers
-from cam_compiler.importer.thresholds import Crossing
+from cam_compiler.importer.arithmetic.multipliers import Summand, combination, exact_multipliers
+from cam_compiler.importer.arithmetic.thresholds import Crossing
 from dialects import ternary
 from runtime.interpreter import Interpreter
 

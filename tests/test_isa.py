@@ -15,11 +15,23 @@ import numpy as np
 import pytest
 from camc_testing import Machine, bits_of, value_of
 
-from dialects import isa
-from dialects.errors import ProgramError
-from dialects.isa import OPCODES, ZERO, Cell, Instruction, Op, Opcode, Operand, Pass, check, compared_width, passes_of
-from dialects.ranges import Range
-from dialects.tensors import IntArray
+from dialects.machine import isa
+from dialects.machine.isa import (
+    OPCODES,
+    ZERO,
+    Cell,
+    Instruction,
+    Op,
+    Opcode,
+    Operand,
+    Pass,
+    check,
+    compared_width,
+    passes_of,
+)
+from dialects.support.errors import ProgramError
+from dialects.support.ranges import Range
+from dialects.support.tensors import IntArray
 
 D, A, B, C = range(4)
 """columns of the roles"""

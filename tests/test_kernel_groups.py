@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dialects.adder_graph import AdderGraph
-from dialects.isa import NO_CELL, Instruction, Op, Operand, passes_count
-from dialects.ranges import Range
-from dialects.target import Geometry
-from passes import _adder_graph
-from passes.adder_graph_cost import cost_table, graph_cost, range_table
-from passes.adder_graph_search import prove, share
-from passes.adder_graph_sums import unshared
-from passes.kernel_groups import Candidate, Options, choose, evaluate, grouped
-from passes.shift_cost import ShiftCost
-from passes.vector_code import Kind, Step, VectorCode
+from dialects.apv.adder_graph import AdderGraph
+from dialects.machine.isa import NO_CELL, Instruction, Op, Operand, passes_count
+from dialects.machine.target import Geometry
+from dialects.support.ranges import Range
+from passes import _adder_graphs
+from passes.adder_graphs.cost import cost_table, graph_cost, range_table
+from passes.adder_graphs.kernel_groups import Candidate, Options, choose, evaluate, grouped
+from passes.adder_graphs.search import prove, share
+from passes.adder_graphs.sums import unshared
+from passes.placing.shift_cost import ShiftCost
+from passes.placing.vector_code import Kind, Step, VectorCode
 
 NIBBLE = Range(0, 15)
 
@@ -208,16 +208,16 @@ def test_native_arguments_are_checked() -> None:
     matrix, ranges, costs = np.ones((2, 3), dtype=np.int64), range_table([NIBBLE] * 3), cost_table()
     for groups, threads in ((0, 1), (4, 1), (1, 0)):
         with pytest.raises(ValueError, match="expected"):
-            _adder_graph.GroupedLayer(matrix, ranges, groups=groups, by_sign=True, threads=threads)
-    layer = _adder_graph.GroupedLayer(matrix, ranges, groups=1, by_sign=True, threads=1)
+            _adder_graphs.GroupedLayer(matrix, ranges, groups=groups, by_sign=True, threads=threads)
+    layer = _adder_graphs.GroupedLayer(matrix, ranges, groups=1, by_sign=True, threads=1)
     with pytest.raises(ValueError, match="expected"):
         layer.solve(costs[1:], by_value=True, budget_bits=1000, resident=False)
     graph = share(matrix, [NIBBLE] * 3)
     with pytest.raises(ValueError, match="expected"):
-        _adder_graph.evaluate(matrix, graph.node_table, graph.output_table, costs, resident=False)
+        _adder_graphs.evaluate(matrix, graph.node_table, graph.output_table, costs, resident=False)
     nodes = graph.node_table + np.int32(9)
     with pytest.raises(ValueError, match="node"):
-        _adder_graph.evaluate(ranges, nodes, graph.output_table, costs, resident=False)
+        _adder_graphs.evaluate(ranges, nodes, graph.output_table, costs, resident=False)
 
 
 def test_a_dear_step_never_costs_more_in_all() -> None:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp, TensorType
 from xdsl.ir import SSAValue
 
-from cam_compiler.driver import to_artefact
+from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
-from cam_compiler.verify import Verifier, difference, edge_inputs
+from cam_compiler.validation import Verifier, difference, edge_inputs
 from dialects import ternary
-from dialects.errors import CapacityError
-from dialects.ranges import Range
-from dialects.target import Target
-from dialects.tensors import FloatThresholds, IntMatrix, Thresholds
-from runtime.artefact import load, save
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError
+from dialects.support.ranges import Range
+from dialects.support.tensors import FloatThresholds, IntMatrix, Thresholds
+from runtime.camx import load, save
 from runtime.interpreter import Interpreter
 
 SPANS = [Range(0, 1), Range(0, 3), Range(0, 15), Range(-1, 1), Range(-4, 3), Range(-8, 7), Range(2, 5), Range(-6, -2)]

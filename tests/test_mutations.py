@@ -11,9 +11,9 @@ from camc_testing import SMALL_NETWORK, parse_module
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from cam_compiler.pipeline import parse_passes, run_passes
-from cam_compiler.verify import Verifier
-from dialects.errors import CamcError, MismatchError
-from dialects.target import Target
+from cam_compiler.validation import Verifier
+from dialects.machine.target import Target
+from dialects.support.errors import CamcError, MismatchError
 
 STAGES = ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap")
 

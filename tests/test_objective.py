@@ -10,13 +10,13 @@ import pytest
 
 from cam_compiler.cli import main
 from cam_compiler.commands import BUNDLED
-from cam_compiler.driver import compile_file
+from cam_compiler.compile import compile_file
 from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes
 from passes.apv_share import ApvShare
+from passes.placing.shift_cost import DEFAULT_STEP
 from passes.rtm_bundle import RtmBundle
-from passes.shift_cost import DEFAULT_STEP
-from runtime.technology import load_technology
+from runtime.cost.technology import load_technology
 
 
 def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, RtmBundle]:
@@ -69,7 +69,7 @@ def test_graphs_are_proved_whatever_counts(monkeypatch: pytest.MonkeyPatch) -> N
     def prove(*_: object) -> None:
         raise Proved
 
-    monkeypatch.setattr("passes.kernel_groups.prove", prove)
+    monkeypatch.setattr("passes.adder_graphs.kernel_groups.prove", prove)
     for step in (0, DEFAULT_STEP):
         with pytest.raises(Proved):
             compile_file(

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from placed_testing import checked, random_placed
 from test_bundle import SAMPLES, check, codes, geometries, methods, simulated
 
-from dialects.errors import CapacityError
-from dialects.placed import PlacedCode
-from dialects.shifts import predict_shifts
-from dialects.statements import Form, Statement
-from dialects.target import Geometry
-from dialects.tensors import IntArray
-from passes.column_traces import traces
-from passes.placement import Method, place
+from dialects.machine.census import predict_shifts
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import PlacedCode
+from dialects.rtm.statements import Form, Statement
+from dialects.support.errors import CapacityError
+from dialects.support.tensors import IntArray
+from passes.placing.column_traces import traces
+from passes.placing.placement import Method, place
+from passes.placing.track_order import edges_of, shifts_reduce, steps_between
+from passes.placing.vector_code import VectorCode
 from passes.rtm_order_tracks import in_order
-from passes.track_order import edges_of, shifts_reduce, steps_between
-from passes.vector_code import VectorCode
 
 
 def column_steps(segments: list[PlacedCode], geometry: Geometry) -> IntArray:

@@ -11,18 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from placed_testing import checked, named_outputs, random_placed
 
-from dialects.code_check import vectors as vectors_of
-from dialects.errors import ProgramError, TextError
-from dialects.isa import Op
-from dialects.placed import PlacedCode
-from dialects.placed_text import read_plain, read_text
-from dialects.shifts import predict_shifts
-from dialects.target import Geometry, Target
-from dialects.tensors import IntArray
-from runtime import engine
-from runtime.counts import Counts
+from dialects.machine.census import predict_shifts
+from dialects.machine.check import vectors as vectors_of
+from dialects.machine.isa import Op
+from dialects.machine.target import Geometry, Target
+from dialects.rtm.placed import PlacedCode
+from dialects.rtm.placed_text import read_plain, read_text
+from dialects.support.errors import ProgramError, TextError
+from dialects.support.tensors import IntArray
+from runtime.cost.counts import Counts
+from runtime.engines import native as engine
+from runtime.engines.golden import Simulator
 from runtime.placed_machine import PlacedMachine
-from runtime.simulator import Simulator
 
 INPUTS, OUTPUTS, ROWS, SEEDS = 3, 6, 70, 24
 GEOMETRIES = [Geometry(64, 12, 24), Geometry(64, 24, 12), Geometry(64, 8, 9)]

@@ -13,12 +13,12 @@ import pytest
 from rich.console import Console
 
 from cam_compiler.cli import main
-from cam_compiler.driver import compile_file
+from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import EFFORTS, parse_passes
-from cam_compiler.progress import watching
-from dialects.errors import PipelineError
-from dialects.watch import Figure, Watcher, did, part, progress, watched_by
+from cam_compiler.terminal.progress import watching
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import Figure, Watcher, did, part, progress, watched_by
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 
@@ -164,8 +164,8 @@ import signal, sys, time
 from pathlib import Path
 import numpy as np
 import cam_compiler.commands
-from passes.kernel_groups import Options, choose
-from dialects.ranges import Range
+from passes.adder_graphs.kernel_groups import Options, choose
+from dialects.support.ranges import Range
 
 def long(options):
     Path("started").touch()
@@ -196,7 +196,7 @@ def test_interrupt(script: str, tmp_path: Path) -> None:
 def test_reports_on_narrow_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is cut off: counts and energies stand one below the other."""
     np.save("x.npy", np.load(BUNDLED / "digits_mlp_test.npz")["image"][:2])
-    monkeypatch.setattr("cam_compiler.render.console", lambda: Console(width=80))
+    monkeypatch.setattr("cam_compiler.terminal.render.console", lambda: Console(width=80))
     assert main(["run", str(BUNDLED / "digits_mlp_qdq.onnx"), "--input", "x.npy"]) == 0
     out = capsys.readouterr().out
     assert sum(line.strip().startswith("total") for line in out.splitlines()) == 2

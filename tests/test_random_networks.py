@@ -14,8 +14,8 @@ from random_networks import random_network
 
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import LEVELS, cut, parse_passes, run_passes
-from dialects.errors import ModelError
-from dialects.target import load_target
+from dialects.machine.target import load_target
+from dialects.support.errors import ModelError
 from runtime.interpreter import Interpreter
 
 pytest.importorskip("onnxruntime")

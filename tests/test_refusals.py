@@ -14,7 +14,7 @@ from onnx import helper, numpy_helper
 from onnx_testing import QUANT, Net, ternary_weights
 
 from cam_compiler.importer import import_model
-from dialects.errors import ModelError
+from dialects.support.errors import ModelError
 
 Build = Callable[[], onnx.ModelProto]
 CASES: dict[str, tuple[Build, tuple[str, ...]]] = {}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cam_compiler.cli import main
-from dialects.errors import TargetError
-from dialects.target import bundled_targets, load_target
-from runtime.technology import bundled_technologies, load_technology
+from dialects.machine.target import bundled_targets, load_target
+from dialects.support.errors import TargetError
+from runtime.cost.technology import bundled_technologies, load_technology
 
 INPUT = np.random.default_rng(0).random((70, 1, 3)).astype(np.float32)
 TIMES = {
@@ -108,7 +108,7 @@ def test_bundled_targets_load(name: str) -> None:
     assert load_target(name).geometry.problem() is None
 
 
-GOOD = (Path(load_technology.__code__.co_filename).parent / "tech" / "rtsim.toml").read_text()
+GOOD = (Path(load_technology.__code__.co_filename).parent / "technologies" / "rtsim.toml").read_text()
 BAD = [
     ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = -1", r"expected a number from 0 to 1e\+15, found -1"),
     ("[search_ps]\nvalue = 263", "[search_ps]\nvalue = nan", r"expected a number from 0 to 1e\+15, found nan"),

@@ -8,12 +8,11 @@ from camc_testing import Machine, bits_of, value_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.errors import ProgramError
-from dialects.grammar import in_loop
-from dialects.isa import ZERO, Cell, Instruction, Op, Operand
-from dialects.ranges import Range
-from dialects.target import Target
-from runtime.simulator import Simulator
+from dialects.machine.isa import ZERO, Cell, Instruction, Op, Operand, in_loop
+from dialects.machine.target import Target
+from dialects.support.errors import ProgramError
+from dialects.support.ranges import Range
+from runtime.engines.golden import Simulator
 
 
 def add_ip(column: int, source: Operand, width: int, carry: Cell, start: int = 0) -> Instruction:

@@ -17,17 +17,18 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp
 from xdsl.ir import SSAValue
 
-from cam_compiler.driver import to_artefact
+from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
-from cam_compiler.verify import Verifier, difference
-from dialects import apv, apv_spatial, ternary
-from dialects.errors import CapacityError, ProgramError
-from dialects.ranges import Range
-from dialects.target import Target
-from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
-from dialects.window import Window, scatter
-from passes.adder_graph_sums import unshared
-from runtime.artefact import load, save
+from cam_compiler.validation import Verifier, difference
+from dialects import apv, ternary
+from dialects.apv import spatial as apv_spatial
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError, ProgramError
+from dialects.support.ranges import Range
+from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
+from dialects.support.window import Window, scatter
+from passes.adder_graphs.sums import unshared
+from runtime.camx import load, save
 from runtime.host import Value
 from runtime.interpreter import Interpreter
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects.errors import TextError
-from dialects.ranges import Range
-from dialects.tensors import FloatThresholds, IntMatrix, Thresholds
-from passes.vector_code import View, step_table
+from dialects.support.errors import TextError
+from dialects.support.ranges import Range
+from dialects.support.tensors import FloatThresholds, IntMatrix, Thresholds
+from passes.placing.vector_code import View, step_table
 
 spans = st.tuples(st.integers(-9, 9), st.integers(0, 12)).map(lambda pair: Range(pair[0], pair[0] + pair[1]))
 floats = st.one_of(st.floats(allow_nan=False), st.sampled_from([math.inf, -math.inf, -0.0, 0.0, 5e-324, -5e-324, 0.1]))

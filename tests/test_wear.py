@@ -11,19 +11,19 @@ from placed_testing import random_placed
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.commands import BUNDLED
-from cam_compiler.driver import compile_file, to_artefact
+from cam_compiler.compile import compile_file, to_artefact
 from cam_compiler.execution import Network, of_module, of_program
 from cam_compiler.pipeline import parse_passes, run_passes
-from dialects.isa import Cell
-from dialects.shifts import predict_shifts
-from dialects.target import Geometry, Target
-from runtime.artefact import save
-from runtime.counts import Counts
+from dialects.machine.census import predict_shifts
+from dialects.machine.isa import Cell
+from dialects.machine.target import Geometry, Target
+from runtime.camx import save
+from runtime.cost.counts import Counts
+from runtime.cost.report import Report, make_report
+from runtime.cost.technology import load_technology
+from runtime.cost.wear import total_wear
+from runtime.engines.golden import Simulator
 from runtime.host import Result
-from runtime.report import Report, make_report
-from runtime.simulator import Simulator
-from runtime.technology import load_technology
-from runtime.wear import total_wear
 
 Numbers = NDArray[np.int64]
 

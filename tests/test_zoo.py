@@ -18,7 +18,7 @@ from onnx.reference.op_run import OpRun
 
 def load_zoo() -> ModuleType:
     """Import the script, which is in no package."""
-    path = Path(__file__).parents[1] / "benchmarks" / "zoo.py"
+    path = Path(__file__).parents[1] / "benchmarks" / "models" / "zoo.py"
     spec = importlib.util.spec_from_file_location("zoo", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

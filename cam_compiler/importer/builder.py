@@ -13,12 +13,9 @@ import numpy as np
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type
 from xdsl.ir import Block, Operation, SSAValue
 
-from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, compact, each, filled
-from cam_compiler.importer.layouts import by_channel, changed, identity, inverse, order_of
-from cam_compiler.importer.model import Node
-from cam_compiler.importer.sums import MAX_SUM, resolved
-from cam_compiler.importer.thresholds import (
+from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
+from cam_compiler.importer.arithmetic.sums import MAX_SUM, resolved
+from cam_compiler.importer.arithmetic.thresholds import (
     Reach,
     Table,
     TableError,
@@ -26,12 +23,15 @@ from cam_compiler.importer.thresholds import (
     integer_table,
     shift_of,
 )
+from cam_compiler.importer.arithmetic.weights import Weights, weights_of
+from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.layouts import by_channel, changed, identity, inverse, order_of
+from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
-from cam_compiler.importer.weights import Weights, weights_of
 from dialects import ternary
-from dialects.errors import ModelError
-from dialects.ranges import Range
-from dialects.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
+from dialects.support.errors import ModelError
+from dialects.support.ranges import Range
+from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 
 WORD = Range.of_width(32, True)
 """Integers that the arrays add and compare."""

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from cam_compiler.importer.exact import ObjectArray, Piece, each, fractions, square_root
+from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, each, fractions, square_root
 from cam_compiler.importer.model import LOW_BIT, Node, array_of
-from dialects.ranges import Range
+from dialects.support.ranges import Range
 
 
 class _Batch:

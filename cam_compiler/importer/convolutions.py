@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each
+from cam_compiler.importer.arithmetic.weights import Weights, weights_of
 from cam_compiler.importer.builder import checked_ranges, constant_part
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.exact import ObjectArray, Piece, compact, each
 from cam_compiler.importer.images import (
     as_image,
     as_sequence,
@@ -18,11 +19,10 @@ from cam_compiler.importer.images import (
     with_integer_for,
 )
 from cam_compiler.importer.values import Activation, Origin
-from cam_compiler.importer.weights import Weights, weights_of
 from cam_compiler.importer.windows import Placed, placed
 from dialects import ternary
-from dialects.tensors import IntMatrix
-from dialects.ternary_spatial import window_range
+from dialects.support.tensors import IntMatrix
+from dialects.ternary.spatial import window_range
 
 
 def _kernels(call: Call, weights: Constant, rank: int) -> Constant:

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
+from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.exact import ZERO, ObjectArray, Piece, each
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Origin
 from dialects import ternary
-from dialects.tensors import IntArray, IntMatrix
-from dialects.window import Window
+from dialects.support.tensors import IntArray, IntMatrix
+from dialects.support.window import Window
 
 MAX_REFINEMENT = 16
 """How much finer integers may get so that one of them stands for the padding."""

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from dialects.errors import ModelError
+from dialects.support.errors import ModelError
 
 OLDEST_OPSET = 9
 _STANDARD = ("", "ai.onnx")

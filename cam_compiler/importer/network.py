@@ -33,25 +33,23 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from cam_compiler.importer import (
-    nodes_conv,
-    nodes_host,
-    nodes_pad,
-    nodes_pool,
-    nodes_product,
-    nodes_quantizers,
-    nodes_real,
-    nodes_shape,
-    nodes_sums,
-)
+from cam_compiler.importer.arithmetic.exact import IDENTITY
 from cam_compiler.importer.builder import Builder, hint_of
 from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, fold, integer_range
 from cam_compiler.importer.context import Call, Context, handler_of, supported
-from cam_compiler.importer.exact import IDENTITY
 from cam_compiler.importer.model import Model, Node, Port, load_model
+from cam_compiler.importer.nodes import conv as nodes_conv
+from cam_compiler.importer.nodes import host as nodes_host
+from cam_compiler.importer.nodes import pad as nodes_pad
+from cam_compiler.importer.nodes import pool as nodes_pool
+from cam_compiler.importer.nodes import product as nodes_product
+from cam_compiler.importer.nodes import quantizers as nodes_quantizers
+from cam_compiler.importer.nodes import real as nodes_real
+from cam_compiler.importer.nodes import shape as nodes_shape
+from cam_compiler.importer.nodes import sums as nodes_sums
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
-from dialects.errors import ModelError
+from dialects.support.errors import ModelError
 
 HANDLER_MODULES = (
     nodes_conv,

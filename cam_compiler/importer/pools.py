@@ -7,14 +7,14 @@ from fractions import Fraction
 
 import numpy as np
 
+from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each
 from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.exact import ObjectArray, Piece, compact, each
 from cam_compiler.importer.images import channel_ranges, per_channel, unpadded, with_integer_for
 from cam_compiler.importer.values import Activation, Origin
 from cam_compiler.importer.windows import Placed
 from dialects import ternary
-from dialects.tensors import IntArray, IntMatrix
+from dialects.support.tensors import IntArray, IntMatrix
 
 
 def max_pool(call: Call, value: Activation, place: Placed) -> Activation:

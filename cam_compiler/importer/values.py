@@ -11,13 +11,23 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from xdsl.ir import SSAValue
 
+from cam_compiler.importer.arithmetic.exact import (
+    IDENTITY,
+    ZERO,
+    Bound,
+    ObjectArray,
+    Piece,
+    affine,
+    clamped,
+    each,
+    filled,
+)
+from cam_compiler.importer.arithmetic.quantizers import Quantiser
+from cam_compiler.importer.arithmetic.steps import IDENTITY_STEP
+from cam_compiler.importer.arithmetic.thresholds import Channel
 from cam_compiler.importer.constants import FLOATS, Constant
-from cam_compiler.importer.exact import IDENTITY, ZERO, Bound, ObjectArray, Piece, affine, clamped, each, filled
 from cam_compiler.importer.model import Node
-from cam_compiler.importer.quantizers import Quantiser
-from cam_compiler.importer.steps import IDENTITY_STEP
-from cam_compiler.importer.thresholds import Channel
-from dialects.tensors import IntArray
+from dialects.support.tensors import IntArray
 
 
 @dataclass(frozen=True)

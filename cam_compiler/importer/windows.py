@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cam_compiler.importer.model import Node
-from dialects.tensors import IntArray
-from dialects.window import Window
+from dialects.support.tensors import IntArray
+from dialects.support.window import Window
 
 MAX_POSITIONS = 1 << 16
 """Positions of a window along one dimension."""

@@ -1,4 +1,4 @@
-// Binary AP code as all native parts read it: the layout of dialects/code.py, and the cells that a bit needs.
+// Binary AP code as all native parts read it: the layout of dialects/machine/code.py, and the cells that a bit needs.
 #pragma once
 
 #include <algorithm>
@@ -48,7 +48,7 @@ struct Instruction {
   int32_t imm = 0;  // shares its bits with b
 };
 
-// The opcodes of dialects/isa.py.
+// The opcodes of dialects/machine/isa.py.
 enum Op : uint8_t {
   kSet = 1,
   kSetIf,
@@ -121,7 +121,7 @@ inline std::array<uint64_t, 2> encode(const Instruction& item, bool immediate) {
   return {first, bits(item.a) | (immediate ? uint64_t(uint32_t(item.imm)) : bits(item.b)) << kHalf};
 }
 
-// Roles of the columns of an instruction, in the order in which the tables of dialects/native_tables.py number them.
+// Roles of the columns of an instruction, in the order in which the tables of dialects/machine/tables.py number them.
 enum Role : uint8_t { kDst, kA, kB, kCarry, kRoles };
 
 constexpr std::size_t kOpcodes = 32, kVariants = 32;

@@ -14,7 +14,7 @@ namespace adder_graph {
 
 struct Graph {
     std::size_t inputs;
-    std::span<const std::int32_t> nodes;    // (nodes, 5), as in dialects/adder_graph.py
+    std::span<const std::int32_t> nodes;    // (nodes, 5), as in dialects/apv/adder_graph.py
     std::span<const std::int32_t> outputs;  // (outputs, 3)
 
     std::size_t count() const { return nodes.size() / 5; }

@@ -1,6 +1,6 @@
 // The Python module dialects._placed_check: what rtm and ap programs must obey, and the shifts that they cost.
 //
-// Everything here reads binary records (dialects/code.py) and tables made from the instruction table; nothing executes
+// Everything here reads binary records (dialects/machine/code.py) and tables made from the instruction table; nothing executes
 // data.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

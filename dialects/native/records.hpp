@@ -49,7 +49,7 @@ class Program {
   size_t loop_end(size_t at) const { return ap::loop_end(code, at); }
   int loop_steps(size_t at, size_t end) const { return ap::loop_steps(code, at, end); }
 
-  // Whether every instruction obeys the rules of dialects/isa.py for a single one.
+  // Whether every instruction obeys the rules of dialects/machine/isa.py for a single one.
   bool is_lawful() const;
 
   // Every cell that bit `bit` of an instruction needs: visit(cell, writes), the passes that write it.

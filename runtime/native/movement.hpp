@@ -17,7 +17,7 @@ struct Tensor {
   int64_t shape[Rank], strides[Rank];
 };
 
-// Kernel, strides and dilations are (height, width), pads top, left, bottom, right, as in dialects/window.py.
+// Kernel, strides and dilations are (height, width), pads top, left, bottom, right, as in dialects/support/window.py.
 struct Window {
   int64_t kernel[2], strides[2], pads[4], dilations[2];
 };

@@ -140,7 +140,7 @@ void Program::check_segments() const {
     if (segments[i] > 0 && !code[segments[i] - 1].last) fail(segments[i] - 1, "the last bit loop of a segment is never ended");
 }
 
-// The rules of `check` in dialects/isa.py.
+// The rules of `check` in dialects/machine/isa.py.
 void Program::check(const Instruction& item, size_t number) const {
   if (item.width < 1) fail(number, "its width is zero");
   std::array<int, kRoles> column;

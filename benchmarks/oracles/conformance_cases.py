@@ -1,0 +1,308 @@
+"""onnx's own node tests as networks that camc can compile: one data input, everything else constant.
+
+A case's data operands stay inputs; weights, scales and all else become initialisers with the test's data. Float data
+goes through QuantizeLinear and DequantizeLinear of scale 1 where that loses nothing. Data without a batch dimension
+get one of size 1 where the operator works element by element or along stated axes; so do those whose constants differ
+along the first one. Other float data can be rounded.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from cam_compiler.importer.arithmetic.quantizers import integer_range
+
+Array = NDArray[Any]
+
+PER_AXIS = ("QuantizeLinear", "DequantizeLinear")
+SUMS = ("Add", "Sub")
+ROUNDED = {"Conv": (1,), "Gemm": (1,), "MatMul": (1,), "Pad": (2,)}
+"""Constant operands that are rounded with the data: weights, and what borders hold."""
+LIFTED = ("Transpose", "Concat", "Softmax", "ArgMax", "ReduceMean", "Squeeze", "Unsqueeze", "Reshape")
+"""Operators on axes, which mean the same behind a new first dimension."""
+ELEMENTWISE = (*PER_AXIS, *SUMS, "Mul", "Div", "Relu", "Clip", "Cast", "Identity", "Dropout")
+CLAIMED = (
+    *("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+    *("Conv", "Gemm", "MatMul", "BatchNormalization", "Relu", "Clip", "Add", "Sub", "Mul", "Div", "Cast"),
+    *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Concat", "Pad"),
+    *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "ArgMax", "Softmax"),
+)
+FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+
+
+class NoBatchError(Exception):
+    """The case can't get a batch dimension without changing what it tests."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A node test with its tensors by name; what is no tensor (a sequence) is missing."""
+
+    name: str
+    node: NodeProto
+    model: ModelProto
+    inputs: dict[str, TensorProto]
+    outputs: dict[str, TensorProto]
+    data: tuple[str, ...]
+    """The operands that stay inputs"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model that can be compiled, what it is fed and what it must give."""
+
+    model: ModelProto
+    feeds: dict[str, Array]
+    expected: dict[str, Array]
+
+    @property
+    def node(self) -> NodeProto:
+        """The node under test, behind the quantisers of its inputs."""
+        return self.model.graph.node[-1]
+
+    def spread_scales(self, shape: tuple[int, ...]) -> Array:
+        """The scales of a QuantizeLinear, one for each element of its input."""
+        (scales,) = (array_of(item) for item in self.model.graph.initializer if item.name == self.node.input[1])
+        axis = integer_attribute(self.node, "axis", 1)
+        if scales.ndim == 1 and scales.size > 1:
+            scales = scales.reshape([-1 if index == axis % len(shape) else 1 for index in range(len(shape))])
+        elif scales.ndim == len(shape):
+            scales = np.repeat(scales, integer_attribute(self.node, "block_size", 1), axis=axis)
+        return np.broadcast_to(scales, shape)
+
+
+def collect() -> list[Any]:
+    """All of onnx's node tests, with the same random data every time."""
+    state = np.random.get_state()
+    # The data is drawn from numpy's global generator when the module is first imported.
+    np.random.seed(0)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        from onnx.backend.test.case.node import collect_testcases
+
+        found: list[Any] = list(collect_testcases(None))
+    np.random.set_state(state)
+    return found
+
+
+def cases(operators: Iterable[str] = CLAIMED) -> list[Case]:
+    """The tests of a single node of one of the operators, in their order."""
+    wanted = set(operators)
+    found: list[Case] = []
+    for test in collect():
+        nodes = test.model.graph.node
+        if len(nodes) == 1 and not nodes[0].domain and nodes[0].op_type in wanted:
+            found += [_case(test, *data) for data in test.data_sets]
+    return found
+
+
+def _tensor(value: object, name: str) -> TensorProto | None:
+    if isinstance(value, TensorProto):
+        copy = TensorProto()
+        copy.CopyFrom(value)
+        copy.name = name
+        return copy
+    return None if isinstance(value, list) else numpy_helper.from_array(np.asarray(value), name)
+
+
+def _tensors(values: Iterable[object], ports: Iterable[ValueInfoProto]) -> dict[str, TensorProto]:
+    named = {port.name: _tensor(value, port.name) for value, port in zip(values, ports, strict=True)}
+    return {name: tensor for name, tensor in named.items() if tensor is not None}
+
+
+def _case(test: Any, inputs: list[object], outputs: list[object]) -> Case:
+    graph = test.model.graph
+    node = graph.node[0]
+    given = _tensors(inputs, graph.input)
+    first, *others = node.input
+    data = [first]
+    if node.op_type == "Concat":
+        data += others
+    elif node.op_type in SUMS:
+        # Two tensors of one shape are a residual sum; a smaller one is a constant.
+        data += [name for name in others if given[name].dims == given[first].dims]
+    return Case(test.name, node, test.model, given, _tensors(outputs, graph.output), tuple(data))
+
+
+def on_integers(case: Case) -> Case | None:
+    """The case with its float data and weights rounded to quarters, times four; None where it has none to round.
+
+    Results are those of onnx's reference evaluator.
+    """
+    names = [*case.data, *(case.node.input[index] for index in ROUNDED.get(case.node.op_type, ()))]
+    inputs = {name: _copy(tensor) for name, tensor in case.inputs.items()}
+    for name in names:
+        tensor = inputs.get(name)
+        if tensor is None or tensor.data_type not in FLOATS[:3]:
+            return None
+        values = np.nan_to_num(np.clip(np.rint(4 * numpy_helper.to_array(tensor).astype(np.float64)), -100, 100))
+        kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        inputs[name] = numpy_helper.from_array(values.astype(kind), name)
+    if not names:
+        return None
+    feeds = {name: numpy_helper.to_array(tensor) for name, tensor in inputs.items()}
+    found: list[Any] = list(ReferenceEvaluator(case.model).run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
+    outputs = {
+        port.name: numpy_helper.from_array(np.asarray(value), port.name)
+        for port, value in zip(case.model.graph.output, found, strict=True)
+    }
+    return replace(case, inputs=inputs, outputs=outputs)
+
+
+def build(case: Case, lift: bool = False, quantised: bool = False) -> Network:
+    """The network of a case, behind a new first dimension if asked to; raises NoBatchError where it has no batch.
+
+    Its inputs get quantisers, but for a QuantizeLinear that isn't to be `quantised` itself.
+    """
+    ranks = [len(case.inputs[name].dims) for name in case.data if name in case.inputs]
+    lifted = lift or _needs_batch(case)
+    if (not lift and not min(ranks, default=1)) or (lifted and case.node.op_type not in (*ELEMENTWISE, *LIFTED)):
+        raise NoBatchError("no batch dimension")
+    if lifted and case.node.op_type in LIFTED and not lift:
+        raise NoBatchError("no batch dimension")
+    inputs, outputs = ({n: _copy(t) for n, t in tensors.items()} for tensors in (case.inputs, case.outputs))
+    model = ModelProto()
+    model.CopyFrom(case.model)
+    if lift and case.node.op_type in LIFTED:
+        for name, tensor in (*inputs.items(), *outputs.items()):
+            if name in case.data or name in outputs:
+                tensor.dims.insert(0, 1)
+        _lift_axes(model.graph.node[0], inputs, ranks[0])
+    elif lifted:
+        for tensor in (*inputs.values(), *outputs.values()):
+            if len(tensor.dims) == ranks[0] and (ranks[0] > 1 or tensor.name not in inputs or tensor.name in case.data):
+                tensor.dims.insert(0, 1)
+        _shift_axis(model.graph.node[0], inputs.values())
+    graph = model.graph
+    ports = [port for port in case.model.graph.input if port.name in case.data]
+    del graph.input[:], graph.output[:]
+    graph.input.extend(_port(port, inputs) for port in ports)
+    graph.output.extend(_port(port, outputs) for port in case.model.graph.output)
+    graph.initializer.extend(tensor for name, tensor in inputs.items() if name not in case.data)
+    feeds = {name: array_of(inputs[name]) for name in case.data if name in inputs}
+    network = Network(model, feeds, {name: array_of(tensor) for name, tensor in outputs.items()})
+    if case.node.op_type != "QuantizeLinear" or quantised:
+        _quantise(network, case, inputs)
+    return network
+
+
+def _copy(tensor: TensorProto) -> TensorProto:
+    copy = TensorProto()
+    copy.CopyFrom(tensor)
+    return copy
+
+
+def array_of(tensor: TensorProto) -> Array:
+    """The numbers of a tensor: float types as they are, integers as int64."""
+    array = numpy_helper.to_array(tensor)
+    return array.astype(np.int64) if integer_range(tensor.data_type) else array
+
+
+def integer_attribute(node: NodeProto, name: str, default: int) -> int:
+    return next((item.i for item in node.attribute if item.name == name), default)
+
+
+def _axis(node: NodeProto) -> int:
+    return integer_attribute(node, "axis", 1)
+
+
+def _needs_batch(case: Case) -> bool:
+    """Has the data a single dimension, or do constants differ along its first one, which is our batch?"""
+    data = case.inputs.get(case.data[0])
+    if data is None:
+        return False
+    rank = len(data.dims)
+    others = [tensor for name, tensor in case.inputs.items() if name not in case.data]
+    if case.node.op_type in PER_AXIS and _axis(case.node) % max(rank, 1) == 0:
+        return rank == 1 or any(len(tensor.dims) == 1 and tensor.dims[0] > 1 for tensor in others)
+    per_sample = any(len(tensor.dims) == rank and tensor.dims[0] > 1 for tensor in others)
+    return rank == 1 or (per_sample and case.node.op_type in ELEMENTWISE)
+
+
+def _shift_axis(node: NodeProto, inputs: Iterable[TensorProto]) -> None:
+    """The same dimension behind a new first one; where all operands but the data are scalars, there is no axis."""
+    _, *others = inputs
+    if node.op_type not in PER_AXIS or _axis(node) < 0 or all(prod(tensor.dims) == 1 for tensor in others):
+        return
+    axis = _axis(node) + 1
+    kept = [item for item in node.attribute if item.name != "axis"]
+    del node.attribute[:]
+    node.attribute.extend([*kept, helper.make_attribute("axis", axis)])
+
+
+def _lift_axes(node: NodeProto, inputs: dict[str, TensorProto], rank: int) -> None:
+    """The same dimensions behind a new first one, in whichever form the operator states them."""
+    attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    stated = inputs.get(node.input[1]) if len(node.input) > 1 else None
+    if node.op_type == "Transpose":
+        order = attributes.get("perm", list(range(rank))[::-1])
+        attributes["perm"] = [0, *(axis + 1 for axis in order)]
+    elif node.op_type in ("Concat", "Softmax", "ArgMax"):
+        axis = attributes.get("axis", -1 if node.op_type == "Softmax" else 0)
+        attributes["axis"] = axis if axis < 0 else axis + 1
+    elif stated is not None:
+        entries = numpy_helper.to_array(stated)
+        grown = (
+            [1, *entries]
+            if node.op_type == "Reshape"
+            else [axis if axis < 0 else axis + 1 for axis in entries.tolist()]
+        )
+        if node.op_type == "ReduceMean" and not len(entries):
+            grown = list(range(1, rank + 1))
+        stated.CopyFrom(numpy_helper.from_array(np.array(grown, dtype=np.int64), stated.name))
+    else:
+        raise NoBatchError("no batch dimension")
+    del node.attribute[:]
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+
+
+def _port(port: ValueInfoProto, tensors: dict[str, TensorProto]) -> ValueInfoProto:
+    """The input or output in its tensor's shape; as the test has it where it is no tensor."""
+    tensor = tensors.get(port.name)
+    if tensor is None:
+        return port
+    return helper.make_tensor_value_info(port.name, tensor.data_type, list(tensor.dims))
+
+
+def _quantise(network: Network, case: Case, inputs: dict[str, TensorProto]) -> None:
+    """Puts a lossless quantiser of scale 1 behind each float input whose data are small integers."""
+    graph = network.model.graph
+    opset = network.model.opset_import[0].version
+    for name, values in network.feeds.items():
+        kind = inputs[name].data_type
+        stored = _lattice(values, opset) if kind in FLOATS else None
+        if stored is None:
+            continue
+        scale, zero, code, real = (f"{name}/{part}" for part in ("scale", "zero", "code", "real"))
+        graph.initializer.append(helper.make_tensor(scale, kind, (), [1.0]))
+        graph.initializer.append(helper.make_tensor(zero, stored, (), [0]))
+        body = graph.node[-1]
+        body.input[:] = [real if item == name else item for item in body.input]
+        graph.node.insert(0, helper.make_node("DequantizeLinear", [code, scale, zero], [real]))
+        graph.node.insert(0, helper.make_node("QuantizeLinear", [name, scale, zero], [code]))
+
+
+def _lattice(values: Array, opset: int) -> int | None:
+    """The smallest integer type of a quantiser that holds all values exactly; None if they are no small integers."""
+    wide = values.astype(np.float64)
+    if not wide.size or not np.isfinite(wide).all() or (wide != np.rint(wide)).any():
+        return None
+    kinds = [TensorProto.INT8, TensorProto.UINT8]
+    # QuantizeLinear has 16 bits from opset 21 on.
+    kinds += [TensorProto.INT16] if opset >= 21 else []
+    return next((kind for kind in kinds if within(wide, kind).all()), None)
+
+
+def within(values: Array, kind: int) -> Array:
+    span = integer_range(kind)
+    assert span is not None
+    return (values >= span.lo) & (values <= span.hi)

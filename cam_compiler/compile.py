@@ -1,0 +1,150 @@
+"""From files to modules, from modules to artefacts: what the commands of camc have in common."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+from cam_compiler.capacity import explained
+from cam_compiler.dataflow import check_dataflow
+from cam_compiler.execution import sample_bytes
+from cam_compiler.objective import Objective
+from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
+from cam_compiler.validation import Verifier
+from dialects import ap
+from dialects.machine.target import Target, load_target
+from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
+from dialects.support.errors import CapacityError, InputError, PipelineError
+from dialects.support.instrumentation import part, progress
+from runtime.camx import Artefact
+from runtime.host_actions import Step
+from runtime.host_ops import action_of, execution_of, on_host
+from runtime.interpreter import input_specs, main_function, output_names
+
+
+def read_module(path: Path) -> ModuleOp:
+    """A module from an ONNX model or from textual IR; raises ModelError or InputError where it can't be read."""
+    if path.suffix == ".onnx":
+        from cam_compiler.importer import import_model
+
+        return import_model(path)
+    if path.suffix != ".mlir":
+        raise InputError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
+    try:
+        module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
+        module.verify()
+        check_dataflow(module, str(path))
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", place=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't be read: {error}", place=str(path)) from error
+    except ParseError as error:
+        raise InputError(f"the text is malformed\n{error}") from error
+    except DiagnosticException as error:
+        raise InputError(f"the IR is invalid: {error}", place=str(path)) from error
+    return module
+
+
+def level_of(module: ModuleOp) -> str:
+    """The lowest level that a module has reached."""
+    names = {op.name.partition(".")[0] for op in module.walk()}
+    return next((level for level in reversed(LEVELS) if level in names), LEVELS[0])
+
+
+def target_for(module: ModuleOp, stated: str | None) -> Target:
+    """The target that the user states, else the default one with the geometry that the IR was made for."""
+    target = load_target(stated or "default")
+    placed = [op.geometry for op in module.walk() if isinstance(op, ProgramBase)]
+    if stated is not None:
+        for program in placed:
+            if program.geometry != target.geometry:
+                raise PipelineError(
+                    f"the program is placed for arrays of {program.geometry}, target {target.name} has "
+                    f"{target.geometry}",
+                    hint="leave --target out, or go back to a stage before convert-apv-to-rtm",
+                )
+        return target
+    for attribute in (*placed, module.attributes.get(GEOMETRY_NAME)):
+        if isinstance(attribute, GeometryAttr) and attribute.geometry != target.geometry:
+            return replace(target, name=f"{attribute.geometry}, else default", **asdict(attribute.geometry))
+    return target
+
+
+def compile_file(
+    path: Path,
+    target_name: str | None = None,
+    *,
+    pipeline: str = "default",
+    effort: int | None = None,
+    objective: Objective | None = None,
+    stop_after: str | None = None,
+    dump_to: Path | None = None,
+    verifier: Verifier | None = None,
+) -> tuple[ModuleOp, Target]:
+    """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
+    if target_name is not None:
+        load_target(target_name)
+    passes = parse_passes(pipeline, effort, objective)
+    with part(0, 1, 10, "import"):
+        progress(0, 1, "")
+        module = read_module(path)
+    target = target_for(module, target_name)
+    if path.suffix == ".mlir":
+        done = LEVELS[: LEVELS.index(level_of(module))]
+        passes = tuple(
+            item for item in passes if not item.name.startswith(tuple(f"convert-{level}-" for level in done))
+        )
+    if dump_to:
+        try:
+            dump_to.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
+    whole = module.clone()
+    with part(1, 10, 10):
+        try:
+            run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+        except CapacityError as error:
+            raise explained(error, whole, passes, target) from error
+    # A pass's own options may have set another geometry.
+    placed = [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)]
+    return module, replace(target, **asdict(placed[0])) if placed else target
+
+
+def on_the_host(module: ModuleOp) -> list[str]:
+    """Functions that a network ends with and that the host computes, with their ONNX nodes."""
+    return [what for op in module.walk() if (what := on_host(op))]
+
+
+def to_artefact(module: ModuleOp, target: Target) -> Artefact:
+    """The artefact of a module at the `ap` level; raises PipelineError for one at another level."""
+    function = main_function(module)
+    names: dict[SSAValue, str] = {}
+    specs = input_specs(function)
+    for spec, argument in zip(specs, function.body.block.args, strict=True):
+        names[argument] = spec.name
+    prefix = "value "
+    while any(spec.name.startswith(prefix) for spec in specs):
+        prefix = f"_{prefix}"
+    steps: list[Step] = []
+    outputs: tuple[tuple[str, str], ...] = ()
+    for op in function.body.block.ops:
+        for result in op.results:
+            names[result] = f"{prefix}{len(names)}"
+        if isinstance(op, func.ReturnOp):
+            outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
+        else:
+            action = execution_of(op) if isinstance(op, ap.ProgramOp) else action_of(op)
+            if action is None:
+                raise PipelineError(
+                    f"'{op.name}' is no operation of a compiled program",
+                    hint="a .camx file holds a network at the ap level; write earlier stages as .mlir",
+                )
+            taken, given = (tuple(names[value] for value in values) for values in (op.operands, op.results))
+            steps.append(Step(taken, given, action))
+    return Artefact(target, tuple(specs), tuple(steps), outputs, sample_bytes(module))

@@ -1,0 +1,246 @@
+"""Labelled data sets for `camc evaluate`, read piece by piece: arrays (.npz, .npy), IDX files, folders of images."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import struct
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+import numpy as np
+
+from dialects.support.errors import InputError
+from dialects.support.tensors import IntArray
+from runtime.files import DAMAGED
+from runtime.host import Value
+
+_IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_PIECE = 1 << 22
+
+
+class DataSet(Protocol):
+    """Images with a class each."""
+
+    @property
+    def labels(self) -> IntArray: ...
+
+    @property
+    def described(self) -> str:
+        """The images as they are stored, for people."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Changes with the data."""
+        ...
+
+    def read(self, begin: int, end: int) -> Value:
+        """Images from `begin` to `end`; raises InputError where they can't be read."""
+        ...
+
+
+@dataclass
+class Stream:
+    """An array in a file, read front to back; seeking is possible, though slow where the file is compressed."""
+
+    place: str
+    open: Callable[[], IO[bytes]]
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @cached_property
+    def file(self) -> IO[bytes]:
+        return self.open()
+
+    @property
+    def stride(self) -> int:
+        """Bytes of an image."""
+        return prod(self.shape[1:]) * self.dtype.itemsize
+
+    def read(self, begin: int, end: int) -> Value:
+        size = (end - begin) * self.stride
+        try:
+            if self.file.tell() != self.offset + begin * self.stride:
+                self.file.seek(self.offset + begin * self.stride)
+            data = self.file.read(size)
+        except DAMAGED as error:
+            raise InputError(f"images {begin} to {end - 1} can't be read: {error}", place=self.place) from error
+        if len(data) != size:
+            raise InputError(
+                f"the file ends within images {begin} to {end - 1} of {self.shape[0]}",
+                place=self.place,
+                hint="it is truncated; make or fetch it again",
+            )
+        return np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
+
+    def read_labels(self) -> IntArray:
+        if len(self.shape) != 1 or self.dtype.kind not in "iu":
+            raise InputError(
+                f"expected one class number an image, found {shape_text(self.shape)} {self.dtype}", place=self.place
+            )
+        return self.read(0, self.shape[0]).astype(np.int64)
+
+
+@dataclass
+class Arrays:
+    """Images and labels from streams."""
+
+    images: Stream
+    labels: IntArray
+    paths: tuple[Path, ...]
+
+    @property
+    def described(self) -> str:
+        return f"{self.images.place}, {shape_text(self.images.shape[1:])} {self.images.dtype}"
+
+    @property
+    def digest(self) -> str:
+        return file_digest(*self.paths)
+
+    def read(self, begin: int, end: int) -> Value:
+        return self.images.read(begin, end)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) or "a scalar"
+
+
+def file_digest(*paths: Path) -> str:
+    """Of the contents of files; raises InputError where one can't be read."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    digest.update(piece)
+        except OSError as error:
+            raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+        digest.update(b"|")
+    return digest.hexdigest()
+
+
+def open_data(data: Path, images: str | None, labels: str | None, elements: int) -> DataSet:
+    """Images from .npz, .npy or IDX files, whose labels are an array or another file.
+
+    `elements` is the number of values that the network takes, by which images are found among the arrays of an .npz.
+    """
+    if not data.exists():
+        raise InputError("there is no such file or folder", place=str(data))
+    if data.suffix == ".npz":
+        return _from_npz(data, images, labels, elements)
+    if images:
+        raise InputError("only an .npz file has arrays with names", place="--images")
+    stream = _array_file(data)
+    if len(stream.shape) < 2 or not stream.shape[0]:
+        raise InputError(f"expected images, found {shape_text(stream.shape)} {stream.dtype}", place=str(data))
+    if labels is None:
+        raise InputError("its images have no classes", place=str(data), hint="give --labels FILE (.npy or IDX)")
+    return _arrays(stream, _array_file(Path(labels)).read_labels(), labels, (data, Path(labels)))
+
+
+def _arrays(images: Stream, labels: IntArray, labels_place: str, paths: tuple[Path, ...]) -> Arrays:
+    if len(labels) != images.shape[0]:
+        raise InputError(f"{len(labels)} labels for {images.shape[0]} images", place=labels_place)
+    return Arrays(images, labels, paths)
+
+
+def _from_npz(path: Path, images: str | None, labels: str | None, elements: int) -> Arrays:
+    streams = _npz_streams(path)
+    listed = ", ".join(f"'{name}' ({shape_text(one.shape)} {one.dtype})" for name, one in streams.items())
+    candidates = [
+        name for name, one in streams.items() if len(one.shape) > 1 and prod(one.shape[1:]) == elements and one.shape[0]
+    ]
+    chosen = _choose(path, "images", images, candidates, listed, streams)
+    if labels is not None and labels not in streams and Path(labels).exists():
+        return _arrays(chosen, _array_file(Path(labels)).read_labels(), labels, (path, Path(labels)))
+    fitting = [name for name, one in streams.items() if one.shape == chosen.shape[:1] and one.dtype.kind in "iu"]
+    classes = _choose(path, "labels", labels, fitting, listed, streams)
+    return _arrays(chosen, classes.read_labels(), classes.place, (path,))
+
+
+def _choose(
+    path: Path, what: str, name: str | None, candidates: list[str], listed: str, streams: dict[str, Stream]
+) -> Stream:
+    if name is not None:
+        if name not in streams:
+            raise InputError(f"there is no array '{name}'", place=str(path), hint=f"its arrays are {listed or 'none'}")
+        return streams[name]
+    if len(candidates) != 1:
+        found = "several arrays may be" if candidates else "no array fits as"
+        hint = f"name it with --{what}; the arrays are {listed or 'none'}"
+        raise InputError(f"{found} the {what}", place=str(path), hint=hint)
+    return streams[candidates[0]]
+
+
+def _npz_streams(path: Path) -> dict[str, Stream]:
+    streams: dict[str, Stream] = {}
+    try:
+        archive = zipfile.ZipFile(path)
+        for member in archive.namelist():
+            if member.endswith(".npy"):
+                with archive.open(member) as file:
+                    place = f"{path}, '{member[:-4]}'"
+                    streams[member[:-4]] = _npy_stream(place, file, lambda member=member: archive.open(member))
+    except DAMAGED as error:
+        raise InputError(f"no .npz file, or a damaged one: {error}", place=str(path)) from error
+    return streams
+
+
+def _npy_stream(place: str, file: IO[bytes], reopen: Callable[[], IO[bytes]]) -> Stream:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, in_columns, dtype = read(file)
+    if dtype.hasobject:
+        raise InputError("it holds Python objects, which are never loaded", place=place, hint="save plain numbers")
+    if in_columns and len(shape) > 1:
+        raise InputError("it is stored column by column", place=place, hint="save np.ascontiguousarray of it")
+    return Stream(place, reopen, file.tell(), shape, dtype)
+
+
+def _array_file(path: Path) -> Stream:
+    """The array of an .npy or an IDX file."""
+    try:
+        if path.suffix == ".npy":
+            with path.open("rb") as file:
+                stream = _npy_stream(str(path), file, lambda: path.open("rb"))
+        elif path.suffix == ".npz":
+            raise InputError("name a file with a single array", place=str(path), hint=".npy or IDX")
+        else:
+            stream = _idx_stream(path)
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", place=str(path)) from error
+    except DAMAGED as error:
+        raise InputError(f"can't be read: {error}", place=str(path)) from error
+    expected = stream.offset + prod(stream.shape[:1]) * stream.stride
+    if path.suffix != ".gz" and path.stat().st_size != expected:
+        raise InputError(
+            f"{path.stat().st_size} bytes, its header says {expected}",
+            place=str(path),
+            hint="it is truncated or damaged",
+        )
+    return stream
+
+
+def _idx_stream(path: Path) -> Stream:
+    """The IDX format of MNIST: two zeros, a type, the number of dimensions, the sizes, the data; big-endian."""
+
+    def reopen() -> IO[bytes]:
+        return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+    with reopen() as file:
+        head = file.read(4)
+        if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or not head[3]:
+            raise InputError(
+                "not a data set that can be read",
+                place=str(path),
+                hint="give an .npz, .npy or IDX file (.gz too), or a folder with a subfolder a class",
+            )
+        shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
+        return Stream(str(path), reopen, 4 + 4 * head[3], shape, np.dtype(_IDX_TYPES[head[2]]))

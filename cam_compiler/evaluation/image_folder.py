@@ -1,0 +1,112 @@
+"""A folder of images as a data set: a subfolder a class, in the order of their names; decoded by Pillow."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dialects.support.errors import InputError
+from dialects.support.tensors import IntArray
+from runtime.host import Value
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm")
+
+Size = tuple[int, int] | int
+"""Height and width, or the length of the shorter side."""
+
+
+@dataclass
+class ImageFolder:
+    """Images of a folder, in grey or in colour, resized (bilinear) and cut out of the centre if asked to."""
+
+    path: Path
+    channels: int
+    resize: Size | None
+    crop: Size | None
+
+    def __post_init__(self) -> None:
+        try:
+            import PIL.Image as library
+        except ImportError as error:
+            hint = 'pip install "cam-compiler[images]", or put the images into an .npz file'
+            raise InputError("reading images needs Pillow", place=str(self.path), hint=hint) from error
+        self._library = library
+        if self.channels not in (1, 3):
+            raise InputError(f"the network takes {self.channels} channels, an image has 1 or 3", place=str(self.path))
+        folders = sorted(item for item in self.path.iterdir() if item.is_dir() and not item.name.startswith("."))
+        self.classes = [folder.name for folder in folders]
+        found = [
+            (file, label)
+            for label, folder in enumerate(folders)
+            for file in sorted(folder.iterdir())
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        ]
+        self.files = [file for file, _ in found]
+        self.labels: IntArray = np.array([label for _, label in found], dtype=np.int64)
+        if not found:
+            raise InputError(
+                "it holds no images",
+                place=str(self.path),
+                hint=f"a subfolder a class, with {', '.join(SUFFIXES)} files",
+            )
+
+    @property
+    def described(self) -> str:
+        return f"{self.path}, {len(self.classes)} classes"
+
+    @property
+    def digest(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for file, label in zip(self.files, self.labels.tolist(), strict=True):
+            stat = file.stat()
+            name = file.relative_to(self.path).as_posix()
+            digest.update(f"{name}|{label}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+    def read(self, begin: int, end: int) -> Value:
+        images: list[Value] = []
+        for file in self.files[begin:end]:
+            images.append(self._decode(file))
+            if images[-1].shape != images[0].shape:
+                first, here = ("x".join(map(str, image.shape)) for image in (images[0], images[-1]))
+                raise InputError(
+                    f"its size is {here}, that of others {first}", place=str(file), hint="give --resize or --crop"
+                )
+        return np.stack(images)
+
+    def _decode(self, file: Path) -> Value:
+        """Channels, height, width of bytes."""
+        try:
+            with self._library.open(file) as image:
+                if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
+                    raise InputError(f"its mode is {image.mode}", place=str(file), hint="save it with 8 bits a channel")
+                pixels = self._cut(image.convert("L" if self.channels == 1 else "RGB"), file)
+                array = np.asarray(pixels, dtype=np.uint8)
+        except (OSError, ValueError, SyntaxError, self._library.DecompressionBombError) as error:
+            raise InputError(f"can't be read: {error}", place=str(file)) from error
+        return array[None] if self.channels == 1 else array.transpose(2, 0, 1)
+
+    def _cut(self, image: Image, file: Path) -> Image:
+        if self.resize is not None:
+            width, height = image.size
+            short = min(width, height)
+            if isinstance(self.resize, int):
+                wanted = (max(1, width * self.resize // short), max(1, height * self.resize // short))
+            else:
+                wanted = (self.resize[1], self.resize[0])
+            image = image.resize(wanted, self._library.Resampling.BILINEAR)
+        if self.crop is not None:
+            high, wide = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+            width, height = image.size
+            if wide > width or high > height:
+                raise InputError(f"{height}x{width} is too small to cut {high}x{wide} from it", place=str(file))
+            left, top = (width - wide) // 2, (height - high) // 2
+            image = image.crop((left, top, left + wide, top + high))
+        return image

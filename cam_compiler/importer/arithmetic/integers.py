@@ -1,0 +1,114 @@
+"""Arithmetic of ONNX's integer types, which wraps round: 200 + 100 is 44 in uint8.
+
+Results that may leave their type get the multiples of its size subtracted that a comparison finds; where there are too
+many of those, or the type is wider than the arrays compare, the operator is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor, prod
+
+import numpy as np
+from onnx import TensorProto
+
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, affine, compact, each, filled
+from cam_compiler.importer.arithmetic.quantizers import Quantiser
+from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
+from cam_compiler.importer.arithmetic.sums import exact_sum
+from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, value_range
+from cam_compiler.importer.builder import WORD
+from cam_compiler.importer.constants import integer_range
+from cam_compiler.importer.context import Call
+from cam_compiler.importer.layouts import by_channel
+from cam_compiler.importer.values import Activation, Origin, Term, identity_pieces, term_of, with_quantiser
+from dialects.support.errors import ModelError
+from dialects.support.ranges import Range
+
+MAX_WRAPS = 255
+"""Multiples of a type's size that a result may be away from it."""
+
+
+def extent(value: Activation) -> tuple[Fraction, Fraction]:
+    """Numbers that no element is beyond, of a tensor whose integers have known ranges."""
+    if value.terms:
+        offsets: list[Fraction] = [piece.offset for piece in value.outer.flat]
+        low, high = min(offsets), max(offsets)
+        for term in value.terms:
+            ends: list[Fraction] = [slope * int(end) for slope in set(term.slopes.flat) for end in _ends(term)]
+            low, high = low + min(ends), high + max(ends)
+        return low, high
+    channels: ObjectArray = value.channels()
+    if value.lows is None or value.highs is None:
+        distinct: set[tuple[Channel, int | None, int | None]] = {(channel, None, None) for channel in channels.flat}
+    else:
+        parts = np.broadcast_arrays(channels, value.lows.astype(object), value.highs.astype(object))
+        distinct = set(zip(*(part.flat for part in parts), strict=True))
+    ranges = [value_range(channel, Reach(low, high)) for channel, low, high in distinct]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _ends(term: Term) -> tuple[int, int]:
+    return int(term.lows.min()), int(term.highs.max())
+
+
+def wrapped(call: Call, value: Activation) -> Activation:
+    """A tensor of an integer type with results beyond it brought back, as ONNX's runtimes do; others as they are."""
+    span = integer_range(value.elem_type)
+    if span is None:
+        return value
+    low, high = extent(value)
+    if span.lo <= low and high <= span.hi:
+        return value
+    size = span.hi - span.lo + 1
+    wraps = floor((low - span.lo) / size), floor((high - span.lo) / size)
+    name = TensorProto.DataType.Name(value.elem_type)
+    if wraps[1] - wraps[0] > MAX_WRAPS or not (WORD.covers(span) and WORD.lo <= low and high <= WORD.hi):
+        raise _beyond(call, name, low, high)
+    if not by_channel(value):
+        return call.reshaped(wrapped(call, call.reshaped(value, (prod(value.shape),))), value.shape)
+    ready = call.builder.materialise(value, call.node)
+    counted = _count(call, ready, size, span, wraps)
+    origin, rank = Origin.of(call.node), len(ready.shape)
+    less = counted.affine(Fraction(-size), ZERO)
+    pending = Activation(
+        ready.base,
+        ready.shape,
+        compact(affine(identity_pieces(rank), ONE, each(lambda a, b: a.offset + b.offset, ready.outer, less.outer))),
+        origin,
+        value.elem_type,
+        terms=(term_of(ready), term_of(less)),
+    )
+    total = exact_sum(pending, call.node)
+    if total is None:
+        raise _beyond(call, name, low, high)
+    function = total.function
+    base = call.builder.combine([ready.base, less.base], total.multipliers, origin)
+    lows = each(lambda piece: ceil((span.lo - piece.offset) / piece.slope), function.outer).astype(np.int64)
+    highs = each(lambda piece: floor((span.hi - piece.offset) / piece.slope), function.outer).astype(np.int64)
+    return replace(function, base=base, lows=lows, highs=highs)
+
+
+def _count(call: Call, value: Activation, size: int, span: Range, wraps: tuple[int, int]) -> Activation:
+    """How many times the size of its type each element is beyond it."""
+    step = RoundStep(*wraps, Rounding.FLOOR)
+    shift = Fraction(-span.lo, size)
+    scale, none = filled((), Fraction(size)), filled((), ZERO)
+    steps = Quantiser(scale, filled((), shift), filled((), step), filled((), ONE), none, value.elem_type)
+    return call.builder.materialise(with_quantiser(call.node, value, steps), call.node)
+
+
+def _beyond(call: Call, name: str, low: Fraction, high: Fraction) -> ModelError:
+    return call.node.error(
+        f"its integers range over {int(low)}..{int(high)}, and would wrap round in {name}",
+        hint="a wider integer type, or inputs of smaller ranges",
+    )
+
+
+def as_int32(call: Call, value: Activation) -> Activation:
+    """Sums of products, which ONNX keeps in 32 bits; raises ModelError where they could be more."""
+    low, high = extent(value)
+    if low < WORD.lo or high > WORD.hi:
+        raise _beyond(call, "INT32", low, high)
+    return value.typed(TensorProto.INT32)

@@ -1,0 +1,207 @@
+"""Sums of several tensors become integers: exactly, or by small multipliers where a quantiser follows.
+
+Stands between nodes_sums.py, which leaves a sum pending, and builder.py, which makes it when its function is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cam_compiler.importer.arithmetic.exact import IDENTITY, ONE, ObjectArray, Piece, compact, filled
+from cam_compiler.importer.arithmetic.multipliers import Summand, combination, exact_multipliers
+from cam_compiler.importer.arithmetic.steps import TableStep
+from cam_compiler.importer.arithmetic.thresholds import Channel, Crossing, Reach, TableError, bounds_of, crossings_of
+from cam_compiler.importer.model import Node
+from cam_compiler.importer.values import Activation
+from dialects.support.tensors import IntMatrix
+
+MAX_MULTIPLIER = 1 << 28
+"""Enough for any two scales of single precision that are at most sixteen times apart."""
+
+MAX_SUM = 1 << 52
+"""Far beyond the thresholds that an instruction holds, and exact in double precision."""
+
+CHEAP = 2
+"""Exact multipliers up to this are not worth a search for smaller ones."""
+
+MAX_SEARCHED = 1 << 10
+"""Levels of a quantiser for which smaller multipliers are searched."""
+
+MAX_WIDTH = 1 << 14
+"""How wide the narrower summand's range may be for that."""
+
+
+class Total(NamedTuple):
+    """The multipliers of a sum, a line for all channels or one a channel, and the function of its integers.
+
+    The function's base is still that of the first term.
+    """
+
+    multipliers: IntMatrix
+    function: Activation
+
+
+class _Channel(NamedTuple):
+    """The integers of one channel: their multipliers, their range, and what they stand for."""
+
+    multipliers: tuple[int, ...]
+    low: int
+    high: int
+    function: Channel
+
+    @staticmethod
+    def of(multipliers: tuple[int, ...], summands: tuple[Summand, ...], function: Channel) -> _Channel:
+        ends = [
+            sorted((factor * summand.low, factor * summand.high))
+            for factor, summand in zip(multipliers, summands, strict=True)
+        ]
+        return _Channel(multipliers, sum(end[0] for end in ends), sum(end[1] for end in ends), function)
+
+
+def resolved(value: Activation, node: Node) -> Total:
+    """A pending sum on integers; raises ModelError at `node` where its scales have no common step."""
+    known: dict[tuple[tuple[Summand, ...], Channel], _Channel] = {}
+    channels: list[_Channel] = []
+    for key in _channels(value, node):
+        if key not in known:
+            summands, function = key
+            quantised = value.steps is not None
+            found = _searched(summands, function) if quantised else None
+            known[key] = found or _exact(summands, function, quantised)
+        channels.append(known[key])
+    if not _fits(channels):
+        raise node.error(
+            f"it takes the sum '{value.origin.layer}' of tensors whose scales have no common step",
+            hint="a quantiser right after the sum, or scales in the ratio of small integers",
+        )
+    return _total(value, channels)
+
+
+def exact_sum(value: Activation, node: Node) -> Total | None:
+    """A pending sum with multipliers in the exact ratio of its scales; None where those are too large."""
+    channels = [_exact(summands, function, value.steps is not None) for summands, function in _channels(value, node)]
+    return _total(value, channels) if _fits(channels) else None
+
+
+def _fits(channels: list[_Channel]) -> bool:
+    return all(
+        max(map(abs, channel.multipliers)) <= MAX_MULTIPLIER and max(-channel.low, channel.high) <= MAX_SUM
+        for channel in channels
+    )
+
+
+def _channels(value: Activation, node: Node) -> list[tuple[tuple[Summand, ...], Channel]]:
+    """The summands and the function of every channel, or of one that stands for all."""
+    functions = value.channels()
+    arrays = [functions, *(term.slopes for term in value.terms)]
+    ranges = [
+        (_per_channel(term.lows.min, term.lows), _per_channel(term.highs.max, term.highs)) for term in value.terms
+    ]
+    count = max(len(array) for array in [*arrays, *(ends for pair in ranges for ends in pair)])
+    if any(size != 1 for array in arrays for size in array.shape[1:]):
+        raise node.error(
+            "it takes a sum whose scales differ within a channel", hint="quantise the summands with a scale a channel"
+        )
+
+    def at(array: Any, channel: int) -> Any:
+        return array.reshape(-1)[channel if len(array) > 1 else 0]
+
+    return [
+        (
+            tuple(
+                Summand(at(term.slopes, channel), int(at(lows, channel)), int(at(highs, channel)))
+                for term, (lows, highs) in zip(value.terms, ranges, strict=True)
+            ),
+            at(functions, channel),
+        )
+        for channel in range(count)
+    ]
+
+
+def _per_channel(reduce: Any, values: ObjectArray) -> ObjectArray:
+    return reduce(axis=tuple(range(1, values.ndim)), keepdims=True)
+
+
+def _scaled(piece: Piece, factor: Fraction) -> Piece:
+    """x -> piece(factor * x)."""
+    return Piece(piece.slope * factor, piece.offset, piece.low, piece.high)
+
+
+def _exact(summands: tuple[Summand, ...], function: Channel, quantised: bool) -> _Channel:
+    """Multipliers in the ratio of the slopes; their unit goes into the first function there is."""
+    multipliers, unit = exact_multipliers([summand.slope for summand in summands])
+    if quantised:
+        scaled = function._replace(inner=_scaled(function.inner, unit))
+    else:
+        scaled = function._replace(outer=_scaled(function.outer, unit))
+    return _Channel.of(multipliers, summands, scaled)
+
+
+def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | None:
+    """The smallest multipliers that serve the quantiser; None where there is nothing to gain, or no way."""
+    multipliers, _ = exact_multipliers([summand.slope for summand in summands])
+    if len(summands) != 2 or max(map(abs, multipliers)) <= CHEAP:
+        return None
+    if min(summand.high - summand.low for summand in summands) > MAX_WIDTH:
+        return None
+    edges = _edges(summands, function)
+    if edges is None:
+        return None
+    first_level, crossings = edges
+    first, second = summands
+    found = combination(first, second, crossings)
+    if found is None:
+        return None
+    rising = function.inner.slope >= 0
+    steps = found.edges if rising else tuple(sorted(1 - edge for edge in found.edges))
+    outer = function.outer
+    shifted = Piece(outer.slope, outer.offset + outer.slope * first_level, outer.low, outer.high)
+    table = TableStep(tuple(map(Fraction, steps)))
+    return _Channel.of(found.multipliers, summands, Channel(IDENTITY if rising else Piece(-ONE), table, shifted))
+
+
+def _edges(summands: tuple[Summand, ...], function: Channel) -> tuple[int, list[Crossing]] | None:
+    """The lowest level that the sum reaches, and where each further one begins; None where they are too many."""
+    if function.inner.slope == 0:
+        return function.step(function.inner(0)), []
+    low, high = sum(summand.ends[0] for summand in summands), sum(summand.ends[1] for summand in summands)
+    inner = function.inner
+    # The same function of a number from 0 to 1, the lowest and the highest sum.
+    unit = Piece(inner.slope * (high - low), inner(low) if high == low else inner.slope * low + inner.offset)
+    unit = Piece(unit.slope, unit.offset, inner.low, inner.high)
+    try:
+        first, last = bounds_of(function._replace(inner=unit), Reach(0, 1))
+    except TableError:
+        return None
+    levels = range(floor(first) + 1, ceil(last) + 1)
+    if len(levels) > MAX_SEARCHED:
+        return None
+    return floor(first), crossings_of(inner, function.step, levels)
+
+
+def _total(value: Activation, channels: list[_Channel]) -> Total:
+    shape = (-1, *[1] * (len(value.shape) - 1))
+    rows = [channel.multipliers for channel in channels]
+    matrix = np.array(rows if any(row != rows[0] for row in rows) else rows[:1], dtype=np.int64)
+
+    def gathered(items: list[Any]) -> ObjectArray:
+        array = filled((len(items),), None)
+        array[:] = items
+        return compact(array.reshape(shape))
+
+    quantised = value.steps is not None
+    function = replace(
+        value,
+        inner=gathered([channel.function.inner for channel in channels]) if quantised else None,
+        steps=gathered([channel.function.step for channel in channels]) if quantised else None,
+        outer=gathered([channel.function.outer for channel in channels]),
+        lows=np.array([channel.low for channel in channels], dtype=np.int64).reshape(shape),
+        highs=np.array([channel.high for channel in channels], dtype=np.int64).reshape(shape),
+        terms=(),
+    )
+    return Total(IntMatrix.from_array(matrix), function)

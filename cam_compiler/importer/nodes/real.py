@@ -1,0 +1,205 @@
+"""Operators that are exact real functions of each element: arithmetic with constants, BatchNorm, clamps, casts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from onnx import TensorProto
+
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.arithmetic.integers import extent, wrapped
+from cam_compiler.importer.arithmetic.quantizers import quantised, rounded
+from cam_compiler.importer.arithmetic.steps import Rounding
+from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipped, integer_range, root
+from cam_compiler.importer.context import Call, handles
+from cam_compiler.importer.nodes.sums import summed, two_tensors
+from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
+from dialects.support.errors import ModelError
+
+
+def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
+    """The tensor and the constant of an operator on two; True where the tensor comes first."""
+    left, right = call.required(0), call.required(1)
+    if isinstance(left, Activation) and isinstance(right, Constant):
+        return left, per_sample(call.node, left, right.exact(call.node)), True
+    if isinstance(right, Activation) and isinstance(left, Constant):
+        return right, per_sample(call.node, right, left.exact(call.node)), False
+    raise _two_tensors(call)
+
+
+def _two_tensors(call: Call) -> ModelError:
+    return call.node.error(
+        "both its inputs depend on the network's input", hint="one of its inputs must be constant, but for sums"
+    )
+
+
+@handles("Add")
+def add(call: Call) -> Value:
+    both = two_tensors(call)
+    if both is not None:
+        return wrapped(call, summed(call, *both))
+    value, constant, _ = pair(call)
+    return wrapped(call, value.affine(ONE, constant))
+
+
+@handles("Sub")
+def subtract(call: Call) -> Value:
+    both = two_tensors(call)
+    if both is not None:
+        return wrapped(call, summed(call, both[0], both[1].affine(-ONE, ZERO)))
+    value, constant, first = pair(call)
+    return wrapped(call, value.affine(ONE, each(Fraction.__neg__, constant)) if first else value.affine(-ONE, constant))
+
+
+@handles("Mul")
+def multiply(call: Call) -> Value:
+    value, constant, _ = pair(call)
+    return wrapped(call, value.affine(constant, ZERO))
+
+
+@handles("Div")
+def divide(call: Call) -> Value:
+    value, constant, first = pair(call)
+    if not first:
+        raise call.node.error("it divides a constant by a tensor", hint="only division by constants is supported")
+    if any(item == 0 for item in constant.flat):
+        raise call.node.error("division by zero")
+    quotient = value.affine(each(lambda item: 1 / item, constant), ZERO)
+    if not value.integral:
+        return quotient
+    return wrapped(call, _round(call, quotient, Rounding.DOWN, value.elem_type))
+
+
+@handles("Neg")
+def negate(call: Call) -> Value:
+    return wrapped(call, call.activation().affine(-ONE, ZERO))
+
+
+@handles("Pow")
+def power(call: Call) -> Value:
+    if call.constant(1, "exponent").scalar(call.node) != 1:
+        raise call.node.error("powers of a tensor are not supported")
+    return call.activation()
+
+
+@handles("BatchNormalization")
+def batch_normalization(call: Call) -> Value:
+    """scale * (x - mean) / sqrt(variance + epsilon) + bias, a value a channel."""
+    node, value = call.node, call.activation()
+    if node.integer("training_mode", 0):
+        raise node.error("it is in training mode", hint="export the model for inference")
+    if not value.shape:
+        raise node.error("its input has no channels")
+    scale, bias, mean, variance = (
+        call.constant(index, what).exact(node).reshape(-1)
+        for index, what in enumerate(("scale", "bias", "mean", "variance"), start=1)
+    )
+    epsilon = Fraction(node.real("epsilon", float(np.float32(1e-5))))
+    if any(item + epsilon <= 0 for item in variance.flat):
+        raise node.error("its variance is not positive")
+    gain = each(lambda factor, item: factor / root(node, item + epsilon), scale, variance)
+    shift = each(lambda offset, factor, centre: offset - factor * centre, bias, gain, mean)
+    channels = value.shape[0]
+    if len(gain) not in (1, channels):
+        raise node.error(f"it has {len(gain)} channels, its input {channels}")
+    trailing = (1,) * (len(value.shape) - 1)
+    return value.affine(gain.reshape((-1, *trailing)), shift.reshape((-1, *trailing)))
+
+
+def _clamped(call: Call, low: Fraction | None, high: Fraction | None) -> Value:
+    value = call.required(0)
+    return (
+        value.clamped(low, high, call.node) if isinstance(value, Activation) else clipped(call.node, value, low, high)
+    )
+
+
+@handles("Relu")
+def relu(call: Call) -> Value:
+    return _clamped(call, ZERO, None)
+
+
+def _bound(call: Call, index: int, name: str) -> Fraction | None:
+    """A bound of Clip, from its input or its attribute; None where it is absent or lets everything through."""
+    constant = call.optional(index, name)
+    if constant is None:
+        if name not in call.node.attributes:
+            return None
+        constant = Constant(np.array(call.node.real(name, 0.0)), TensorProto.FLOAT)
+    if constant.raw.dtype.kind == "f" and np.isinf(constant.raw).all():
+        if (constant.raw > 0).all() == (name == "min"):
+            raise call.node.error(f"its {name} is {constant.raw.flat[0]}, so that all it yields is infinite")
+        return None
+    return constant.scalar(call.node)
+
+
+@handles("Clip")
+def clip(call: Call) -> Value:
+    return _clamped(call, _bound(call, 1, "min"), _bound(call, 2, "max"))
+
+
+@handles("HardSigmoid")
+def hard_sigmoid(call: Call) -> Value:
+    alpha = Fraction(call.node.real("alpha", float(np.float32(0.2))))
+    beta = Fraction(call.node.real("beta", 0.5))
+    return call.activation().affine(alpha, beta).clamped(ZERO, ONE, call.node)
+
+
+@handles("Max", "Min")
+def extremum(call: Call) -> Value:
+    if len(call.node.inputs) == 1:
+        return call.activation()
+    if len(call.node.inputs) != 2:
+        raise call.node.error("more than two inputs are not supported")
+    value, constant, _ = pair(call)
+    low, high = (constant, None) if call.node.op == "Max" else (None, constant)
+    return value.clamped(low, high, call.node)
+
+
+@handles("Identity", "Dropout")
+def identity(call: Call) -> Value:
+    training = call.optional(2, "training mode")
+    if call.node.op == "Dropout" and training is not None and training.scalar(call.node):
+        raise call.node.error("it is in training mode", hint="export the model for inference")
+    return call.activation()
+
+
+def _round(call: Call, value: Activation, rounding: Rounding, elem_type: int) -> Activation:
+    """A rounding without bounds of its own; nothing where the tensor holds integers already."""
+    if value.whole and rounding is not Rounding.SIGN:
+        return value.typed(elem_type)
+    ready = value if value.steps is None else call.builder.materialise(value, call.node)
+    return with_quantiser(call.node, ready, rounded(rounding, None, elem_type))
+
+
+@handles("Round", "Floor", "Ceil", "Sign")
+def rounding_operator(call: Call) -> Value:
+    kind = {"Round": Rounding.HALF_EVEN, "Floor": Rounding.FLOOR, "Ceil": Rounding.CEIL, "Sign": Rounding.SIGN}
+    value = call.required(0)
+    if isinstance(value, Constant):
+        return quantised(call.node, value, rounded(kind[call.node.op], None, TensorProto.FLOAT))
+    return _round(call, value, kind[call.node.op], value.elem_type)
+
+
+@handles("Cast")
+def cast(call: Call) -> Value:
+    """Between float types nothing happens in exact arithmetic; to an integer type, fractions are cut off."""
+    target, value = call.node.integer("to", TensorProto.UNDEFINED), call.activation()
+    if target in FLOATS:
+        return value.typed(target)
+    if value.host and value.kind is not None:
+        raise call.node.error(f"it cuts off the fractions of {value.host}, which the host computes at the end")
+    if target not in WIDE_RANGES and integer_range(target) is None:
+        name = TensorProto.DataType.Name(target)
+        raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
+    whole = _round(call, value, Rounding.DOWN, target)
+    if not value.integral:
+        return whole
+    if target == TensorProto.UINT64 and extent(whole)[0] < 0:
+        raise call.node.error("its integers may be negative, and would wrap round in UINT64", hint="a signed type")
+    return wrapped(call, whole)
+
+
+@handles("Sqrt", "Reciprocal", "Abs")
+def only_constants(call: Call) -> Value:
+    raise call.node.error("it is supported on constants only")

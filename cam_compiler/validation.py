@@ -1,0 +1,109 @@
+"""Checks the compiler while it works: every level must compute the same, on inputs that sit on the edges.
+
+Inputs are drawn so that float quantisers are hit exactly at their thresholds, just below and between them, and
+integers at the ends of their ranges; the first module that is seen sets the outputs that all later ones must give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import BlockArgument
+
+from dialects import ternary
+from dialects.support.errors import MismatchError
+from dialects.support.tensors import FloatArray
+from runtime.host import InputSpec, Result, Value
+from runtime.interpreter import Interpreter, input_specs, main_function
+
+SAMPLES = 70
+"""More than one 64-bit word of rows, and not a multiple of it."""
+
+
+def edge_inputs(module: ModuleOp, samples: int = SAMPLES, seed: int = 0) -> dict[str, Value]:
+    """Inputs by name for a function: on, below and between the thresholds of its quantisers."""
+    rng = np.random.default_rng(seed)
+    function = main_function(module)
+    arguments = function.body.block.args
+    return {
+        spec.name: _draw(spec, argument, samples, rng)
+        for spec, argument in zip(input_specs(function), arguments, strict=True)
+    }
+
+
+def _draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random.Generator) -> Value:
+    shape = (samples, *(size if size > 0 else 1 for size in spec.shape[1:]))
+    if spec.span:
+        values = rng.integers(spec.span.lo, spec.span.hi + 1, size=shape)
+        values[0], values[1] = spec.span.lo, spec.span.hi
+        return values
+    points = _points(argument)
+    if not len(points):
+        return rng.normal(size=shape).astype(spec.dtype)
+    exact = points.astype(spec.dtype)
+    below = np.nextafter(exact, np.array(-np.inf, dtype=spec.dtype))
+    between = ((points[1:] + points[:-1]) / 2).astype(spec.dtype)
+    ends = np.array([points[0] - 1, points[-1] + 1]).astype(spec.dtype)
+    return rng.choice(np.concatenate([exact, below, between, ends]), size=shape)
+
+
+def _points(argument: BlockArgument) -> FloatArray:
+    """All finite thresholds of the quantisers that read an input, directly or in another shape or order."""
+    found: list[FloatArray] = []
+    readers = [use.operation for use in argument.uses]
+    while readers:
+        op = readers.pop()
+        if isinstance(op, ternary.QuantizeOp):
+            found.append(op.thresholds.data.array.ravel())
+        elif isinstance(op, ternary.ReshapeOp | ternary.TransposeOp | ternary.TakeOp):
+            readers += [use.operation for use in op.result.uses]
+    points: FloatArray = np.unique(np.concatenate(found)) if found else np.zeros(0)
+    return points[np.isfinite(points)]
+
+
+class Verifier:
+    """Runs each module on the same inputs and compares with the first one's outputs."""
+
+    def __init__(self, inputs: Mapping[str, Value] | None = None):
+        self.inputs = inputs
+        self.expected: Result | None = None
+        self.first = ""
+        self.checked: list[str] = []
+
+    def check(self, module: ModuleOp, name: str) -> None:
+        """Raises MismatchError where the module gives other outputs than the first one."""
+        if self.inputs is None:
+            self.inputs = edge_inputs(module)
+        result = Interpreter(trace=False).run(module, self.inputs)
+        self.compare(result, name)
+
+    def compare(self, result: Result, name: str) -> None:
+        """The same for outputs that were computed elsewhere."""
+        if self.expected is None:
+            self.expected, self.first = result, name
+        elif (problem := difference(self.expected.outputs, result.outputs)) is not None:
+            raise MismatchError(
+                f"{name} computes something else than {self.first}: {problem}",
+                hint=f"agreeing so far: {', '.join(self.checked)}",
+            )
+        self.checked.append(name)
+
+
+def difference(expected: Mapping[str, Value], found: Mapping[str, Value]) -> str | None:
+    """The first difference between two sets of outputs, or None where they are equal to the bit."""
+    if expected.keys() != found.keys():
+        return f"its outputs are {sorted(found)} instead of {sorted(expected)}"
+    for name, value in expected.items():
+        other = found[name]
+        if value.shape != other.shape:
+            return f"output '{name}' has shape {other.shape} instead of {value.shape}"
+        where = np.argwhere(value != other)
+        if len(where):
+            place = tuple(int(index) for index in where[0])
+            return (
+                f"output '{name}' differs in {len(where)} of {value.size} values, first at {list(place)}: "
+                f"{other[place]} instead of {value[place]}"
+            )
+    return None

@@ -1,0 +1,44 @@
+"""Operations of the `ap` dialect: machine programs and their segments."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from xdsl.dialects.builtin import StringAttr
+from xdsl.irdl import irdl_attr_definition, irdl_op_definition, prop_def
+
+from dialects.ap.assembly import AssemblyCode
+from dialects.machine.code import Code
+from dialects.rtm.program import ProgramBase, SegmentBase
+from dialects.support.packed import PackedAttr
+
+
+@irdl_attr_definition
+class CodeAttr(PackedAttr[AssemblyCode]):
+    """Machine code as assembly, one instruction a line: `#ap.code<{ ... }>`."""
+
+    name = "ap.code"
+    value_class = AssemblyCode
+
+
+@irdl_op_definition
+class SegmentOp(SegmentBase):
+    """The instructions of one layer: `ap.segment "fc" code <{ ... }>`."""
+
+    name = "ap.segment"
+    code = prop_def(CodeAttr)
+
+    def __init__(self, layer: str, code: AssemblyCode):
+        super().__init__(properties={"layer": StringAttr(layer), "code": CodeAttr(code)})
+
+    @property
+    def packed(self) -> Code:
+        return self.code.data
+
+
+@irdl_op_definition
+class ProgramOp(ProgramBase):
+    """A machine program: `ap.program %q : (tensor<...>) -> tensor<...> geometry <256x256x64> { segments }`."""
+
+    name = "ap.program"
+    SEGMENT: ClassVar[type[SegmentBase]] = SegmentOp

@@ -1,0 +1,37 @@
+"""The `apv` dialect (AP vectors): layers over column vectors, one value a row; rows are the samples of the batch.
+
+    %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>
+    %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> graph <{ ... }>
+    %r = apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>
+
+A linear layer is an adder graph with exact widths: weights have become instructions.
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import Dialect
+
+from dialects.apv.ops import LinearOp, LoadOp, StoreOp, ThresholdOp
+from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv.types import ColumnsType, GraphAttr, columns_of
+
+Apv = Dialect(
+    "apv",
+    [LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, MaxOp, ConcatOp],
+    [ColumnsType, GraphAttr],
+)
+
+__all__ = [
+    "Apv",
+    "ColumnsType",
+    "ConcatOp",
+    "GatherOp",
+    "GraphAttr",
+    "LinearOp",
+    "LoadOp",
+    "MaxOp",
+    "ScatterOp",
+    "StoreOp",
+    "ThresholdOp",
+    "columns_of",
+]

@@ -1,0 +1,185 @@
+"""Operations of the `apv` dialect on column vectors: transfers, weighted sums, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, StringAttr, i64
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from dialects.apv.adder_graph import AdderGraph
+from dialects.apv.types import ColumnsType, GraphAttr, columns_of
+from dialects.support.ranges import Range
+from dialects.support.tensors import Thresholds
+from dialects.ternary.types import (
+    IntTensor,
+    ThresholdsAttr,
+    int_tensor,
+    range_of,
+    shape_of,
+    shape_text,
+    verify_reachable,
+    verify_steps,
+)
+
+
+def _verify_transfer(tensor: SSAValue, columns: SSAValue) -> None:
+    shape, kind = shape_of(tensor), columns_of(columns)
+    if len(shape) != 2 or DYNAMIC_INDEX in shape[1:] or shape[1] != kind.count.data:
+        raise VerifyException(f"expected a tensor (batch, {kind.count.data}), found {shape_text(shape)}")
+    if range_of(tensor) != kind.range:
+        raise VerifyException(f"the tensor ranges over {range_of(tensor)}, the columns over {kind.range}")
+
+
+@irdl_op_definition
+class LoadOp(IRDLOperation):
+    """Brings a tensor (batch, features) from the host into the array: a feature a column vector, a sample a row.
+
+    `apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>`
+    """
+
+    name = "apv.load"
+    input = operand_def(IntTensor)
+    result = result_def(ColumnsType)
+    traits = traits_def(Pure())
+    assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
+
+    def __init__(self, value: SSAValue):
+        super().__init__(operands=[value], result_types=[ColumnsType.of(shape_of(value)[1], range_of(value))])
+
+    def verify_(self) -> None:
+        _verify_transfer(self.input, self.result)
+
+
+@irdl_op_definition
+class StoreOp(IRDLOperation):
+    """Brings column vectors back to the host as a tensor (batch, features).
+
+    `apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>`
+    """
+
+    name = "apv.store"
+    input = operand_def(ColumnsType)
+    result = result_def(IntTensor)
+    traits = traits_def(Pure())
+    assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
+
+    def __init__(self, value: SSAValue):
+        kind = columns_of(value)
+        super().__init__(operands=[value], result_types=[int_tensor((DYNAMIC_INDEX, kind.count.data), kind.range)])
+
+    def verify_(self) -> None:
+        _verify_transfer(self.result, self.input)
+
+
+@irdl_op_definition
+class LinearOp(IRDLOperation):
+    """Constant weighted sums of column vectors, as an adder graph; its inputs are the columns of all operands in turn.
+
+    Each run of `kernel_size` inputs, default 1, is one channel of a convolution.
+    `apv.linear %x {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1>) -> !apv.columns<1, 0, 2> graph <{ ... }>`
+    """
+
+    name = "apv.linear"
+    inputs = var_operand_def(ColumnsType)
+    result = result_def(ColumnsType)
+    graph = prop_def(GraphAttr)
+    layer = opt_prop_def(StringAttr)
+    kernel_size = opt_prop_def(IntegerAttr)
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$inputs attr-dict `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph"
+
+    def __init__(
+        self,
+        values: Sequence[SSAValue],
+        graph: AdderGraph,
+        result: Range,
+        layer: StringAttr | None = None,
+        kernel_size: int = 1,
+    ):
+        size = IntegerAttr(kernel_size, i64) if kernel_size > 1 else None
+        super().__init__(
+            operands=[values],
+            result_types=[ColumnsType.of(len(graph.output_table), result)],
+            properties={"graph": GraphAttr(graph), "layer": layer, "kernel_size": size},
+        )
+
+    @property
+    def inputs_per_channel(self) -> int:
+        return self.kernel_size.value.data if self.kernel_size else 1
+
+    def verify_(self) -> None:
+        graph, result = self.graph.data, columns_of(self.result)
+        count = sum(columns_of(value).count.data for value in self.inputs)
+        if problem := graph.problem():
+            raise VerifyException(problem)
+        if len(graph.inputs) != count or len(graph.output_table) != result.count.data:
+            raise VerifyException(
+                f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
+                f"its types say {count} and {result.count.data}"
+            )
+        if self.inputs_per_channel < 1 or count % self.inputs_per_channel:
+            raise VerifyException(f"{count} inputs can't be channels of {self.inputs_per_channel}")
+        self._verify_ranges()
+        if all(result.range.covers(span) for span in graph.output_ranges):
+            return
+        # Interval arithmetic is sound but loses cancellations (4x - x); coefficients are exact, and dear.
+        for number, span in enumerate(graph.exact_output_ranges()):
+            if not result.range.covers(span):
+                raise VerifyException(f"output {number} of the graph reaches {span}, the result has {result.range}")
+
+    def _verify_ranges(self) -> None:
+        graph, begin = self.graph.data, 0
+        for kind in map(columns_of, self.inputs):
+            ends = graph.input_bounds[begin : begin + kind.count.data]
+            wrong = np.flatnonzero((ends[:, 0] > kind.range.lo) | (ends[:, 1] < kind.range.hi))
+            if len(wrong):
+                number = begin + int(wrong[0])
+                span = graph.inputs[number]
+                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {kind.range}")
+            begin += kind.count.data
+
+
+@irdl_op_definition
+class ThresholdOp(IRDLOperation):
+    """Requantisation of column vectors by integer thresholds, as `ternary.threshold`.
+
+    `apv.threshold %a : !apv.columns<2, -9, 9> -> !apv.columns<2, -1, 1> thresholds <{ up -3 4 }>`
+    """
+
+    name = "apv.threshold"
+    input = operand_def(ColumnsType)
+    result = result_def(ColumnsType)
+    thresholds = prop_def(ThresholdsAttr)
+    layer = opt_prop_def(StringAttr)
+    traits = traits_def(Pure())
+    assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
+
+    def __init__(self, value: SSAValue, thresholds: Thresholds, result: Range, layer: StringAttr | None = None):
+        super().__init__(
+            operands=[value],
+            result_types=[ColumnsType.of(columns_of(value).count.data, result)],
+            properties={"thresholds": ThresholdsAttr(thresholds), "layer": layer},
+        )
+
+    def verify_(self) -> None:
+        source, result = columns_of(self.input), columns_of(self.result)
+        if source.count != result.count:
+            raise VerifyException(f"{source.count.data} columns can't become {result.count.data}")
+        verify_steps(self.thresholds.data, result.range, source.count.data)
+        verify_reachable(self.thresholds.data, source.range)

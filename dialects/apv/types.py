@@ -1,0 +1,73 @@
+"""Types and packed attributes of the `apv` dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from xdsl.dialects.builtin import IntAttr
+from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
+from dialects.apv.adder_graph import AdderGraph
+from dialects.support.packed import PackedAttr
+from dialects.support.ranges import Range
+
+
+@irdl_attr_definition
+class ColumnsType(ParametrizedAttribute, TypeAttribute):
+    """`count` column vectors of integers from `low` to `high`: `!apv.columns<64, 0, 15>`."""
+
+    name = "apv.columns"
+    count: IntAttr
+    low: IntAttr
+    high: IntAttr
+
+    @classmethod
+    def of(cls, count: int, span: Range) -> ColumnsType:
+        return cls(IntAttr(count), IntAttr(span.lo), IntAttr(span.hi))
+
+    @property
+    def range(self) -> Range:
+        return Range(self.low.data, self.high.data)
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        with parser.in_angle_brackets():
+            values = [parser.parse_integer(allow_boolean=False)]
+            for _ in range(2):
+                parser.parse_punctuation(",")
+                values.append(parser.parse_integer(allow_boolean=False))
+        return [IntAttr(value) for value in values]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(f"{self.count.data}, {self.low.data}, {self.high.data}")
+
+    def verify(self) -> None:
+        if self.count.data < 1:
+            raise VerifyException(f"expected at least one column vector, found {self.count.data}")
+        if self.low.data > self.high.data:
+            raise VerifyException(f"the range {self.low.data} to {self.high.data} is empty")
+
+
+@irdl_attr_definition
+class GraphAttr(PackedAttr[AdderGraph]):
+    """An adder graph, a line a node: `#apv.graph<{ ... }>`."""
+
+    name = "apv.graph"
+    value_class = AdderGraph
+
+
+def columns_of(value: SSAValue) -> ColumnsType:
+    """The type of a value that is known to be column vectors."""
+    assert isinstance(value.type, ColumnsType)
+    return value.type
+
+
+def ranges_of(values: Iterable[SSAValue]) -> list[Range]:
+    """The range of each column of values that are known to be column vectors."""
+    kinds = map(columns_of, values)
+    return [span for kind in kinds for span in [kind.range] * kind.count.data]

@@ -1,0 +1,353 @@
+"""The instruction set of the associative processor: one table that everything else reads.
+
+Assembler, disassembler, binary encoding, simulator, cost model and the ISA page of the documentation are all
+driven by `OPCODES`. An instruction works bit by bit from the least significant bit. At each bit it does the passes
+of its look-up table (LUT): a pass searches for a key over a few columns, which sets the tag of every matching row,
+and then writes a pattern into a few columns of the tagged rows. A pass without a key writes to all rows.
+
+Roles of the columns in a LUT: D destination, A and B sources, C carry (or borrow), I the immediate's bit (a
+constant of the instruction, so it is resolved before the passes are issued), T the data latch between the tags
+and the global buffer. A bit that is known beforehand (the carry at bit 0, a source above its most significant bit
+if unsigned, a source below its shift, the immediate) removes the passes that can't match: `passes_of`.
+
+Sources: the in-place and out-of-place orders are the ones that design of bit-serial associative arithmetic needs,
+where no pass may create a state that a later pass matches (Foster, "Content Addressable Parallel Processors",
+1976; Yavits et al., IEEE Trans. Computers 2015, "Computer Architecture with Associative Processor Replacing
+Last-Level Cache and SIMD Accelerator"); every LUT here is checked exhaustively by the tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from dialects.support.errors import ProgramError
+from dialects.support.ranges import Range
+
+
+class Op(IntEnum):
+    """Opcodes; the value is the binary code."""
+
+    SET = 1
+    SET_IF = 2
+    COPY = 3
+    EXT = 4
+    ADD_IP = 5
+    SUB_IP = 6
+    ADD = 7
+    SUB = 8
+    CMP_GE = 9
+    IN = 10
+    OUT = 11
+    CMP_GEV = 12
+    COPY_IF = 13
+
+
+class Cell(NamedTuple):
+    """One domain of one column: a bit for every row."""
+
+    column: int
+    domain: int
+
+
+class Operand(NamedTuple):
+    """A value in a column: `width` bits from `domain` on, least significant first, read as value << shift.
+
+    Width 0 is the constant zero.
+    """
+
+    column: int = 0
+    domain: int = 0
+    width: int = 0
+    signed: bool = False
+    shift: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.domain + self.width
+
+
+ZERO = Operand()
+NO_CELL = Cell(0, 0)
+
+
+class Instruction(NamedTuple):
+    """One instruction; fields that an opcode doesn't use stay at their defaults.
+
+    `width` is the number of bit steps, `start` the step of the bit loop at which its bit 0 is processed, and `last`
+    tells that the bit loop (bundle) ends with this instruction.
+    """
+
+    op: Op
+    dst: Cell
+    width: int
+    a: Operand = ZERO
+    b: Operand = ZERO
+    imm: int = 0
+    carry: Cell = NO_CELL
+    start: int = 0
+    last: bool = True
+
+
+class Pass(NamedTuple):
+    """One search and tagged write: (role, bit) pairs. An empty key writes to all rows without a search."""
+
+    key: tuple[tuple[str, int], ...]
+    write: tuple[tuple[str, int], ...]
+
+
+def lut(text: str) -> tuple[Pass, ...]:
+    """Passes from their notation: `C0D1A1>C1D0` searches C=0, D=1, A=1 and writes C=1, D=0."""
+
+    def bits(part: str) -> tuple[tuple[str, int], ...]:
+        return tuple((role, int(bit)) for role, bit in re.findall(r"([A-Z])([01])", part))
+
+    return tuple(Pass(bits(key), bits(write)) for key, write in (word.split(">") for word in text.split()))
+
+
+@dataclass(frozen=True)
+class Opcode:
+    """One row of the instruction table."""
+
+    op: Op
+    mnemonic: str
+    operands: str
+    """Roles in the order of the assembly text: D, A, B swept over their bits; d, a, c a single cell; I immediate."""
+    prologue: tuple[Pass, ...]
+    """Passes once, before bit 0."""
+    first: tuple[Pass, ...] | None
+    """Passes of bit 0 where they differ from `bit`."""
+    bit: tuple[Pass, ...]
+    sign: tuple[Pass, ...] | None
+    """Passes of the last bit of a signed source where they differ from `bit`."""
+    meaning: str
+
+
+def _row(
+    op: Op, operands: str, bit: str, meaning: str, *, prologue: str = "", first: str = "", sign: str = ""
+) -> Opcode:
+    mnemonic = op.name.lower().replace("_", ".")
+    return Opcode(
+        op,
+        mnemonic,
+        operands,
+        lut(prologue),
+        lut(first) if first else None,
+        lut(bit),
+        lut(sign) if sign else None,
+        meaning,
+    )
+
+
+_ADD = "C0B0A1>D1 C0B1A0>D1 C1B0A0>C0D1 C1B1A1>D1 C0B1A1>C1"
+_SUB = "C0B0A1>D1 C0B1A0>C1D1 C1B0A0>D1 C1B0A1>C0 C1B1A1>D1"
+
+OPCODES: Mapping[Op, Opcode] = {
+    row.op: row
+    for row in (
+        _row(Op.SET, "DI", "I0>D0 I1>D1", "D = I"),
+        _row(Op.SET_IF, "DaI", "I0A1>D0 I1A1>D1", "D = I in the rows where the flag a is 1"),
+        _row(Op.COPY, "DA", ">D0 A1>D1", "D = A"),
+        _row(
+            Op.EXT,
+            "Dc",
+            ">D0 C1>D1",
+            "repeat the first bit of D, a sign, in its further bits",
+            prologue=">C0",
+            first="D1>C1",
+        ),
+        _row(Op.ADD_IP, "DAc", "C0D1A1>C1D0 C0D0A1>D1 C1D0A0>C0D1 C1D1A0>D0", "D = D + A", prologue=">C0"),
+        _row(Op.SUB_IP, "DAc", "C0D0A1>C1D1 C0D1A1>D0 C1D1A0>C0D0 C1D0A0>D1", "D = D - A", prologue=">C0"),
+        _row(Op.ADD, "DABc", ">D0 " + _ADD, "D = A + B", prologue=">C0"),
+        _row(Op.SUB, "DABc", ">D0 " + _SUB, "D = A - B", prologue=">C0"),
+        _row(
+            Op.CMP_GE,
+            "dAI",
+            "I1A0>D0 I0A1>D1",
+            "d = 1 where A >= I, else 0",
+            prologue=">D1",
+            sign="I1A0>D1 I0A1>D0",
+        ),
+        _row(
+            Op.CMP_GEV,
+            "dAB",
+            "A1B0>D1 A0B1>D0",
+            "d = 1 where A >= B, else 0",
+            prologue=">D1",
+            sign="A1B0>D0 A0B1>D1",
+        ),
+        _row(Op.COPY_IF, "DAc", "C1A0>D0 C1A1>D1", "D = A in the rows where the flag c is 1"),
+        _row(Op.IN, "DI", ">D0 T1>D1", "D = vector I of the input"),
+        _row(Op.OUT, "AI", "A1>T1", "vector I of the output = A"),
+    )
+}
+MNEMONICS: Mapping[str, Opcode] = {row.mnemonic: row for row in OPCODES.values()}
+
+
+def _specialise(passes: Iterable[Pass], known: Mapping[str, int]) -> tuple[Pass, ...]:
+    """The passes that can match and change something when the bits of `known` are known beforehand.
+
+    As no pass creates a state that a later one matches, a pass is dead if it contradicts what was known before
+    the first search; a known bit leaves a key only while no earlier pass may have changed it.
+    """
+    initial, current = dict(known), dict(known)
+    kept: list[Pass] = []
+    for key, write in passes:
+        if any(initial.get(role, bit) != bit for role, bit in key):
+            continue
+        if all(current.get(role) == bit for role, bit in write):
+            continue
+        rest = tuple((role, bit) for role, bit in key if role not in current)
+        kept.append(Pass(rest, write))
+        for role, bit in write:
+            if not key:
+                initial[role] = current[role] = bit
+            elif current.get(role) != bit:
+                current.pop(role, None)
+    return tuple(kept)
+
+
+_Known = tuple[tuple[str, int], ...]
+
+
+@cache
+def _bit_passes(op: Op, first: bool, sign: bool, known: _Known) -> tuple[Pass, ...]:
+    row = OPCODES[op]
+    table = row.bit
+    if first and row.first is not None:
+        table = row.first
+    elif sign and row.sign is not None:
+        table = row.sign
+    before = row.prologue if first else ()
+    return _specialise((*before, *table), dict(known))
+
+
+def variant_passes(op: Op, first: bool, sign: bool, known: Mapping[str, int]) -> tuple[Pass, ...]:
+    """The passes of a bit: the first one or not, the last of a signed source or not, with bits known beforehand."""
+    return _bit_passes(op, first, sign, tuple(known.items()))
+
+
+def operand_cell(operand: Operand, bit: int) -> Cell | None:
+    """The cell of a swept source at result bit `bit`, or None where the bit is a constant zero."""
+    index = bit - operand.shift
+    if index < 0 or operand.width == 0:
+        return None
+    if index < operand.width:
+        return Cell(operand.column, operand.domain + index)
+    return Cell(operand.column, operand.end - 1) if operand.signed else None
+
+
+def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dict[str, Cell]]:
+    """The passes of one bit step and the cell of every role that takes part in it."""
+    op, operands = instruction.op, OPCODES[instruction.op].operands
+    cells: dict[str, Cell] = {}
+    known: list[tuple[str, int]] = []
+    if "D" in operands:
+        cells["D"] = Cell(instruction.dst.column, instruction.dst.domain + bit)
+    elif "d" in operands:
+        cells["D"] = instruction.dst
+    if "c" in operands:
+        cells["C"] = instruction.carry
+    if "a" in operands:
+        cells["A"] = Cell(instruction.a.column, instruction.a.domain)
+    for role, operand in (("A", instruction.a), ("B", instruction.b)):
+        if role in operands:
+            cell = operand_cell(operand, bit)
+            if cell is None:
+                known.append((role, 0))
+            else:
+                cells[role] = cell
+    if "I" in operands and op not in (Op.IN, Op.OUT):
+        known.append(("I", instruction.imm >> bit & 1))
+    sign = (instruction.a.signed or instruction.b.signed) and bit == instruction.width - 1
+    passes = _bit_passes(op, bit == 0, sign, tuple(known))
+    used = {role for item in passes for part in item for role, _ in part}
+    return passes, {role: cell for role, cell in cells.items() if role in used}
+
+
+def passes_count(instruction: Instruction) -> tuple[int, int]:
+    """Searches and writes of an instruction: its cost besides shifting, whatever its places and the data are."""
+    return _count(
+        instruction._replace(
+            dst=NO_CELL,
+            carry=NO_CELL,
+            a=instruction.a._replace(column=0, domain=0),
+            b=instruction.b._replace(column=0, domain=0),
+        )
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def _count(instruction: Instruction) -> tuple[int, int]:
+    passes = [item for bit in range(instruction.width) for item in passes_of(instruction, bit)[0]]
+    searches = sum(bool(key) and key[0][0] != "T" for key, _ in passes)
+    return searches, sum(write[0][0] != "T" for _, write in passes)
+
+
+def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
+    """Column, first domain and width of every place that the instruction names, by role."""
+    operands, dst, carry = OPCODES[instruction.op].operands, instruction.dst, instruction.carry
+    places: dict[str, tuple[int, int, int]] = {}
+    if "D" in operands or "d" in operands:
+        places["D"] = (dst.column, dst.domain, instruction.width if "D" in operands else 1)
+    for role, operand in (("A", instruction.a), ("B", instruction.b)):
+        if role in operands and operand.width:
+            places[role] = (operand.column, operand.domain, operand.width)
+    if "a" in operands:
+        places["A"] = (instruction.a.column, instruction.a.domain, 1)
+    if "c" in operands:
+        places["C"] = (carry.column, carry.domain, 1)
+    return places
+
+
+def compared_width(a: Operand, b: Operand) -> int:
+    """Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one."""
+    mixed = a.signed != b.signed
+    return max(source.width + (mixed and not source.signed) for source in (a, b))
+
+
+MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH = 2048, 256, 63
+
+
+def check(instruction: Instruction, columns: int, domains: int) -> None:
+    """Raise ProgramError where the instruction can't be executed on an array of that many columns and domains."""
+    row = OPCODES[instruction.op]
+
+    def fail(problem: str) -> None:
+        raise ProgramError(f"{row.mnemonic}: {problem}")
+
+    if not 1 <= instruction.width <= MAX_WIDTH:
+        fail(f"a width is 1 to {MAX_WIDTH} bits, found {instruction.width}")
+    places = places_of(instruction)
+    for column, domain, width in places.values():
+        if column >= columns or domain + width > domains:
+            fail(f"c{column}[{domain}:{domain + width}] lies outside {columns} columns of {domains} domains")
+    for role, other in (("D", "A"), ("D", "B"), ("D", "C"), ("C", "A"), ("C", "B"), ("A", "B")):
+        if role not in places or other not in places or places[role][0] != places[other][0]:
+            continue
+        # Both sources may be the same value, as in D = A + A.
+        if (role, other) != ("A", "B") or instruction.a != instruction.b:
+            fail(f"two bits that are needed together meet in column c{places[role][0]}")
+    if row.op in (Op.CMP_GE, Op.OUT) and instruction.width != instruction.a.width:
+        fail(f"its width {instruction.width} is not that of its source, {instruction.a.width}")
+    if row.op is Op.CMP_GEV and instruction.width != compared_width(instruction.a, instruction.b):
+        fail(f"its sources are compared over {compared_width(instruction.a, instruction.b)} bits")
+    if row.op in (Op.CMP_GE, Op.CMP_GEV, Op.OUT) and (instruction.a.shift or instruction.b.shift):
+        fail("a source of it can't be shifted")
+    if row.op is Op.SET_IF and instruction.a[2:] != (1, False, 0):
+        fail("its flag is a single cell, neither signed nor shifted")
+    if row.op is Op.CMP_GE and not Range.of_width(instruction.width, instruction.a.signed).covers(
+        Range(instruction.imm, instruction.imm)
+    ):
+        fail(f"the immediate {instruction.imm} is no value of the {instruction.width}-bit source")
+    if row.op in (Op.IN, Op.OUT) and instruction.imm < 0:
+        fail(f"a vector's number can't be negative, found {instruction.imm}")
+
+
+def in_loop(members: list[Instruction]) -> list[Instruction]:
+    """The members of one bit loop: only the last one ends it."""
+    return [item._replace(last=index == len(members) - 1) for index, item in enumerate(members)]

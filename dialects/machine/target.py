@@ -1,0 +1,109 @@
+"""The target: what the machine is, in one frozen description read from a TOML file.
+
+A target says geometry and cycles; what a search or a shift costs in energy and time is a technology's business
+(runtime/cost/technology.py). Bundled targets are `dialects/machine/targets/*.toml`; a path to another file is as good.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS
+from dialects.support.errors import TargetError
+
+_MOST = 10**9
+"""of anything that a target counts, so that counts and products of them stay numbers that can be read"""
+_FOLDER = Path(__file__).parent / "targets"
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """One array: `rows` SIMD lanes, `columns` cells a row, `domains` bits a cell of which one is under the port."""
+
+    rows: int = 256
+    columns: int = 256
+    domains: int = 64
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.columns}x{self.domains}"
+
+    @property
+    def bits_per_row(self) -> int:
+        return self.columns * self.domains
+
+    def problem(self) -> str | None:
+        """What makes the geometry impossible, if anything."""
+        limits = (("rows", self.rows, 1, 1 << 20), ("columns", self.columns, 4, MAX_COLUMNS))
+        for name, value, low, high in (*limits, ("domains", self.domains, 1, MAX_DOMAINS)):
+            if not low <= value <= high:
+                return f"{name} must be {low} to {high}, found {value}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine: its arrays and how they are driven."""
+
+    name: str
+    description: str = ""
+    rows: int = 256
+    columns: int = 256
+    domains: int = 64
+    arrays: int = 1024
+    """row blocks that can run at the same time, all fed by one instruction stream"""
+    nanowires_per_cell: int = 2
+    search_cycles: int = 1
+    write_cycles: int = 1
+    buffer_bits_per_cycle: int = 256
+    """bits that move between the global buffer and one array in a cycle"""
+
+    @property
+    def geometry(self) -> Geometry:
+        return Geometry(self.rows, self.columns, self.domains)
+
+
+def bundled_targets() -> list[str]:
+    """Names of the targets that come with camc."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_target(name_or_path: str) -> Target:
+    """A bundled target by name, or one from a TOML file; raises TargetError for anything impossible."""
+    path = _FOLDER / f"{name_or_path}.toml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    return make_target(path.stem, read_toml(path, "target", bundled_targets()), str(path))
+
+
+def make_target(name: str, data: Mapping[str, Any], place: str) -> Target:
+    """A target from its keys and values; raises TargetError at `place` for anything unknown or impossible."""
+    known = {field.name: field for field in fields(Target) if field.name != "name"}
+    for key, value in data.items():
+        if key not in known:
+            raise TargetError(f"unknown key '{key}'", place=place, hint=f"known keys are {', '.join(sorted(known))}")
+        if key == "description":
+            if not isinstance(value, str):
+                raise TargetError(f"'{key}' must be a text, found {value!r}", place=place)
+        elif type(value) is not int or not 1 <= value <= _MOST:
+            raise TargetError(f"'{key}' must be a whole number from 1 to {_MOST}, found {value!r}", place=place)
+    target = Target(name=name, **data)
+    if problem := target.geometry.problem():
+        raise TargetError(f"impossible geometry: {problem}", place=place)
+    return target
+
+
+def read_toml(path: Path, what: str, bundled: list[str]) -> Mapping[str, Any]:
+    """The table of a TOML file; raises TargetError if it isn't there or isn't TOML."""
+    hint = f"give the path of a .toml file or one of: {', '.join(bundled)}"
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TargetError(f"there is no {what} '{path}'", hint=hint) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TargetError(f"can't read the {what}: {error}", place=str(path), hint=hint) from error
+    except tomllib.TOMLDecodeError as error:
+        raise TargetError(f"not valid TOML: {error}", place=str(path)) from error

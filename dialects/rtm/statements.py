@@ -1,0 +1,193 @@
+"""Placed statements in numbers: what one line of `rtm` code says, and the arrays that many of them become.
+
+A `Statement` names values; only the line that makes a value states its place. `assemble` looks the places up and gives
+the AP's instructions with, beside them, the values that each makes and reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum, auto
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.machine.code import pack
+from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH, Op
+from dialects.support.errors import TextError
+
+Rows = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MAX_VALUES = 1 << 24
+"""the number of a value is below that"""
+
+
+class Form(IntEnum):
+    """What a line says."""
+
+    LIVE = auto()
+    IN = auto()
+    SET = auto()
+    ZEXT = auto()
+    SEXT = auto()
+    COPY = auto()
+    ADD = auto()
+    SUB = auto()
+    ADD_IP = auto()
+    SUB_IP = auto()
+    CMP_GE = auto()
+    CMP_GEV = auto()
+    SET_IF = auto()
+    COPY_IF = auto()
+    OUT = auto()
+
+
+class Statement(NamedTuple):
+    """A line in numbers; fields that its form doesn't use stay at their defaults, -1 is no value (or `zero`)."""
+
+    form: int
+    result: int = -1
+    column: int = 0
+    domain: int = 0
+    width: int = 0
+    signed: int = 0
+    old: int = -1
+    """the value that is changed or extended in place"""
+    a: int = -1
+    """the first source; of SET_IF, the flag"""
+    a_shift: int = 0
+    b: int = -1
+    """the second source; of COPY_IF, the flag"""
+    b_shift: int = 0
+    imm: int = 0
+    carry_column: int = 0
+    carry_domain: int = 0
+    low: int = 0
+    high: int = -1
+    """SET_IF sets bits low to high - 1 of the value; -1 is all from low on"""
+    start: int = 0
+    last: int = 1
+    offset: int = 0
+    """where the line begins in its text"""
+
+
+_OPS = {
+    form: Op.SET if form is Form.ZEXT else Op.EXT if form is Form.SEXT else Op[form.name] for form in list(Form)[1:]
+}
+_OP_OF = np.array([0, 0, *(int(_OPS[form]) for form in list(Form)[1:])])
+
+
+class _Table:
+    """Statements as columns, and the places of the values that they name."""
+
+    def __init__(self, rows: Rows):
+        self.rows = rows
+        self.form = rows[:, 0]
+        self._index = {name: index for index, name in enumerate(Statement._fields)}
+        made = np.flatnonzero(self["result"] >= 0)
+        self.order = made[np.argsort(self["result"][made], kind="stable")]
+        self.ids = self["result"][self.order]
+        first = self._index["column"]
+        places = rows[:, first : first + 4]
+        self._places = np.concatenate([places, np.zeros((1, 4), dtype=np.int64)])
+
+    def __getitem__(self, name: str) -> Rows:
+        return self.rows[:, self._index[name]]
+
+    def has(self, *forms: Form) -> Flags:
+        return np.isin(self.form, forms)
+
+    def fail(self, wrong: Flags, message: str) -> None:
+        """Raise TextError at the first wrong statement; the message may name its fields."""
+        if wrong.any():
+            row = Statement(*self.rows[int(np.argmax(wrong))].tolist())
+            raise TextError(message.format(*row, **row._asdict()), row.offset)
+
+    def sources(self, name: str) -> Rows:
+        """For each statement the row that makes the value it names, -1 for none."""
+        wanted = self[name]
+        at = np.searchsorted(self.ids, wanted).clip(0, max(len(self.ids) - 1, 0))
+        if not len(self.ids):
+            self.fail(wanted >= 0, f"%{{{name}}} has no place: nothing before makes it or says that it is live")
+            return np.full(len(wanted), -1)
+        rows = np.where(wanted >= 0, self.order[at], -1)
+        missing = (wanted >= 0) & ((self.ids[at] != wanted) | (rows >= np.arange(len(rows))))
+        self.fail(missing, f"%{{{name}}} has no place: nothing before makes it or says that it is live")
+        return rows
+
+    def place(self, rows: Rows) -> tuple[Rows, Rows, Rows, Rows]:
+        """Column, first domain, width and sign of the values made by these rows; zeros for none."""
+        column, domain, width, signed = self._places[rows].T
+        return column, domain, width, signed
+
+    def check(self) -> None:
+        """What a place, a number and a shift may be at all, for any array."""
+        twice = np.zeros(len(self.rows), dtype=np.bool_)
+        twice[self.order[1:][self.ids[1:] == self.ids[:-1]]] = True
+        self.fail(twice, "%{result} has a place already")
+        for name in ("result", "old", "a", "b"):
+            self.fail(self[name] >= MAX_VALUES, f"%{{{name}}}: the number of a value is below {MAX_VALUES}")
+        makes = self["result"] >= 0
+        self.fail(makes & (self["width"] < 1), "%{result}: its place spans no domain")
+        self.fail(
+            makes & (self["width"] > MAX_WIDTH), f"%{{result}}: a value has at most {MAX_WIDTH} bits, found {{width}}"
+        )
+        far = (self["column"] >= MAX_COLUMNS) | (self["domain"] + self["width"] > MAX_DOMAINS)
+        far |= (self["carry_column"] >= MAX_COLUMNS) | (self["carry_domain"] >= MAX_DOMAINS)
+        self.fail(far, f"a place is beyond the largest array, {MAX_COLUMNS} columns of {MAX_DOMAINS} domains")
+        for name in ("a_shift", "b_shift", "start"):
+            self.fail(self[name] > MAX_WIDTH, f"a shift or a step is at most {MAX_WIDTH}, found {{{name}}}")
+        imm = self["imm"]
+        self.fail((imm < -(1 << 31)) | (imm >= 1 << 31), "the number {imm} doesn't fit into 32 bits")
+
+
+def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
+    """Binary, names and values of statements."""
+    table = _Table(rows)
+    table.check()
+    old, a, b = (table.place(table.sources(name)) for name in ("old", "a", "b"))
+    in_place, copied = table.has(Form.ADD_IP, Form.SUB_IP), table.has(Form.COPY_IF)
+    flagged, out = table.has(Form.SET_IF), table.has(Form.OUT)
+    compared, compared_both = table.has(Form.CMP_GE), table.has(Form.CMP_GEV)
+    zext, sext = table.has(Form.ZEXT), table.has(Form.SEXT)
+    carried = in_place | sext | table.has(Form.ADD, Form.SUB)
+    # In place, a statement skips the low bits that a shifted source doesn't reach.
+    skipped = np.where(in_place & (table["a_shift"] < table["width"]), table["a_shift"], 0)
+    high = np.where(table["high"] < 0, table["width"], table["high"])
+    first = np.select([zext, sext, flagged], [old[2], old[2] - 1, table["low"]], skipped)
+    mixed = a[3] != b[3]
+    both = np.maximum(a[2] + (mixed & (a[3] == 0)), b[2] + (mixed & (b[3] == 0)))
+    width = np.select([compared | out, compared_both, flagged], [a[2], both, high - first], table["width"] - first)
+    table.fail((zext | sext) & (table["width"] <= old[2]), "%{result} extends %{old} and is not wider")
+    table.fail(width < 1, "there are no bits to work on")
+    table.fail(
+        (width > MAX_WIDTH) | (table["domain"] + first >= MAX_DOMAINS), "the statement leaves the place of %{result}"
+    )
+    a_width, b_taken = np.where(flagged, 1, a[2]), ~copied
+    record = np.stack(
+        [
+            _OP_OF[table.form],
+            table["last"],
+            table["start"],
+            width,
+            table["column"],
+            np.where(compared | compared_both | out, table["domain"], table["domain"] + first),
+            np.where(copied, b[0], np.where(carried, table["carry_column"], 0)),
+            np.where(copied, b[1], np.where(carried, table["carry_domain"], 0)),
+            *(a[0], a[1], a_width, np.where(flagged, 0, a[3]), table["a_shift"] - skipped),
+            *(np.where(b_taken, part, 0) for part in (*b, table["b_shift"])),
+            table["imm"],
+        ],
+        axis=1,
+    )
+    real = table.form != Form.LIVE
+    names = np.stack([table[name] for name in ("result", "old", "a", "b")], axis=1)
+    values = np.stack([table[name] for name in ("result", "column", "domain", "width", "signed")], axis=1)
+    return pack(record[real]), names[real], values[table.order]
+
+
+def live(values: Iterable[tuple[int, int, int, int, int]]) -> list[Statement]:
+    """The lines that say which values of earlier segments are read, from rows of a values' table."""
+    return [Statement(Form.LIVE, *value) for value in sorted(values)]

@@ -1,0 +1,162 @@
+// Scheduling and placement of straight-line code, bound to Python: passes/placing/placement.py says what goes in and comes out.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cmath>
+#include <cstring>
+#include <mutex>
+
+#include "parallel.hpp"
+#include "placing/lowering.hpp"
+#include "placing/reading.hpp"
+#include "placing/scheduler.hpp"
+#include "placing/settling.hpp"
+#include "placing/writer.hpp"
+#include "placing/tables.hpp"
+
+namespace nb = nanobind;
+
+namespace {
+
+using namespace placement;
+using Longs = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Ints = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Choice = std::tuple<int, bool, int, int, int>;  // window, bundles, fit, seek and crowd weights
+
+template <typename T>
+nb::ndarray<nb::numpy, T> array_of(std::vector<T>&& values, std::size_t columns) {
+    auto* kept = new std::vector<T>(std::move(values));
+    nb::capsule owner(kept, [](void* data) noexcept { delete static_cast<std::vector<T>*>(data); });
+    return nb::ndarray<nb::numpy, T>(kept->data(), {kept->size() / columns, columns}, owner);
+}
+
+double cost_of(const Shifts& shifts, const std::string& objective) {
+    if (objective == "energy") return static_cast<double>(shifts.column_steps);
+    if (objective == "latency") return static_cast<double>(shifts.steps);
+    return std::log1p(static_cast<double>(shifts.column_steps)) + std::log1p(static_cast<double>(shifts.steps));
+}
+
+Placed placed(Plan plan, const Settings& settings) {
+    std::vector<Place> places = Placer(plan, settings).run();
+    return Writer(std::move(plan), std::move(places), settings).run();
+}
+
+// The best of the choices, of equally good ones the first; none where no choice finds a place for every value, and
+// then the width of one without. Threads don't change it.
+std::pair<std::optional<Placed>, int> best_of(const Statements& code, int columns, int domains, const std::vector<Choice>& choices,
+                  const std::string& objective, int threads) {
+    std::vector<std::optional<Placed>> found(choices.size());
+    std::mutex lock;
+    std::size_t best = choices.size();
+    int width = 0;
+    native::each_in_parallel(choices.size(), threads, [&](std::size_t index) {
+        const auto [window, bundles, fit, seek, crowd] = choices[index];
+        std::optional<Placed> mine;
+        int lacking = 0;
+        try {
+            const Settings settings{columns, domains, bundles, window, static_cast<Fit>(fit), seek, crowd};
+            Plan plan = Scheduler(code, settings).run();
+            try {
+                if (settings.bundles) mine = placed(Settling(plan, settings).run(), settings);
+            } catch (const NoPlace&) {
+                // As the scheduler has left it, it may still fit.
+            }
+            if (!mine) mine = placed(std::move(plan), settings);
+        } catch (const NoPlace& problem) {
+            lacking = problem.width;
+        }
+        const std::scoped_lock held(lock);
+        width = std::max(width, lacking);
+        if (!mine) return;
+        const double cost = cost_of(mine->shifts, objective);
+        const double least = best < choices.size() ? cost_of(found[best]->shifts, objective) : 0;
+        if (best < choices.size() && (cost > least || (cost == least && index > best))) return;
+        if (best < choices.size()) found[best].reset();
+        best = index;
+        found[best] = std::move(mine);
+    });
+    if (best == choices.size()) return {std::nullopt, width};
+    return {std::move(found[best]), 0};
+}
+
+// The most bits of a row that are in use at a time, in the order of the statements.
+int64_t peak_bits(const Statements& code) {
+    std::vector<int64_t> change(code.code.size() + 1, 0), first(code.slots.size(), -1), last(code.slots.size(), 0);
+    for (std::size_t i = 0; i < code.code.size(); ++i)
+        for (const Access& access : accesses(code, code.code[i])) {
+            if (first[access.slot] < 0) first[access.slot] = static_cast<int64_t>(i);
+            last[access.slot] = static_cast<int64_t>(i);
+        }
+    for (std::size_t slot = 0; slot < code.slots.size(); ++slot) {
+        if (first[slot] < 0) continue;
+        change[first[slot]] += code.slots[slot];
+        change[last[slot] + 1] -= code.slots[slot];
+    }
+    int64_t live = 0, peak = 0;
+    for (const int64_t bits : change) peak = std::max(peak, live += bits);
+    return peak;
+}
+
+// `read` makes the statements, while Python goes on with other work.
+template <typename Read>
+nb::tuple schedule(Read read, std::size_t segments, int columns, int domains,
+                   const std::vector<Choice>& choices, const std::string& objective, int threads) {
+    Statements code;
+    Tables tables;
+    int width = 0;
+    {
+        nb::gil_scoped_release released;
+        code = read();
+        auto [best, lacking] = best_of(code, columns, domains, choices, objective, threads);
+        if (best) tables = to_tables(*best, segments);
+        width = best ? 0 : lacking;
+    }
+    if (width > 0) {
+        const int widest = code.slots.empty() ? 0 : *std::max_element(code.slots.begin(), code.slots.end());
+        return nb::make_tuple(width, widest, peak_bits(code));
+    }
+    return nb::make_tuple(array_of(std::move(tables.words), word_count), array_of(std::move(tables.names), name_count),
+                          array_of(std::move(tables.values), value_count), tables.segments);
+}
+
+Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, const Thrift& thrift) {
+    static_assert(sizeof(Step) == 11 * sizeof(int64_t) && sizeof(Span) == 16 && sizeof(Threshold) == 16);
+    if (steps.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
+        throw std::invalid_argument("the tables have wrong shapes");
+    std::vector<Step> rows(steps.shape(0));
+    std::vector<Span> ranges(spans.shape(0));
+    std::vector<Threshold> entries(thresholds.shape(0));
+    if (!rows.empty()) std::memcpy(rows.data(), steps.data(), rows.size() * sizeof(Step));
+    if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Span));
+    if (!entries.empty()) std::memcpy(entries.data(), thresholds.data(), entries.size() * sizeof(Threshold));
+    return Lowering(rows, std::move(ranges), entries, full, thrift).run();
+}
+
+nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, bool by_output,
+                      int64_t limit, std::size_t segments, int columns, int domains,
+                      const std::vector<Choice>& choices, const std::string& objective, int threads) {
+    return schedule([&] { return lowered(steps, spans, thresholds, full, {by_output, limit}); }, segments, columns, domains,
+                    choices, objective, threads);
+}
+
+nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, const std::vector<int64_t>& segments,
+                     int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
+                     int threads) {
+    const Source source{{words.data(), words.size()}, {names.data(), names.size()}, {values.data(), values.size()}, segments};
+    return schedule([&] { return Reading(source).run(); }, segments.size(), columns, domains, choices, objective, threads);
+}
+
+}  // namespace
+
+NB_MODULE(_placing, module) {
+    module.def("place_steps", &place_steps, nb::kw_only(), nb::arg("steps"), nb::arg("spans"), nb::arg("thresholds"),
+               nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"),
+               nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
+    module.def("place_code", &place_code, nb::kw_only(), nb::arg("words"), nb::arg("names"), nb::arg("values"),
+               nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"),
+               nb::arg("threads"));
+}

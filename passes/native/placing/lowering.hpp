@@ -1,0 +1,254 @@
+// From steps over column vectors (passes/placing/vector_code.py) to statements.
+#pragma once
+
+#include <span>
+#include <utility>
+
+#include "memory.hpp"
+
+namespace placement {
+
+// How memory is saved where it is short.
+struct Thrift {
+    bool by_output = false;     // each output with all that it takes before the next one
+    int64_t limit = INT64_MAX;  // bits of values above which inputs are dropped
+};
+
+class Lowering {
+public:
+    Lowering(const std::vector<Step>& steps, std::vector<Span> spans, std::span<const Threshold> thresholds, bool full,
+             const Thrift& thrift)
+        : spans_(std::move(spans)), thresholds_(thresholds) {
+        out_.full = full;
+        steps_ = Loading(thrift.by_output ? by_output(steps, spans_.size()) : steps, spans_, thrift.limit).run();
+        last_.assign(spans_.size(), -1);
+        reads_.assign(spans_.size(), 0);
+        sum_of_.assign(spans_.size(), -1);
+        for (std::size_t i = 0; i < steps_.size(); ++i) {
+            for (const int64_t value : {steps_[i].result, steps_[i].a, steps_[i].b})
+                if (value >= 0) last_[value] = static_cast<int64_t>(i);
+            for (const int64_t value : {steps_[i].a, steps_[i].b})
+                if (value >= 0) ++reads_[value];
+        }
+        make_values();
+    }
+
+    Statements run() {
+        for (std::size_t i = 0; i < steps_.size(); ++i) lower(steps_[i], continues(steps_[i], static_cast<int64_t>(i)));
+        out_.drop_void_terms();
+        return std::move(out_);
+    }
+
+private:
+    std::vector<Step> steps_;
+    std::vector<Span> spans_;
+    std::span<const Threshold> thresholds_;
+    std::vector<int64_t> last_, reads_;
+    std::vector<int32_t> sum_of_;  // of each value that is the latest of a sum
+    Statements out_;
+
+    // The operand whose place the result takes over, or -1: it dies here and is not shifted.
+    // In place, B = B + A and B = B - A have valid pass orders, B = A - B has none.
+    int64_t continues(const Step& step, int64_t at) const {
+        if (step.kind != Kind::sum && step.kind != Kind::maximum) return -1;
+        if (step.a == step.b || step.a < 0 || step.b < 0) return -1;
+        // A source that is shifted beyond the result leaves only the other one.
+        if (spans_[step.result].width() <= std::max(step.a_shift, step.b_shift)) return -1;
+        if (step.a_shift == 0 && last_[step.a] == at) return step.a;
+        if (step.b_shift == 0 && last_[step.b] == at && !step.subtract) return step.b;
+        return -1;
+    }
+
+    void make_values() {
+        out_.values.resize(spans_.size());
+        std::vector<Span> hulls;
+        for (std::size_t i = 0; i < steps_.size(); ++i) {
+            const Step& step = steps_[i];
+            if (step.result < 0) continue;
+            const Span span = spans_[step.result];
+            const int64_t before = continues(step, static_cast<int64_t>(i));
+            const int32_t slot = before >= 0 ? out_.values[before].slot : out_.new_slot();
+            if (before < 0) hulls.push_back(span);
+            hulls[slot] = {std::min(hulls[slot].lo, span.lo), std::max(hulls[slot].hi, span.hi)};
+            out_.values[step.result] = Value::of(slot, span);
+            out_.widen(slot, span.width());
+        }
+        if (!out_.full) return;
+        for (Value& value : out_.values) {
+            if (value.slot < 0) continue;
+            value.width = static_cast<int16_t>(hulls[value.slot].width());
+            value.is_signed = hulls[value.slot].is_signed();
+            out_.widen(value.slot, value.width);
+        }
+    }
+
+    const Value& value(int64_t number) const { return out_.values[number]; }
+
+    Statement& add(Op op, const Step& step, int64_t result, int width) {
+        Statement& item = out_.code.emplace_back();
+        item.op = op;
+        item.segment = static_cast<int32_t>(step.segment);
+        item.result = static_cast<int32_t>(result);
+        item.width = static_cast<int16_t>(width);
+        return item;
+    }
+
+    void lower(const Step& step, int64_t before) {
+        switch (step.kind) {
+            case Kind::load:
+                add(Op::in, step, step.result, value(step.result).width).imm = step.imm;
+                break;
+            case Kind::constant:
+                add(Op::set, step, step.result, value(step.result).width).imm = step.imm;
+                break;
+            case Kind::store: {
+                Statement& item = add(Op::out, step, -1, value(step.a).width);
+                item.a = static_cast<int32_t>(step.a);
+                item.imm = step.imm;
+                break;
+            }
+            case Kind::steps:
+                lower_steps(step);
+                break;
+            case Kind::maximum:
+                lower_maximum(step, before);
+                break;
+            case Kind::sum:
+                lower_sum(step, before);
+                break;
+        }
+    }
+
+    void lower_sum(const Step& step, int64_t before) {
+        const Value result = value(step.result);
+        if (before >= 0) {
+            const bool first = before == step.a;
+            const int64_t source = first ? step.b : step.a, shift = first ? step.b_shift : step.a_shift;
+            if (reads_[before] == 1)
+                add_term(step, before, source, shift);
+            else
+                accumulate(step, extend(step, before, result.width), source, shift);
+        } else if (step.a >= 0 && step.a == step.b && step.a_shift != step.b_shift && result.width > step.b_shift) {
+            // Two domains of one column would meet.
+            const Span span = value(step.a).span;
+            const int32_t half = out_.new_value(Value::of(result.slot, {span.lo << step.a_shift, span.hi << step.a_shift}));
+            copy(step, half, step.a, step.a_shift);
+            accumulate(step, extend(step, half, result.width), step.b, step.b_shift);
+        } else if (step.b < 0 || result.width <= step.b_shift) {
+            copy(step, step.result, step.a, step.a_shift);
+        } else {
+            Statement& item = add(step.subtract ? Op::sub : Op::add, step, step.result, result.width);
+            // A source of which the result keeps no bit is zero.
+            item.a = static_cast<int32_t>(step.a_shift < result.width ? step.a : -1);
+            item.b = static_cast<int32_t>(step.b);
+            item.a_shift = static_cast<int16_t>(item.a < 0 ? 0 : step.a_shift);
+            item.b_shift = static_cast<int16_t>(step.b_shift);
+        }
+    }
+
+    void copy(const Step& step, int64_t result, int64_t source, int64_t shift) {
+        if (source < 0 || shift >= value(result).width) {
+            add(Op::set, step, result, value(result).width);
+            return;
+        }
+        Statement& item = add(Op::copy, step, result, value(result).width);
+        item.a = static_cast<int32_t>(source);
+        item.a_shift = static_cast<int16_t>(shift);
+    }
+
+    // result = old + or - (source << shift): a shift skips the low domains, which stay as they are.
+    void accumulate(const Step& step, int64_t old, int64_t source, int64_t shift) {
+        const int width = value(step.result).width - static_cast<int>(shift);
+        Statement& item = add(step.subtract ? Op::sub_ip : Op::add_ip, step, step.result, width);
+        item.old = static_cast<int32_t>(old);
+        item.a = static_cast<int32_t>(source);
+        item.offset = static_cast<int16_t>(shift);
+    }
+
+    // One more term of a sum whose value so far nothing else reads.
+    void add_term(const Step& step, int64_t before, int64_t source, int64_t shift) {
+        int32_t sum = sum_of_[before];
+        if (sum < 0) {
+            sum = static_cast<int32_t>(out_.sums.size());
+            out_.sums.push_back({value(before).slot, static_cast<int32_t>(before), -1, 0, value(before).span});
+        }
+        Sum& it = out_.sums[sum];
+        it.final = static_cast<int32_t>(step.result);
+        ++it.remaining;
+        sum_of_[step.result] = sum;
+        out_.widen(it.slot, static_cast<int>(shift) + 1);
+        Statement& item = add(step.subtract ? Op::sub_ip : Op::add_ip, step, -1, 1);
+        item.sum = sum;
+        item.a = static_cast<int32_t>(source);
+        item.offset = static_cast<int16_t>(shift);
+    }
+
+    // The value, valid on more bits of its slot: its sign repeated, or the bits above an unsigned one cleared.
+    int64_t extend(const Step& step, int64_t number, int width) {
+        const Value before = value(number);
+        if (width <= before.width) return number;
+        Value wider = before;
+        wider.width = static_cast<int16_t>(width);
+        const int32_t result = out_.new_value(wider);
+        const int offset = before.is_signed ? before.width - 1 : before.width;
+        Statement& item = add(before.is_signed ? Op::ext : Op::set, step, result, width - offset);
+        item.old = static_cast<int32_t>(number);
+        item.offset = static_cast<int16_t>(offset);
+        return result;
+    }
+
+    // Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
+    static int compared(const Value& a, const Value& b) {
+        const bool mixed = a.is_signed != b.is_signed;
+        return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
+    }
+
+    // The result holds one operand and takes the other one in the rows where that is greater. A value that the
+    // result's width cuts is below the other operand's range, so it is replaced.
+    void lower_maximum(const Step& step, int64_t before) {
+        const Value result = value(step.result);
+        const int64_t kept = before >= 0 ? before : step.a, other = kept == step.a ? step.b : step.a;
+        int64_t old = 0;
+        if (before >= 0) {
+            old = extend(step, kept, result.width);
+        } else {
+            old = out_.new_value(result);
+            copy(step, old, kept, 0);
+        }
+        const int64_t mine = before >= 0 ? old : kept;
+        const int32_t flag = out_.new_value(Value::of(out_.new_slot(), {0, 1}));
+        Statement& test = add(Op::cmp_gev, step, flag, compared(value(other), value(mine)));
+        test.a = static_cast<int32_t>(other);
+        test.b = static_cast<int32_t>(mine);
+        Statement& item = add(Op::copy_if, step, step.result, result.width);
+        item.old = static_cast<int32_t>(old);
+        item.a = static_cast<int32_t>(other);
+        item.b = flag;
+    }
+
+    // Ascending thresholds: each row that has reached one gets the number beside it, by the bits that change.
+    void lower_steps(const Step& step) {
+        const Value result = value(step.result);
+        const int64_t mask = most_of(result.width);
+        const auto entries = thresholds_.subspan(step.table_begin, step.table_end - step.table_begin);
+        int64_t number = step.imm;
+        int32_t current = static_cast<int32_t>(entries.empty() ? step.result : out_.new_value(result));
+        add(Op::set, step, current, result.width).imm = number;
+        for (const Threshold& entry : entries) {
+            const int32_t flag = out_.new_value(Value::of(out_.new_slot(), {0, 1}));
+            Statement& test = add(Op::cmp_ge, step, flag, value(step.a).width);
+            test.a = static_cast<int32_t>(step.a);
+            test.imm = entry.bound;
+            const int width = std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>((number ^ entry.number) & mask))));
+            const int64_t next = &entry == &entries.back() ? step.result : out_.new_value(result);
+            Statement& change = add(Op::set_if, step, next, width);
+            change.old = current;
+            change.a = flag;
+            change.imm = entry.number & most_of(width);
+            current = static_cast<int32_t>(next);
+            number = entry.number;
+        }
+    }
+};
+
+}  // namespace placement

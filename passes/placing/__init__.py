@@ -1,0 +1,1 @@
+"""Orders, bit loops and places in racetrack memory: algorithms over plain data, without IR."""

@@ -1,0 +1,235 @@
+"""Straight-line code over column vectors, before anything has a place: what placement works on.
+
+A value is a column vector with an exact range. Each step computes one value from earlier ones; adder graphs are
+flattened into their nodes, threshold tables into one step a column. Negation and shifts of an adder graph's outputs
+cost nothing here: they are carried along as a `View` and end in the choice of an operation or in the thresholds.
+Steps are rows of a table, as a layer may have hundreds of thousands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from dialects.apv.adder_graph import AdderGraph
+from dialects.support.errors import PipelineError
+from dialects.support.ranges import Range
+from dialects.support.tensors import IntArray, Thresholds
+
+
+class Kind(IntEnum):
+    """What a step does; the numbers are those of passes/native/placing/steps.hpp."""
+
+    LOAD = 1
+    """result = input vector `imm`"""
+    CONST = 2
+    """result = `imm`"""
+    SUM = 3
+    """result = (a << a_shift) + or - (b << b_shift)"""
+    MAX = 4
+    """result = the greater of a and b"""
+    STEPS = 5
+    """result = `imm`, or, from each threshold of its table on that a has reached, the number beside it"""
+    STORE = 6
+    """output vector `imm` = a"""
+
+
+class Step(NamedTuple):
+    """One step; fields that its kind doesn't use stay at their defaults, -1 is no value (or the constant zero)."""
+
+    kind: int
+    segment: int
+    result: int = -1
+    a: int = -1
+    a_shift: int = 0
+    b: int = -1
+    b_shift: int = 0
+    subtract: int = 0
+    imm: int = 0
+    table_begin: int = 0
+    table_end: int = 0
+
+
+class View(NamedTuple):
+    """(value << shift), negated if `negate`; value -1 is zero."""
+
+    value: int
+    shift: int = 0
+    negate: bool = False
+
+
+_IMMEDIATE = range(-(1 << 31), 1 << 31)
+
+
+class VectorCode:
+    """Steps in order, the range of every value, and the layers that the steps belong to."""
+
+    def __init__(self) -> None:
+        self.segments: list[str] = []
+        self._bounds: tuple[list[int], list[int]] = [], []
+        """lowest and highest numbers, by value"""
+        self._steps: list[Step] = []
+        self._blocks: list[IntArray] = []
+        self._table: list[tuple[int, int]] = []
+
+    def begin_segment(self, layer: str) -> None:
+        self.segments.append(layer)
+
+    @property
+    def steps(self) -> IntArray:
+        """(steps, 11): columns as in `Step`."""
+        self._flush()
+        return np.concatenate(self._blocks) if self._blocks else np.zeros((0, len(Step._fields)), dtype=np.int64)
+
+    @property
+    def spans(self) -> IntArray:
+        """(values, 2): the lowest and highest number of every value."""
+        return np.array(self._bounds, dtype=np.int64).T.copy()
+
+    def range_of(self, value: int) -> Range:
+        """The exact range of a value."""
+        lows, highs = self._bounds
+        return Range(lows[value], highs[value])
+
+    @property
+    def table(self) -> IntArray:
+        """(thresholds, 2): thresholds and the number from there on; a step has a run of rows."""
+        return np.array(self._table, dtype=np.int64).reshape(-1, 2)
+
+    def _flush(self) -> None:
+        if self._steps:
+            self._blocks.append(np.array(self._steps, dtype=np.int64))
+            self._steps = []
+
+    def _value(self, span: Range) -> int:
+        lows, highs = self._bounds
+        lows.append(span.lo)
+        highs.append(span.hi)
+        return len(lows) - 1
+
+    def _add(self, kind: Kind, span: Range | None = None, **fields: int) -> int:
+        result = -1 if span is None else self._value(span)
+        self._steps.append(Step(kind, len(self.segments) - 1, result, **fields))
+        return result
+
+    def load(self, first: int, count: int, span: Range) -> list[View]:
+        """Input vectors `first` to `first + count - 1`, all of one range."""
+        lows, highs = self._bounds
+        number = len(lows)
+        lows += [span.lo] * count
+        highs += [span.hi] * count
+        block = np.repeat(np.array([Step(Kind.LOAD, len(self.segments) - 1)], dtype=np.int64), count, axis=0)
+        block[:, 2], block[:, 8] = number + np.arange(count), first + np.arange(count)
+        self._flush()
+        self._blocks.append(block)
+        return list(map(View, range(number, number + count)))
+
+    def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
+        """The outputs of an adder graph over the given columns."""
+        values = [self.plain(column) for column in columns]
+        bounds, nodes = self._node_bounds(values, graph), graph.node_table.astype(np.int64)
+        self._flush()
+        lows, highs = self._bounds
+        first = len(lows)
+        number = np.array([*values, *range(first, first + len(nodes))], dtype=np.int64)
+        block = np.zeros((len(nodes), len(Step._fields)), dtype=np.int64)
+        block[:, 0], block[:, 1] = Kind.SUM, len(self.segments) - 1
+        block[:, 2] = number[len(values) :]
+        block[:, 3], block[:, 5] = number[nodes[:, 0]], number[nodes[:, 2]]
+        block[:, (4, 6, 7)] = nodes[:, (1, 3, 4)]
+        self._blocks.append(block)
+        lows += bounds[:, 0].tolist()
+        highs += bounds[:, 1].tolist()
+        return [
+            View(-1) if output.ref < 0 else View(int(number[output.ref]), output.shift, bool(output.negate))
+            for output in graph.outputs
+        ]
+
+    def _node_bounds(self, values: Sequence[int], graph: AdderGraph) -> IntArray:
+        """The bounds of a graph's nodes, from those of its inputs, which may be narrower than it says."""
+        lows, highs = self._bounds
+        inputs = [lows[value] for value in values], [highs[value] for value in values]
+        if graph.input_bounds.T.tolist() != list(inputs):
+            graph = AdderGraph(tuple(map(Range, *inputs)), graph.node_bytes, graph.output_bytes)
+        return graph.bounds[len(values) :]
+
+    def threshold(self, columns: Sequence[View], table: Thresholds, result: Range) -> list[View]:
+        """A step function of each column; line c of the table serves column c, or a single line all of them."""
+        rows = table.array.tolist()
+        views: list[View] = []
+        for number, column in enumerate(columns):
+            line = number if table.channels > 1 else 0
+            views.append(self._threshold(column, rows[line], table.down[line], result))
+        return views
+
+    def _threshold(self, column: View, thresholds: list[int], down: bool, result: Range) -> View:
+        source = self.range_of(column.value) if column.value >= 0 else Range(0, 0)
+        value, table = step_table(source, column, thresholds, down, result)
+        reached = [value, *(number for _, number in table)]
+        if any(number not in _IMMEDIATE for number in (*reached, *(bound for bound, _ in table))):
+            raise PipelineError(
+                f"a threshold or a step lies beyond the 32 bits of an instruction's number: the sums are {source}",
+                place=self.segments[-1],
+                hint="fewer levels of the quantiser, or scales whose ratio is one of smaller integers",
+            )
+        span = Range(min(reached), max(reached))
+        if not table:
+            return View(self._add(Kind.CONST, span, imm=value))
+        begin = len(self._table)
+        self._table += table
+        ends = {"table_begin": begin, "table_end": len(self._table)}
+        return View(self._add(Kind.STEPS, span, a=column.value, imm=value, **ends))
+
+    def maximum(self, columns: Sequence[View], size: int) -> list[View]:
+        """The greatest of each run of `size` neighbouring columns."""
+        views: list[View] = []
+        for first in range(0, len(columns), size):
+            greatest = self.plain(columns[first])
+            for column in columns[first + 1 : first + size]:
+                other = self.plain(column)
+                one, two = self.range_of(greatest), self.range_of(other)
+                span = Range(max(one.lo, two.lo), max(one.hi, two.hi))
+                greatest = self._add(Kind.MAX, span, a=greatest, b=other)
+            views.append(View(greatest))
+        return views
+
+    def store(self, columns: Sequence[View], first: int) -> None:
+        """Output vectors from `first` on."""
+        for number, column in enumerate(columns, start=first):
+            self._add(Kind.STORE, a=self.plain(column), imm=number)
+
+    def plain(self, view: View) -> int:
+        """The value of a view as it is, computed where it is negated, shifted or the constant zero."""
+        if view.value < 0:
+            return self._add(Kind.CONST, Range(0, 0))
+        if not (view.shift or view.negate):
+            return view.value
+        span = self.range_of(view.value) << view.shift
+        if view.negate:
+            return self._add(Kind.SUM, -span, b=view.value, b_shift=view.shift, subtract=1)
+        return self._add(Kind.SUM, span, a=view.value, a_shift=view.shift)
+
+
+def step_table(
+    source: Range, view: View, thresholds: Sequence[int], down: bool, result: Range
+) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """The step function of a viewed value in terms of the value itself.
+
+    Returns the result below all thresholds, and ascending (threshold, result from there on), each threshold within
+    the source's range: x >= t of x = -(v << s) is not v >= floor(-t / 2^s) + 1.
+    """
+    if view.negate:
+        bounds = sorted((-t >> view.shift) + 1 for t in thresholds)
+    else:
+        bounds = [-(-t >> view.shift) for t in thresholds]
+    falling = down != view.negate
+    start, step = (result.hi, -1) if falling else (result.lo, 1)
+    always = sum(bound <= source.lo for bound in bounds)
+    table: dict[int, int] = {}
+    for passed, bound in enumerate(bounds, start=1):
+        if source.lo < bound <= source.hi:
+            table[bound] = start + step * passed
+    return start + step * always, tuple(table.items())

@@ -1,0 +1,209 @@
+"""Energy and latency: counts of the simulator times the numbers of a technology file, by layer and in total.
+
+Energies are in femtojoule and times in nanoseconds for the whole run, all arrays together; nothing is measured here
+that the counts and the technology don't say, so that each figure can be traced to a count, a parameter and its source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
+from runtime.batches import counts_on
+from runtime.cost.counts import Counts, total
+from runtime.cost.technology import Technology
+from runtime.cost.wear import Program, Wear, total_wear, wear_of
+from runtime.host import Result, SegmentRun
+
+COMPONENTS = ("search", "write", "shift", "move", "fetch")
+_FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
+    "search": (("searched_row_cells", "search_fj_per_bit"),),
+    "write": (("written_row_cells", "write_fj_per_bit"),),
+    "shift": (("shifted_row_cells", "shift_fj_per_bit"),),
+    "move": (("moved_row_bits", "move_fj_per_bit"),),
+    "fetch": (("fetched_bits", "fetch_fj_per_bit"), ("broadcast_bits", "broadcast_fj_per_bit")),
+}
+"""component of the energy -> (count, parameter) pairs whose products it sums"""
+_TIMES = (
+    ("search_cycles", "search_ps"),
+    ("write_cycles", "write_ps"),
+    ("shift_steps", "shift_ps"),
+    ("move_cycles", "move_ps"),
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One segment: its counts, its energy by component and its time; the rows that hold data, of all in use."""
+
+    name: str
+    counts: Counts
+    energy_fj: dict[str, float]
+    latency_ns: float
+    rows: int
+    arrays: int
+    row_utilisation: float
+    rounds: int
+    """how often the arrays of the target have to be used in turn"""
+
+    @property
+    def total_fj(self) -> float:
+        return sum(self.energy_fj.values())
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run's layers and their total, with what they were computed from."""
+
+    target: Target
+    technology: Technology
+    samples: int
+    batch: int
+    """samples that the machine works on at once; batches follow one another"""
+    ignore_instruction_fetch: bool
+    """the energy of the instruction stream is left out"""
+    layers: list[Layer]
+    host: list[str]
+    """functions of the network that the host computed at its end; not in any count"""
+    total: Layer
+    """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
+    wear: list[Wear]
+    """what the first array goes through, which all rounds and batches of all programs use; an entry a program"""
+
+    @property
+    def batches(self) -> int:
+        return -(-self.samples // self.batch)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        return {
+            "target": asdict(self.target),
+            "technology": {
+                "name": self.technology.name,
+                "description": self.technology.description,
+                "parameters": {name: asdict(entry) for name, entry in self.technology.parameters.items()},
+            },
+            "samples": self.samples,
+            "batch": self.batch,
+            "batches": self.batches,
+            "ignore_instruction_fetch": self.ignore_instruction_fetch,
+            "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
+            "on_the_host": self.host,
+            "layers": [_layer_json(layer) for layer in self.layers],
+            "total": _layer_json(self.total),
+            "wear": {
+                "programs": [wear.to_json() for wear in self.wear],
+                "total": total_wear(self.wear).to_json() if self.wear else None,
+            },
+            "per_sample": {
+                "energy_fj": self.total.total_fj / self.samples,
+                "latency_ns": self.total.latency_ns / self.samples,
+            },
+        }
+
+
+def _layer_json(layer: Layer) -> dict[str, Any]:
+    return {
+        "layer": layer.name,
+        "counts": asdict(layer.counts),
+        "energy_fj": {**layer.energy_fj, "total": layer.total_fj},
+        "latency_ns": layer.latency_ns,
+        "rows": layer.rows,
+        "arrays": layer.arrays,
+        "row_utilisation": layer.row_utilisation,
+        "rounds": layer.rounds,
+    }
+
+
+def make_report(
+    result: Result,
+    target: Target,
+    technology: Technology,
+    *,
+    batch: int | None = None,
+    ignore_instruction_fetch: bool = False,
+    programs: Sequence[Program] = (),
+) -> Report:
+    """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one.
+
+    With the `programs` whose segments ran, in their order, it has their wear.
+
+    Raises InputError where the counts that depend on the data were not traced.
+    """
+    if not all(run.counts.traced for run in result.segments):
+        raise InputError("the counts that depend on the data were not traced", hint="run with tracing for a report")
+    batch = min(batch or result.samples, result.samples)
+    layers: list[Layer] = []
+    for run in result.segments:
+        groups = [run] if batch == result.samples else _in_batches(run, result.samples, batch, target)
+        parts = [_layer(part, target, technology, ignore_instruction_fetch) for part in groups]
+        layers.append(parts[0] if len(parts) == 1 else _sum(run.layer, parts))
+    total = _sum("total", layers)
+    wear = _wear(result, target, batch, programs)
+    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total, wear)
+
+
+def _wear(result: Result, target: Target, batch: int, programs: Sequence[Program]) -> list[Wear]:
+    found: list[Wear] = []
+    runs = iter(result.segments)
+    for program in programs:
+        rows = max((next(runs).rows for _ in program.layers), default=0) // result.samples
+        whole, rest = (_rounds(rows * size, target) for size in (batch, result.samples % batch))
+        found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
+    return found
+
+
+def _rounds(rows: int, target: Target) -> int:
+    """How often the arrays have to be used in turn for so many rows."""
+    return -(-rows // (target.rows * target.arrays))
+
+
+def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> list[SegmentRun]:
+    """A segment that ran on all samples as it runs on whole batches, together, and on what is left."""
+    groups: list[SegmentRun] = []
+    for count, size in ((samples // batch, batch), (1, samples % batch)):
+        if size:
+            rows = run.rows // samples * size
+            counts = counts_on(run, rows, target) * count
+            # Written and toggled cells depend on the data; their sums are known, and are all that a report shows.
+            if not groups:
+                counts.written_row_cells = run.counts.written_row_cells
+                counts.toggled_row_cells = run.counts.toggled_row_cells
+            groups.append(SegmentRun(run.layer, counts, rows, -(-rows // target.rows)))
+    return groups
+
+
+def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:
+    rounds = -(-run.arrays // target.arrays)
+    energy: dict[str, float] = {}
+    for component, pairs in _FACTORS.items():
+        energy[component] = 0.0
+        for count, parameter in pairs:
+            # Arrays that run in turn need the instruction stream again each time.
+            repeat = rounds if count == "fetched_bits" else 1
+            cost = technology.cost(parameter, target.nanowires_per_cell)
+            energy[component] += getattr(run.counts, count) * repeat * cost
+    if ignore_instructions:
+        energy["fetch"] = 0.0
+    picoseconds = sum(getattr(run.counts, count) * technology.parameters[name].value for count, name in _TIMES)
+    utilisation = run.rows / (run.arrays * target.rows)
+    return Layer(run.layer, run.counts, energy, picoseconds * rounds / 1000, run.rows, run.arrays, utilisation, rounds)
+
+
+def _sum(name: str, layers: list[Layer]) -> Layer:
+    counts = total([layer.counts for layer in layers])
+    searched = max(1, sum(layer.counts.searched_row_cells for layer in layers))
+    busy = sum(layer.counts.searched_row_cells * layer.row_utilisation for layer in layers)
+    return Layer(
+        name,
+        counts,
+        {name: sum(layer.energy_fj[name] for layer in layers) for name in COMPONENTS},
+        sum(layer.latency_ns for layer in layers),
+        max(layer.rows for layer in layers),
+        max(layer.arrays for layer in layers),
+        busy / searched,
+        max(layer.rounds for layer in layers),
+    )

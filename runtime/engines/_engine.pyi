@@ -1,0 +1,82 @@
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+def instruction_sets() -> list[str]:
+    """The instruction sets that this machine has kernels for, the widest first."""
+
+def quantise(
+    values: NDArray[np.floating],
+    thresholds: NDArray[np.float64],
+    down: NDArray[np.bool_],
+    low: int,
+    high: int,
+    codes: NDArray[np.signedinteger],
+    threads: int,
+) -> None:
+    """Steps of values (samples, channels, rest) into codes: low + thresholds reached, or high - those where `down`."""
+
+class Input:
+    """Rows that programs read, the lowest bits of a tensor (rows, features) or of windows of images."""
+
+    @overload
+    def __init__(self, tensor: NDArray[np.signedinteger], bits: int, threads: int, instruction_set: str) -> None: ...
+    @overload
+    def __init__(
+        self,
+        images: NDArray[np.signedinteger],
+        kernel: tuple[int, int],
+        strides: tuple[int, int],
+        pads: tuple[int, int, int, int],
+        dilations: tuple[int, int],
+        pad: int,
+        bits: int,
+        threads: int,
+        instruction_set: str,
+    ) -> None: ...
+    @property
+    def rows(self) -> int: ...
+
+class Engine:
+    """A program in the engine's own form; raises ValueError where the code (instructions, 2 words) is malformed."""
+
+    def __init__(
+        self,
+        code: NDArray[np.uint64],
+        segments: NDArray[np.int32],
+        table: NDArray[np.uint8],
+        starts: NDArray[np.int32],
+        columns: int,
+        domains: int,
+    ) -> None: ...
+    @property
+    def counts(self) -> list[list[int]]:
+        """Counts of each segment that don't depend on the data; the order is that of runtime/engines/native.py."""
+
+    @property
+    def output_bytes(self) -> int:
+        """The bytes of an integer of the outputs."""
+
+    @property
+    def input_bits(self) -> int:
+        """The greatest width of a vector that the program receives."""
+
+    @property
+    def touched_planes(self) -> int:
+        """Planes that a block reads and writes in a run that is not traced."""
+
+    def outputs(self, count: int, rows: int) -> NDArray[np.signedinteger]:
+        """Memory for outputs (vectors, rows); zero in vectors that the program doesn't send."""
+
+def run(
+    jobs: Sequence[tuple[Engine, Sequence[Input], NDArray[np.signedinteger]]],
+    threads: int,
+    trace: bool,
+    instruction_set: str,
+) -> list[list[tuple[int, int]]]:
+    """Run programs on inputs into outputs (vectors, rows), all at once.
+
+    If traced, returns each segment's written and toggled cells.
+    """

@@ -1,0 +1,166 @@
+"""The golden simulator: AP code as searches, tagged writes and shifts on the bits of modelled arrays.
+
+Every instruction is executed as the look-up-table passes of the instruction table, nothing is computed in another
+way. The state is one bit plane for each column and domain: the bits of all rows of all arrays that share the
+instruction stream, packed into 64-bit words. Only the domain under a column's port can be searched or written; ports
+are tracked, and every shift is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles
+from dialects.machine.isa import Cell, Instruction, Op, Pass, check, passes_of
+from dialects.machine.target import Target
+from dialects.support.errors import ProgramError
+from dialects.support.tensors import IntArray
+from runtime.cost.counts import Counts
+
+Words = NDArray[np.uint64]
+
+
+class Simulator:
+    """Arrays of a target that run one program on `samples` rows; state and ports persist from segment to segment."""
+
+    def __init__(self, target: Target, samples: int):
+        if samples < 1:
+            raise ProgramError(f"a program needs at least one sample, found {samples}")
+        self.target = target
+        self.samples = samples
+        self.arrays = -(-samples // target.rows)
+        self.rows = self.arrays * target.rows
+        self._words = -(-samples // 64)
+        self.planes = np.zeros((target.columns, target.domains, self._words), dtype=np.uint64)
+        self.ports = [0] * target.columns
+        self._enabled = self._pack(np.ones(samples, dtype=bool))
+        self._tags: Words = self._enabled.copy()
+        self._scratch = np.empty_like(self._tags)
+
+    def run(self, layer: str, instructions: Sequence[Instruction], inputs: IntArray, outputs: IntArray) -> Counts:
+        """Execute one segment: reads rows of `inputs` (vectors, samples), writes rows of `outputs`; returns its counts.
+
+        Raises ProgramError where the code breaks a rule of the machine.
+        """
+        counts = Counts()
+        for members in bundles(instructions):
+            for item in members:
+                check(item, self.target.columns, self.target.domains)
+                if (item.op is Op.IN and item.imm >= len(inputs)) or (item.op is Op.OUT and item.imm >= len(outputs)):
+                    raise ProgramError(f"{layer}: there is no vector {item.imm}")
+            self._bit_loop(members, inputs, outputs, counts)
+            counts.instructions += len(members)
+            counts.bit_loops += 1
+        bits = counts.instructions * BYTES_PER_INSTRUCTION * 8
+        counts.fetched_bits, counts.broadcast_bits = bits, bits * self.arrays
+        counts.search_cycles = counts.searches * self.target.search_cycles
+        counts.write_cycles = counts.writes * self.target.write_cycles
+        counts.shifted_row_cells = counts.column_steps * self.rows
+        return counts
+
+    def _bit_loop(self, members: Sequence[Instruction], inputs: IntArray, outputs: IntArray, counts: Counts) -> None:
+        for step in range(max(item.start + item.width for item in members)):
+            work: list[tuple[Instruction, int, tuple[Pass, ...], dict[str, Cell]]] = []
+            for item in members:
+                bit = step - item.start
+                if 0 <= bit < item.width:
+                    work.append((item, bit, *passes_of(item, bit)))
+            self._align([cell for _, _, _, cells in work for cell in cells.values()], counts)
+            for item, bit, passes, cells in work:
+                for each in passes:
+                    self._pass(item, bit, each, cells, inputs, outputs, counts)
+
+    def _align(self, cells: Sequence[Cell], counts: Counts) -> None:
+        """Shift every column until the domain that this step needs is under its port."""
+        needed: dict[int, int] = {}
+        for column, domain in cells:
+            if needed.setdefault(column, domain) != domain:
+                raise ProgramError(
+                    f"two bits that are needed together, domains {needed[column]} and {domain}, meet in column "
+                    f"c{column}"
+                )
+        longest = 0
+        for column, domain in needed.items():
+            distance = abs(self.ports[column] - domain)
+            if distance:
+                self.ports[column] = domain
+                counts.column_steps += distance
+                longest = max(longest, distance)
+        counts.shift_steps += longest
+
+    def _pass(
+        self,
+        item: Instruction,
+        bit: int,
+        each: Pass,
+        cells: dict[str, Cell],
+        inputs: IntArray,
+        outputs: IntArray,
+        counts: Counts,
+    ) -> None:
+        key, write = each
+        np.copyto(self._tags, self._enabled)
+        if key:
+            if key[0][0] == "T":
+                self._receive(inputs[item.imm], bit, counts)
+            else:
+                self._search(key, cells, counts)
+        if write[0][0] == "T":
+            self._send(item, bit, outputs, counts)
+        else:
+            self._write(write, cells, counts)
+
+    def _search(self, key: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
+        for role, value in key:
+            plane = self.planes[cells[role]]
+            if value:
+                np.bitwise_and(self._tags, plane, out=self._tags)
+            else:
+                np.bitwise_not(plane, out=self._scratch)
+                np.bitwise_and(self._tags, self._scratch, out=self._tags)
+        counts.searches += 1
+        counts.searched_row_cells += len(key) * self.rows
+
+    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
+        toggled = 0
+        tagged = int(np.bitwise_count(self._tags).sum())
+        for role, value in pattern:
+            plane = self.planes[cells[role]]
+            changing = self._tags & ~plane if value else self._tags & plane
+            toggled += int(np.bitwise_count(changing).sum())
+            if value:
+                np.bitwise_or(plane, self._tags, out=plane)
+            else:
+                np.bitwise_not(self._tags, out=self._scratch)
+                np.bitwise_and(plane, self._scratch, out=plane)
+        counts.writes += 1
+        counts.written_row_cells = (counts.written_row_cells or 0) + tagged * len(pattern)
+        counts.toggled_row_cells = (counts.toggled_row_cells or 0) + toggled
+
+    def _receive(self, vector: IntArray, bit: int, counts: Counts) -> None:
+        """The tags of the next write come from the buffer."""
+        self._tags = self._pack((vector >> bit & 1).astype(bool))
+        self._count_move(counts)
+
+    def _send(self, item: Instruction, bit: int, outputs: IntArray, counts: Counts) -> None:
+        """The tags of the last search go to the buffer."""
+        bits = np.unpackbits(self._tags.view(np.uint8), bitorder="little")[: self.samples].astype(np.int64)
+        if bit == 0:
+            outputs[item.imm] = 0
+        negative = item.a.signed and bit == item.width - 1
+        outputs[item.imm] += -(bits << bit) if negative else bits << bit
+        self._count_move(counts)
+
+    def _count_move(self, counts: Counts) -> None:
+        counts.moved_row_bits += self.samples
+        # An array's port takes the bits of its rows in turn; arrays have ports of their own.
+        counts.move_cycles += -(-min(self.samples, self.target.rows) // self.target.buffer_bits_per_cycle)
+
+    def _pack(self, rows: NDArray[np.bool_]) -> Words:
+        packed = np.zeros(self._words * 8, dtype=np.uint8)
+        bits = np.packbits(rows, bitorder="little")
+        packed[: len(bits)] = bits
+        return packed.view(np.uint64)

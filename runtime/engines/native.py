@@ -1,0 +1,171 @@
+"""The native engine's Python face: runs whole programs, with the outputs and counts of the golden simulator.
+
+The engine (runtime/native) executes every instruction bit by bit on bit planes, block by block of up to 2,048 rows in
+cache and on several threads. Counts that don't depend on the data follow from the instruction table's passes, once a
+program; those that do (written and toggled cells) are traced where they are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.tables import pass_table
+from dialects.machine.target import Target
+from dialects.support.errors import ProgramError
+from dialects.support.ranges import Range
+from dialects.support.tensors import FloatArray, FloatThresholds
+from dialects.support.threads import cores
+from dialects.support.window import Ints, Rows, Windows
+from runtime.cost.counts import Counts
+from runtime.engines import _engine
+
+INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
+"""what this machine has of the instruction sets that the engine is built for, the widest first"""
+
+Float32Array = NDArray[np.float32]
+
+_CODES = {8: np.int8, 16: np.int16, 64: np.int64}
+_PROGRAMS = 1 << 12
+"""programs that are kept decoded; a network has one for each part of a layer"""
+
+
+@lru_cache(_PROGRAMS)
+def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engine.Engine:
+    """The decoded program; raises ValueError where it is malformed."""
+    if torn := [len(segment) for segment in segments if len(segment) % BYTES_PER_INSTRUCTION]:
+        raise ProgramError(
+            f"a segment is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {torn[0]}",
+            hint="the file is truncated or no AP program",
+        )
+    code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
+    lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
+    bounds = np.cumsum([0, *lengths]).astype(np.int32)
+    return _engine.Engine(code, bounds, *pass_table(), columns, domains)
+
+
+def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
+    """The rows as the engine reads them; windows are never gathered as a whole."""
+    if not isinstance(rows, Windows):
+        return _engine.Input(rows, bits, threads, instruction_set)
+    images, window = rows.images, rows.window
+    shape = (window.kernel, window.strides, window.pads, window.dilations)
+    return _engine.Input(images, *shape, rows.pad, bits, threads, instruction_set)
+
+
+def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, result: Range) -> Ints:
+    """The steps of a float tensor (samples, channels, ...), in a small type that holds the range of the result."""
+    kinds = (kind for width, kind in _CODES.items() if Range.of_width(width, True).covers(result))
+    channels = thresholds.channels
+    shaped = np.ascontiguousarray(values).reshape((len(values), channels, -1) if channels > 1 else (1, 1, -1))
+    codes = np.empty(shaped.shape, dtype=next(kinds))
+    down = np.array(thresholds.down)
+    _engine.quantise(shaped, thresholds.array, down, result.lo, result.hi, codes, cores())
+    return codes.reshape(values.shape)
+
+
+class Job(NamedTuple):
+    """The binary code of segments to be run on rows of inputs, and the number of vectors that they send."""
+
+    segments: Sequence[bytes]
+    inputs: Sequence[Rows]
+    output_count: int
+
+
+def run(
+    target: Target,
+    segments: Sequence[bytes],
+    inputs: Sequence[Rows],
+    output_count: int,
+    threads: int,
+    *,
+    trace: bool = True,
+    instruction_set: str = INSTRUCTION_SETS[0],
+) -> tuple[Ints, list[Counts]]:
+    """Run a single job, see `run_all`."""
+    job = Job(segments, inputs, output_count)
+    [found] = run_all(target, [job], threads, trace=trace, instruction_set=instruction_set)
+    return found
+
+
+def run_all(
+    target: Target,
+    jobs: Sequence[Job],
+    threads: int,
+    *,
+    trace: bool = True,
+    instruction_set: str = INSTRUCTION_SETS[0],
+) -> list[tuple[Ints, list[Counts]]]:
+    """Run jobs that don't wait for each other: of each the outputs (rows, features) and each segment's counts.
+
+    Raises ProgramError where the code is malformed or leaves the array. Without `trace` the counts that depend on the
+    data are None.
+    """
+    try:
+        engines = [_engine_of(target.columns, target.domains, tuple(job.segments)) for job in jobs]
+        # Parts of a layer read the same rows.
+        given = {id(rows): rows for job in jobs for rows in job.inputs}
+        bits = max((engine.input_bits for engine in engines), default=0)
+        sources = {key: _input(rows, bits, threads, instruction_set) for key, rows in given.items()}
+        inputs = [[sources[id(rows)] for rows in job.inputs] for job in jobs]
+        rows = [parts[0].rows if parts else 0 for parts in inputs]
+        results = [
+            engine.outputs(job.output_count, count) for job, engine, count in zip(jobs, engines, rows, strict=True)
+        ]
+        traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
+    except ValueError as error:
+        raise ProgramError(str(error)) from error
+    static = [_static_counts(engine, target, count) for engine, count in zip(engines, rows, strict=True)]
+    if not trace:
+        return [(result.T, list(counts)) for result, counts in zip(results, static, strict=True)]
+    return [
+        (result.T, [_traced(counts, *cells) for counts, cells in zip(counts, found, strict=True)])
+        for result, counts, found in zip(results, static, traced, strict=True)
+    ]
+
+
+def touched_planes(target: Target, segments: Sequence[bytes]) -> int:
+    """Bit planes that the engine reads and writes for each block of rows, where nothing is traced."""
+    return _engine_of(target.columns, target.domains, tuple(segments)).touched_planes
+
+
+@lru_cache(_PROGRAMS)
+def _static_counts(engine: _engine.Engine, target: Target, rows: int) -> tuple[Counts, ...]:
+    """Each segment's counts without those that depend on the data; shared by all runs, so not to be changed."""
+    return tuple(_counts(target, rows, static) for static in engine.counts)
+
+
+def _counts(target: Target, rows: int, static: Sequence[int]) -> Counts:
+    instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves = static
+    arrays = -(-rows // target.rows)
+    bits = instructions * BYTES_PER_INSTRUCTION * 8
+    return Counts(
+        instructions=instructions,
+        bit_loops=loops,
+        searches=searches,
+        writes=writes,
+        search_cycles=searches * target.search_cycles,
+        write_cycles=writes * target.write_cycles,
+        searched_row_cells=keyed * arrays * target.rows,
+        written_row_cells=None,
+        toggled_row_cells=None,
+        shift_steps=shift_steps,
+        column_steps=column_steps,
+        shifted_row_cells=column_steps * arrays * target.rows,
+        moved_row_bits=moves * rows,
+        move_cycles=moves * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),
+        fetched_bits=bits,
+        broadcast_bits=bits * arrays,
+    )
+
+
+def _traced(counts: Counts, written: int, toggled: int) -> Counts:
+    result = copy(counts)
+    result.written_row_cells, result.toggled_row_cells = written, toggled
+    return result
