@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 

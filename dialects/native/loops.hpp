@@ -7,14 +7,14 @@ namespace placed {
 
 // What a segment shifts; ports go on from segment to segment, from domain 0 of each column on.
 struct Shifts {
-  int64_t loops = 0, shift_steps = 0, column_steps = 0, widest = 0, furthest = 0;
-  std::vector<int64_t> of_column, ports;
+    int64_t loops = 0, shift_steps = 0, column_steps = 0, widest = 0, furthest = 0;
+    std::vector<int64_t> of_column, ports;
 };
 
 // What a program shifts, and how often it writes each cell of a row at most: (columns, domains).
 struct Swept {
-  std::vector<Shifts> segments;
-  std::vector<int64_t> writes;
+    std::vector<Shifts> segments;
+    std::vector<int64_t> writes;
 };
 
 // Steps through all loops; throws Problem where a column is needed at two domains at once or members share a carry.

@@ -9,16 +9,16 @@ namespace placed {
 
 // What a statement makes and reads, by id; -1 is no value (or the constant zero).
 struct Names {
-  int32_t result, old, a, b;
+    int32_t result, old, a, b;
 };
 
 // Where a value lies, as a segment states it.
 struct Row {
-  int32_t id, column, domain, width, is_signed;
+    int32_t id, column, domain, width, is_signed;
 };
 
 struct Facts {
-  int64_t values = 0, peak_bits = 0;
+    int64_t values = 0, peak_bits = 0;
 };
 
 // Throws Problem for the first statement that breaks a rule of names, records or lifetimes.

@@ -79,7 +79,7 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
     {
         nb::gil_scoped_release release;
         native::each_in_parallel(kernels.size(), threads,
-                         [&](std::size_t number) { solved[number] = solve(kernels[number], seed); });
+                                 [&](std::size_t number) { solved[number] = solve(kernels[number], seed); });
     }
     std::vector<std::pair<Table, Table>> tables;
     for (const Tables& one : solved) tables.push_back(to_tables(one));
@@ -109,7 +109,8 @@ public:
         Solved solved;
         {
             nb::gil_scoped_release release;
-            solved = layer_->solve(table, by_value ? Order::by_value : Order::by_row, {budget_bits, resident}, threads_);
+            solved =
+                layer_->solve(table, by_value ? Order::by_value : Order::by_row, {budget_bits, resident}, threads_);
         }
         auto [nodes, outputs] = to_tables(solved.tables);
         return {nodes, outputs, solved.cost.cycles, solved.cost.live_bits};

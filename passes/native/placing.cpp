@@ -1,4 +1,5 @@
-// Scheduling and placement of straight-line code, bound to Python: passes/placing/placement.py says what goes in and comes out.
+// Scheduling and placement of straight-line code, bound to Python: passes/placing/placement.py says what goes in and
+// comes out.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -14,8 +15,8 @@
 #include "placing/reading.hpp"
 #include "placing/scheduler.hpp"
 #include "placing/settling.hpp"
-#include "placing/writer.hpp"
 #include "placing/tables.hpp"
+#include "placing/writer.hpp"
 
 namespace nb = nanobind;
 
@@ -47,8 +48,9 @@ Placed placed(Plan plan, const Settings& settings) {
 
 // The best of the choices, of equally good ones the first; none where no choice finds a place for every value, and
 // then the width of one without. Threads don't change it.
-std::pair<std::optional<Placed>, int> best_of(const Statements& code, int columns, int domains, const std::vector<Choice>& choices,
-                  const std::string& objective, int threads) {
+std::pair<std::optional<Placed>, int> best_of(const Statements& code, int columns, int domains,
+                                              const std::vector<Choice>& choices, const std::string& objective,
+                                              int threads) {
     std::vector<std::optional<Placed>> found(choices.size());
     std::mutex lock;
     std::size_t best = choices.size();
@@ -103,8 +105,8 @@ int64_t peak_bits(const Statements& code) {
 
 // `read` makes the statements, while Python goes on with other work.
 template <typename Read>
-nb::tuple schedule(Read read, std::size_t segments, int columns, int domains,
-                   const std::vector<Choice>& choices, const std::string& objective, int threads) {
+nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, const std::vector<Choice>& choices,
+                   const std::string& objective, int threads) {
     Statements code;
     Tables tables;
     int width = 0;
@@ -137,25 +139,30 @@ Statements lowered(const Longs& steps, const Longs& spans, const Longs& threshol
 }
 
 nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, bool by_output,
-                      int64_t limit, std::size_t segments, int columns, int domains,
-                      const std::vector<Choice>& choices, const std::string& objective, int threads) {
-    return schedule([&] { return lowered(steps, spans, thresholds, full, {by_output, limit}); }, segments, columns, domains,
-                    choices, objective, threads);
+                      int64_t limit, std::size_t segments, int columns, int domains, const std::vector<Choice>& choices,
+                      const std::string& objective, int threads) {
+    return schedule(
+        [&] {
+            return lowered(steps, spans, thresholds, full, {by_output, limit});
+        },
+        segments, columns, domains, choices, objective, threads);
 }
 
 nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, const std::vector<int64_t>& segments,
                      int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
                      int threads) {
-    const Source source{{words.data(), words.size()}, {names.data(), names.size()}, {values.data(), values.size()}, segments};
-    return schedule([&] { return Reading(source).run(); }, segments.size(), columns, domains, choices, objective, threads);
+    const Source source{
+        {words.data(), words.size()}, {names.data(), names.size()}, {values.data(), values.size()}, segments};
+    return schedule([&] { return Reading(source).run(); }, segments.size(), columns, domains, choices, objective,
+                    threads);
 }
 
 }  // namespace
 
 NB_MODULE(_placing, module) {
     module.def("place_steps", &place_steps, nb::kw_only(), nb::arg("steps"), nb::arg("spans"), nb::arg("thresholds"),
-               nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"),
-               nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
+               nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"), nb::arg("columns"),
+               nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
     module.def("place_code", &place_code, nb::kw_only(), nb::arg("words"), nb::arg("names"), nb::arg("values"),
                nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"),
                nb::arg("threads"));

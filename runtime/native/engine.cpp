@@ -53,98 +53,104 @@ using Offsets = nb::ndarray<const int32_t, nb::shape<-1>, nb::c_contig, nb::devi
 
 // The kernels of the instruction sets that this machine has, the widest first.
 std::vector<const Kernels*> available() {
-  std::vector<const Kernels*> sets;
+    std::vector<const Kernels*> sets;
 #ifdef CAMC_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vpopcntdq"))
-    sets.push_back(&avx512::kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) sets.push_back(&avx2::kernels);
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vpopcntdq"))
+        sets.push_back(&avx512::kernels);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt")) sets.push_back(&avx2::kernels);
 #endif
-  sets.push_back(&plain::kernels);
-  return sets;
+    sets.push_back(&plain::kernels);
+    return sets;
 }
 
 const Kernels& kernels_of(const std::string& set) {
-  for (const Kernels* kernels : available())
-    if (set == kernels->name) return *kernels;
-  throw std::invalid_argument("this machine has no instruction set '" + set + "'");
+    for (const Kernels* kernels : available())
+        if (set == kernels->name) return *kernels;
+    throw std::invalid_argument("this machine has no instruction set '" + set + "'");
 }
 
 template <class Any>
 int bytes_of(const Any& array) {
-  nb::dlpack::dtype type = array.dtype();
-  bool known = type.code == uint8_t(nb::dlpack::dtype_code::Int) && type.lanes == 1 &&
-               (type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64);
-  if (!known) throw std::invalid_argument("expected signed integers of 8, 16, 32 or 64 bits");
-  return type.bits / 8;
+    nb::dlpack::dtype type = array.dtype();
+    bool known = type.code == uint8_t(nb::dlpack::dtype_code::Int) && type.lanes == 1 &&
+                 (type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64);
+    if (!known) throw std::invalid_argument("expected signed integers of 8, 16, 32 or 64 bits");
+    return type.bits / 8;
 }
 
 template <int Rank>
 Tensor<Rank> tensor_of(const Array& array) {
-  Tensor<Rank> tensor{static_cast<const uint8_t*>(array.data()), bytes_of(array), {}, {}};
-  if (array.ndim() != Rank) throw std::invalid_argument("expected a tensor of " + std::to_string(Rank) + " dimensions");
-  for (int axis = 0; axis < Rank; ++axis) {
-    tensor.shape[axis] = int64_t(array.shape(size_t(axis)));
-    tensor.strides[axis] = array.stride(size_t(axis)) * tensor.bytes;
-  }
-  return tensor;
+    Tensor<Rank> tensor{static_cast<const uint8_t*>(array.data()), bytes_of(array), {}, {}};
+    if (array.ndim() != Rank)
+        throw std::invalid_argument("expected a tensor of " + std::to_string(Rank) + " dimensions");
+    for (int axis = 0; axis < Rank; ++axis) {
+        tensor.shape[axis] = int64_t(array.shape(size_t(axis)));
+        tensor.strides[axis] = array.stride(size_t(axis)) * tensor.bytes;
+    }
+    return tensor;
 }
 
 // A tensor that programs read.
 struct Input {
-  Movement movement;
+    Movement movement;
 
-  Input(const Array& tensor, int bits, int threads, const std::string& set)
-      : movement(tensor_of<2>(tensor), bits, threads, kernels_of(set).pack) {}
-  Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides, std::array<int64_t, 4> pads,
-        std::array<int64_t, 2> dilations, int64_t pad, int bits, int threads, const std::string& set)
-      : movement(tensor_of<4>(images),
-                 {{kernel[0], kernel[1]}, {strides[0], strides[1]}, {pads[0], pads[1], pads[2], pads[3]}, {dilations[0], dilations[1]}},
-                 pad, bits, threads, kernels_of(set).pack) {}
+    Input(const Array& tensor, int bits, int threads, const std::string& set)
+        : movement(tensor_of<2>(tensor), bits, threads, kernels_of(set).pack) {}
+    Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides,
+          std::array<int64_t, 4> pads, std::array<int64_t, 2> dilations, int64_t pad, int bits, int threads,
+          const std::string& set)
+        : movement(tensor_of<4>(images),
+                   {{kernel[0], kernel[1]},
+                    {strides[0], strides[1]},
+                    {pads[0], pads[1], pads[2], pads[3]},
+                    {dilations[0], dilations[1]}},
+                   pad, bits, threads, kernels_of(set).pack) {}
 };
 
 class Engine {
- public:
-  Engine(Words code, Offsets segments, Bytes table, Offsets starts, int columns, int domains)
-      : prepared_(std::pair(code.data(), code.shape(0)), std::pair(segments.data(), segments.shape(0)),
-                  Table{table.data(), table.shape(0), starts.data(), starts.shape(0)}, columns, domains) {}
+public:
+    Engine(Words code, Offsets segments, Bytes table, Offsets starts, int columns, int domains)
+        : prepared_(std::pair(code.data(), code.shape(0)), std::pair(segments.data(), segments.shape(0)),
+                    Table{table.data(), table.shape(0), starts.data(), starts.shape(0)}, columns, domains) {}
 
-  const Prepared& prepared() const { return prepared_; }
-  int output_bytes() const { return prepared_.schedule().output_bytes; }
+    const Prepared& prepared() const { return prepared_; }
+    int output_bytes() const { return prepared_.schedule().output_bytes; }
 
-  // Memory for outputs (vectors, rows); zero in vectors that the program doesn't send.
-  nb::ndarray<nb::numpy> outputs(size_t count, size_t rows) const {
-    size_t bytes = size_t(output_bytes()), line = rows * bytes;
-    if (line && count > (size_t{1} << 40) / line) throw std::invalid_argument("outputs of an impossible size");
-    auto* memory = new Memory(std::max<size_t>(count * line, 1));
-    nb::capsule owner(memory, [](void* kept) noexcept { delete static_cast<Memory*>(kept); });
-    for (size_t vector = 0; vector < count; ++vector)
-      if (!prepared_.program().sends(vector)) std::memset(static_cast<char*>(memory->data()) + vector * line, 0, line);
-    size_t shape[] = {count, rows};
-    nb::dlpack::dtype type{uint8_t(nb::dlpack::dtype_code::Int), uint8_t(8 * bytes), 1};
-    return nb::ndarray<nb::numpy>(memory->data(), 2, shape, owner, nullptr, type);
-  }
+    // Memory for outputs (vectors, rows); zero in vectors that the program doesn't send.
+    nb::ndarray<nb::numpy> outputs(size_t count, size_t rows) const {
+        size_t bytes = size_t(output_bytes()), line = rows * bytes;
+        if (line && count > (size_t{1} << 40) / line) throw std::invalid_argument("outputs of an impossible size");
+        auto* memory = new Memory(std::max<size_t>(count * line, 1));
+        nb::capsule owner(memory, [](void* kept) noexcept { delete static_cast<Memory*>(kept); });
+        for (size_t vector = 0; vector < count; ++vector)
+            if (!prepared_.program().sends(vector))
+                std::memset(static_cast<char*>(memory->data()) + vector * line, 0, line);
+        size_t shape[] = {count, rows};
+        nb::dlpack::dtype type{uint8_t(nb::dlpack::dtype_code::Int), uint8_t(8 * bytes), 1};
+        return nb::ndarray<nb::numpy>(memory->data(), 2, shape, owner, nullptr, type);
+    }
 
- private:
-  Prepared prepared_;
+private:
+    Prepared prepared_;
 };
 
 using Work = std::tuple<const Engine*, std::vector<const Input*>, Results>;
 
 std::vector<std::vector<std::pair<int64_t, int64_t>>> run_all(const std::vector<Work>& all, int threads, bool trace,
                                                               const std::string& set) {
-  const Kernels& kernels = kernels_of(set);
-  if (threads < 1) throw std::invalid_argument("expected at least one thread");
-  std::vector<Job> jobs;
-  for (const auto& [engine, inputs, outputs] : all) {
-    if (outputs.ndim() != 2 || bytes_of(outputs) != engine->output_bytes())
-      throw std::invalid_argument("outputs don't fit the program");
-    jobs.push_back({&engine->prepared(), {}, outputs.data(), outputs.shape(0), int64_t(outputs.shape(1))});
-    for (const Input* input : inputs) jobs.back().inputs.push_back(&input->movement);
-  }
-  nb::gil_scoped_release release;
-  return run(jobs, threads, trace, kernels);
+    const Kernels& kernels = kernels_of(set);
+    if (threads < 1) throw std::invalid_argument("expected at least one thread");
+    std::vector<Job> jobs;
+    for (const auto& [engine, inputs, outputs] : all) {
+        if (outputs.ndim() != 2 || bytes_of(outputs) != engine->output_bytes())
+            throw std::invalid_argument("outputs don't fit the program");
+        jobs.push_back({&engine->prepared(), {}, outputs.data(), outputs.shape(0), int64_t(outputs.shape(1))});
+        for (const Input* input : inputs) jobs.back().inputs.push_back(&input->movement);
+    }
+    nb::gil_scoped_release release;
+    return run(jobs, threads, trace, kernels);
 }
 
 using Thresholds = nb::ndarray<const double, nb::shape<-1, -1>, nb::c_contig, nb::device::cpu>;
@@ -154,40 +160,44 @@ using Tensor3 = nb::ndarray<Item, nb::shape<-1, -1, -1>, nb::c_contig, nb::devic
 
 // Steps of real numbers (samples, channels, rest): low + count of thresholds reached, or high - count where `down`.
 template <class Real, class Code>
-void quantise(Tensor3<const Real> values, Thresholds thresholds, Flags down, int64_t low, int64_t high, Tensor3<Code> codes, int threads) {
-  int64_t samples = int64_t(values.shape(0)), channels = int64_t(values.shape(1)), rest = int64_t(values.shape(2));
-  bool fits = int64_t(codes.shape(0)) == samples && int64_t(codes.shape(1)) == channels && int64_t(codes.shape(2)) == rest &&
-              (thresholds.shape(0) == 1 || int64_t(thresholds.shape(0)) == channels) && down.shape(0) == thresholds.shape(0);
-  if (!fits) throw std::invalid_argument("thresholds don't fit the values");
-  int64_t levels = int64_t(thresholds.shape(1)), size = samples * channels * rest;
-  nb::gil_scoped_release release;
-  std::vector<Steps> steps;
-  for (size_t row = 0; row < thresholds.shape(0); ++row) steps.emplace_back(thresholds.data() + int64_t(row) * levels, levels);
-  constexpr int64_t kPiece = 1 << 14;
-  parallel((size + kPiece - 1) / kPiece, threads, [&](int64_t number) {
-    int64_t begin = number * kPiece, end = std::min(begin + kPiece, size);
-    for (int64_t i = begin; i < end;) {
-      size_t row = steps.size() == 1 ? 0 : size_t(i / rest % channels);
-      int64_t stop = std::min(end, (i / rest + 1) * rest);
-      bool falls = down.data()[row];
-      for (; i < stop; ++i) {
-        int64_t count = steps[row].count(double(values.data()[i]));
-        codes.data()[i] = Code(falls ? high - count : low + count);
-      }
-    }
-  });
+void quantise(Tensor3<const Real> values, Thresholds thresholds, Flags down, int64_t low, int64_t high,
+              Tensor3<Code> codes, int threads) {
+    int64_t samples = int64_t(values.shape(0)), channels = int64_t(values.shape(1)), rest = int64_t(values.shape(2));
+    bool fits =
+        int64_t(codes.shape(0)) == samples && int64_t(codes.shape(1)) == channels && int64_t(codes.shape(2)) == rest &&
+        (thresholds.shape(0) == 1 || int64_t(thresholds.shape(0)) == channels) && down.shape(0) == thresholds.shape(0);
+    if (!fits) throw std::invalid_argument("thresholds don't fit the values");
+    int64_t levels = int64_t(thresholds.shape(1)), size = samples * channels * rest;
+    nb::gil_scoped_release release;
+    std::vector<Steps> steps;
+    for (size_t row = 0; row < thresholds.shape(0); ++row)
+        steps.emplace_back(thresholds.data() + int64_t(row) * levels, levels);
+    constexpr int64_t kPiece = 1 << 14;
+    parallel((size + kPiece - 1) / kPiece, threads, [&](int64_t number) {
+        int64_t begin = number * kPiece, end = std::min(begin + kPiece, size);
+        for (int64_t i = begin; i < end;) {
+            size_t row = steps.size() == 1 ? 0 : size_t(i / rest % channels);
+            int64_t stop = std::min(end, (i / rest + 1) * rest);
+            bool falls = down.data()[row];
+            for (; i < stop; ++i) {
+                int64_t count = steps[row].count(double(values.data()[i]));
+                codes.data()[i] = Code(falls ? high - count : low + count);
+            }
+        }
+    });
 }
 
 template <class Real, class Code>
 void define_quantise(nb::module_& m) {
-  m.def("quantise", &quantise<Real, Code>, nb::arg("values").noconvert(), nb::arg("thresholds").noconvert(),
-        nb::arg("down").noconvert(), nb::arg("low"), nb::arg("high"), nb::arg("codes").noconvert(), nb::arg("threads"));
+    m.def("quantise", &quantise<Real, Code>, nb::arg("values").noconvert(), nb::arg("thresholds").noconvert(),
+          nb::arg("down").noconvert(), nb::arg("low"), nb::arg("high"), nb::arg("codes").noconvert(),
+          nb::arg("threads"));
 }
 
 std::vector<std::string> instruction_sets() {
-  std::vector<std::string> names;
-  for (const Kernels* kernels : available()) names.emplace_back(kernels->name);
-  return names;
+    std::vector<std::string> names;
+    for (const Kernels* kernels : available()) names.emplace_back(kernels->name);
+    return names;
 }
 
 }  // namespace
@@ -195,31 +205,33 @@ std::vector<std::string> instruction_sets() {
 }  // namespace camc
 
 NB_MODULE(_engine, m) {
-  using camc::Engine, camc::Input;
-  m.doc() = "Executes binary AP programs bit by bit, with the outputs and counts of the golden simulator.";
-  m.def("instruction_sets", &camc::instruction_sets);
-  camc::define_quantise<float, int8_t>(m);
-  camc::define_quantise<float, int16_t>(m);
-  camc::define_quantise<float, int64_t>(m);
-  camc::define_quantise<double, int8_t>(m);
-  camc::define_quantise<double, int16_t>(m);
-  camc::define_quantise<double, int64_t>(m);
-  nb::class_<Input>(m, "Input")
-      .def(nb::init<const camc::Array&, int, int, const std::string&>(), nb::arg("tensor"), nb::arg("bits"),
-           nb::arg("threads"), nb::arg("instruction_set"))
-      .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
-                    std::array<int64_t, 2>, int64_t, int, int, const std::string&>(),
-           nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"), nb::arg("pad"),
-           nb::arg("bits"), nb::arg("threads"), nb::arg("instruction_set"))
-      .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
-  nb::class_<Engine>(m, "Engine")
-      .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),
-           nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(), nb::arg("columns"),
-           nb::arg("domains"))
-      .def_prop_ro("counts", [](const Engine& engine) { return engine.prepared().counts(); })
-      .def_prop_ro("output_bytes", &Engine::output_bytes)
-      .def_prop_ro("input_bits", [](const Engine& engine) { return engine.prepared().program().input_bits(); })
-      .def_prop_ro("touched_planes", [](const Engine& engine) { return camc::touched_planes(engine.prepared().fused()); })
-      .def("outputs", &Engine::outputs, nb::arg("count"), nb::arg("rows"));
-  m.def("run", &camc::run_all, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"), nb::arg("instruction_set"));
+    using camc::Engine, camc::Input;
+    m.doc() = "Executes binary AP programs bit by bit, with the outputs and counts of the golden simulator.";
+    m.def("instruction_sets", &camc::instruction_sets);
+    camc::define_quantise<float, int8_t>(m);
+    camc::define_quantise<float, int16_t>(m);
+    camc::define_quantise<float, int64_t>(m);
+    camc::define_quantise<double, int8_t>(m);
+    camc::define_quantise<double, int16_t>(m);
+    camc::define_quantise<double, int64_t>(m);
+    nb::class_<Input>(m, "Input")
+        .def(nb::init<const camc::Array&, int, int, const std::string&>(), nb::arg("tensor"), nb::arg("bits"),
+             nb::arg("threads"), nb::arg("instruction_set"))
+        .def(nb::init<const camc::Array&, std::array<int64_t, 2>, std::array<int64_t, 2>, std::array<int64_t, 4>,
+                      std::array<int64_t, 2>, int64_t, int, int, const std::string&>(),
+             nb::arg("images"), nb::arg("kernel"), nb::arg("strides"), nb::arg("pads"), nb::arg("dilations"),
+             nb::arg("pad"), nb::arg("bits"), nb::arg("threads"), nb::arg("instruction_set"))
+        .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
+    nb::class_<Engine>(m, "Engine")
+        .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),
+             nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(),
+             nb::arg("columns"), nb::arg("domains"))
+        .def_prop_ro("counts", [](const Engine& engine) { return engine.prepared().counts(); })
+        .def_prop_ro("output_bytes", &Engine::output_bytes)
+        .def_prop_ro("input_bits", [](const Engine& engine) { return engine.prepared().program().input_bits(); })
+        .def_prop_ro("touched_planes",
+                     [](const Engine& engine) { return camc::touched_planes(engine.prepared().fused()); })
+        .def("outputs", &Engine::outputs, nb::arg("count"), nb::arg("rows"));
+    m.def("run", &camc::run_all, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"),
+          nb::arg("instruction_set"));
 }

@@ -14,36 +14,36 @@ namespace camc {
 
 // A program in the forms in which it runs.
 class Prepared {
- public:
-  template <class... Arguments>
-  explicit Prepared(const Arguments&... arguments)
-      : program_(arguments...), counts_(program_.static_counts()), schedule_(program_) {}
+public:
+    template <class... Arguments>
+    explicit Prepared(const Arguments&... arguments)
+        : program_(arguments...), counts_(program_.static_counts()), schedule_(program_) {}
 
-  const Program& program() const { return program_; }
-  // Of each segment, without those that depend on the data.
-  const std::vector<Counts>& counts() const { return counts_; }
-  const Schedule& schedule() const { return schedule_; }
-  // The steps for runs that count nothing, and those that receive their vectors; made when they are first needed.
-  const std::vector<Step>& fused() const { return fuse_once(), fused_; }
-  const std::vector<Step>& receives() const { return fuse_once(), receives_; }
+    const Program& program() const { return program_; }
+    // Of each segment, without those that depend on the data.
+    const std::vector<Counts>& counts() const { return counts_; }
+    const Schedule& schedule() const { return schedule_; }
+    // The steps for runs that count nothing, and those that receive their vectors; made when they are first needed.
+    const std::vector<Step>& fused() const { return fuse_once(), fused_; }
+    const std::vector<Step>& receives() const { return fuse_once(), receives_; }
 
- private:
-  Program program_;
-  std::vector<Counts> counts_;
-  Schedule schedule_;
-  mutable std::once_flag fuse_;
-  mutable std::vector<Step> fused_, receives_;
+private:
+    Program program_;
+    std::vector<Counts> counts_;
+    Schedule schedule_;
+    mutable std::once_flag fuse_;
+    mutable std::vector<Step> fused_, receives_;
 
-  void fuse_once() const;
+    void fuse_once() const;
 };
 
 // A program, what it reads, and where it writes: an array (vectors, rows) of the schedule's output bytes.
 struct Job {
-  const Prepared* program;
-  std::vector<const Movement*> inputs;
-  void* outputs;
-  size_t vectors;
-  int64_t rows;
+    const Prepared* program;
+    std::vector<const Movement*> inputs;
+    void* outputs;
+    size_t vectors;
+    int64_t rows;
 };
 
 // Written and toggled cells of each job and segment, if they are to be traced.

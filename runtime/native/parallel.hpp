@@ -20,91 +20,92 @@
 namespace camc {
 
 class Crew {
- public:
-  // The process's crew, never destroyed: at exit its threads sleep, and after a fork they aren't there.
-  static Crew& of_process() {
-    static std::mutex guard;
-    static Crew* crew = nullptr;
-    static int owner = 0;
-    std::lock_guard<std::mutex> lock(guard);
-    if (!crew || owner != process()) crew = new Crew, owner = process();
-    return *crew;
-  }
-
-  // Calls work on as many threads, the caller among them, and returns when all have returned.
-  void run(int threads, const std::function<void()>& work) {
-    std::lock_guard<std::mutex> lock(in_use_);
-    try {
-      for (; helpers_ < threads - 1; ++helpers_)
-        std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
-    } catch (const std::system_error&) {
-      // The threads there are do it all.
+public:
+    // The process's crew, never destroyed: at exit its threads sleep, and after a fork they aren't there.
+    static Crew& of_process() {
+        static std::mutex guard;
+        static Crew* crew = nullptr;
+        static int owner = 0;
+        std::lock_guard<std::mutex> lock(guard);
+        if (!crew || owner != process()) crew = new Crew, owner = process();
+        return *crew;
     }
-    work_ = &work;
-    wanted_ = threads - 1;
-    busy_ = helpers_;
-    calls_.fetch_add(1);
-    calls_.notify_all();
-    work();
-    while (busy_.load()) std::this_thread::yield();
-  }
 
- private:
-  static constexpr std::chrono::microseconds kPatience{500};
+    // Calls work on as many threads, the caller among them, and returns when all have returned.
+    void run(int threads, const std::function<void()>& work) {
+        std::lock_guard<std::mutex> lock(in_use_);
+        try {
+            for (; helpers_ < threads - 1; ++helpers_)
+                std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
+        } catch (const std::system_error&) {
+            // The threads there are do it all.
+        }
+        work_ = &work;
+        wanted_ = threads - 1;
+        busy_ = helpers_;
+        calls_.fetch_add(1);
+        calls_.notify_all();
+        work();
+        while (busy_.load()) std::this_thread::yield();
+    }
 
-  std::mutex in_use_;
-  const std::function<void()>* work_ = nullptr;
-  int helpers_ = 0, wanted_ = 0;
-  std::atomic<int> busy_{0};
-  std::atomic<unsigned> calls_{0};
+private:
+    static constexpr std::chrono::microseconds kPatience{500};
 
-  static int process() {
+    std::mutex in_use_;
+    const std::function<void()>* work_ = nullptr;
+    int helpers_ = 0, wanted_ = 0;
+    std::atomic<int> busy_{0};
+    std::atomic<unsigned> calls_{0};
+
+    static int process() {
 #ifdef _WIN32
-    return 1;
+        return 1;
 #else
-    return int(getpid());
+        return int(getpid());
 #endif
-  }
-
-  void help(int number, unsigned seen) {
-    for (;; ++seen) {
-      auto until = std::chrono::steady_clock::now() + kPatience;
-      while (calls_.load() == seen)
-        if (std::chrono::steady_clock::now() > until) calls_.wait(seen);
-      if (number < wanted_) (*work_)();
-      busy_.fetch_sub(1);
     }
-  }
+
+    void help(int number, unsigned seen) {
+        for (;; ++seen) {
+            auto until = std::chrono::steady_clock::now() + kPatience;
+            while (calls_.load() == seen)
+                if (std::chrono::steady_clock::now() > until) calls_.wait(seen);
+            if (number < wanted_) (*work_)();
+            busy_.fetch_sub(1);
+        }
+    }
 };
 
-// Calls work(0, state), ..., work(count - 1, state) on at most `threads` threads, each of which makes a state of its own;
-// raises what one of the calls raised.
+// Calls work(0, state), ..., work(count - 1, state) on at most `threads` threads, each of which makes a state of its
+// own; raises what one of the calls raised.
 template <class Make, class Work>
 void parallel(int64_t count, int threads, const Make& make, const Work& work) {
-  std::atomic<int64_t> next{0};
-  std::exception_ptr failure;
-  std::mutex guard;
-  auto run = [&] {
-    try {
-      auto state = make();
-      for (int64_t number; (number = next.fetch_add(1)) < count;) work(number, state);
-    } catch (...) {
-      std::lock_guard<std::mutex> lock(guard);
-      failure = std::current_exception();
-      next = count;
-    }
-  };
-  if (threads > 1 && count > 1)
-    Crew::of_process().run(threads < count ? threads : int(count), run);
-  else
-    run();
-  if (failure) std::rethrow_exception(failure);
+    std::atomic<int64_t> next{0};
+    std::exception_ptr failure;
+    std::mutex guard;
+    auto run = [&] {
+        try {
+            auto state = make();
+            for (int64_t number; (number = next.fetch_add(1)) < count;) work(number, state);
+        } catch (...) {
+            std::lock_guard<std::mutex> lock(guard);
+            failure = std::current_exception();
+            next = count;
+        }
+    };
+    if (threads > 1 && count > 1)
+        Crew::of_process().run(threads < count ? threads : int(count), run);
+    else
+        run();
+    if (failure) std::rethrow_exception(failure);
 }
 
 // The same with calls work(0), ..., work(count - 1).
 template <class Work>
 void parallel(int64_t count, int threads, const Work& work) {
-  parallel(count, threads, [] { return 0; }, [&](int64_t number, int) { work(number); });
+    parallel(
+        count, threads, [] { return 0; }, [&](int64_t number, int) { work(number); });
 }
 
 }  // namespace camc

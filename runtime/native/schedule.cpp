@@ -8,210 +8,211 @@ namespace {
 
 // Planes of the domains in use, column by column.
 class Layout {
- public:
-  explicit Layout(const Program& program) : base_(size_t(program.columns)) {
-    std::vector<std::pair<int, int>> used(size_t(program.columns), {program.domains, 0});
-    for (const Instruction& item : program.code)
-      for (Role role : {kDst, kA, kB, kCarry}) {
-        auto [cell, width] = program.place_of(item, role);
-        if (!width) continue;
-        auto& [low, high] = used[size_t(cell.column)];
-        low = std::min(low, cell.domain);
-        high = std::max(high, cell.domain + width);
-      }
-    for (size_t column = 0; column < base_.size(); ++column) {
-      auto [low, high] = used[column];
-      if (low >= high) continue;
-      base_[column] = int64_t(planes_) - low;
-      // An odd number of planes, so that equal domains of the columns don't share a set of the cache.
-      planes_ += uint32_t(high - low) | 1;
+public:
+    explicit Layout(const Program& program) : base_(size_t(program.columns)) {
+        std::vector<std::pair<int, int>> used(size_t(program.columns), {program.domains, 0});
+        for (const Instruction& item : program.code)
+            for (Role role : {kDst, kA, kB, kCarry}) {
+                auto [cell, width] = program.place_of(item, role);
+                if (!width) continue;
+                auto& [low, high] = used[size_t(cell.column)];
+                low = std::min(low, cell.domain);
+                high = std::max(high, cell.domain + width);
+            }
+        for (size_t column = 0; column < base_.size(); ++column) {
+            auto [low, high] = used[column];
+            if (low >= high) continue;
+            base_[column] = int64_t(planes_) - low;
+            // An odd number of planes, so that equal domains of the columns don't share a set of the cache.
+            planes_ += uint32_t(high - low) | 1;
+        }
     }
-  }
 
-  uint32_t plane(int column, int domain) const { return uint32_t(base_[size_t(column)] + domain); }
-  uint32_t plane(Cell cell) const { return plane(cell.column, cell.domain); }
-  uint32_t planes() const { return planes_; }
+    uint32_t plane(int column, int domain) const { return uint32_t(base_[size_t(column)] + domain); }
+    uint32_t plane(Cell cell) const { return plane(cell.column, cell.domain); }
+    uint32_t planes() const { return planes_; }
 
- private:
-  std::vector<int64_t> base_;
-  uint32_t planes_ = 1;
+private:
+    std::vector<int64_t> base_;
+    uint32_t planes_ = 1;
 };
 
 // Which members of a bit loop have to run bit by bit together. In a loop, step s of all members comes before step s + 1
 // of any. Running one member after another turns round the order of an earlier member's later step and a later
 // member's earlier step; that is the same unless both touch a cell (or a vector of the output) and one writes it.
 class Hazards {
- public:
-  explicit Hazards(const Program& program)
-      : program_(program), cells_(size_t(program.columns) * program.domains) {}
+public:
+    explicit Hazards(const Program& program) : program_(program), cells_(size_t(program.columns) * program.domains) {}
 
-  // For each member of the loop, whether it must run together with the next one.
-  const std::vector<bool>& find(size_t at, size_t end) {
-    ++loop_;
-    joined_.assign(end - at, false);
-    for (size_t number = at; number < end; ++number) {
-      const Instruction& item = program_.code[number];
-      for (int bit = 0; bit < item.width; ++bit) {
-        const Variant& variant = program_.variant_of(item, bit);
-        auto cells = program_.cells_of(item, bit);
-        for (Role role : {kDst, kA, kB, kCarry})
-          if (variant.used() >> role & 1) {
-            Use& use = cells_[size_t(cells[role].column) * program_.domains + cells[role].domain];
-            touch(use, number - at, item.start + bit, variant.written >> role & 1);
-          }
-      }
-      if (item.op == kOut) send(number - at, item);
+    // For each member of the loop, whether it must run together with the next one.
+    const std::vector<bool>& find(size_t at, size_t end) {
+        ++loop_;
+        joined_.assign(end - at, false);
+        for (size_t number = at; number < end; ++number) {
+            const Instruction& item = program_.code[number];
+            for (int bit = 0; bit < item.width; ++bit) {
+                const Variant& variant = program_.variant_of(item, bit);
+                auto cells = program_.cells_of(item, bit);
+                for (Role role : {kDst, kA, kB, kCarry})
+                    if (variant.used() >> role & 1) {
+                        Use& use = cells_[size_t(cells[role].column) * program_.domains + cells[role].domain];
+                        touch(use, number - at, item.start + bit, variant.written >> role & 1);
+                    }
+            }
+            if (item.op == kOut) send(number - at, item);
+        }
+        return joined_;
     }
-    return joined_;
-  }
 
- private:
-  struct Use {
-    uint32_t loop = 0;
-    uint32_t first = 0;                   // the first member that uses it
-    int last_read = -1, last_written = -1;  // the last steps in which members so far did
-  };
+private:
+    struct Use {
+        uint32_t loop = 0;
+        uint32_t first = 0;                     // the first member that uses it
+        int last_read = -1, last_written = -1;  // the last steps in which members so far did
+    };
 
-  void touch(Use& use, size_t member, int step, bool write) {
-    if (use.loop != loop_) use = {loop_, uint32_t(member), -1, -1};
-    if (use.last_written > step || (write && use.last_read > step))
-      for (size_t i = use.first; i < member; ++i) joined_[i] = true;
-    int& last = write ? use.last_written : use.last_read;
-    last = std::max(last, step);
-  }
+    void touch(Use& use, size_t member, int step, bool write) {
+        if (use.loop != loop_) use = {loop_, uint32_t(member), -1, -1};
+        if (use.last_written > step || (write && use.last_read > step))
+            for (size_t i = use.first; i < member; ++i) joined_[i] = true;
+        int& last = write ? use.last_written : use.last_read;
+        last = std::max(last, step);
+    }
 
-  // All members that send to one vector run together, as the first bit of each clears it.
-  void send(size_t member, const Instruction& item) {
-    Use& use = vectors_[item.imm];
-    if (use.loop != loop_) use = {loop_, uint32_t(member), -1, -1};
-    for (size_t i = use.first; i < member; ++i) joined_[i] = true;
-  }
+    // All members that send to one vector run together, as the first bit of each clears it.
+    void send(size_t member, const Instruction& item) {
+        Use& use = vectors_[item.imm];
+        if (use.loop != loop_) use = {loop_, uint32_t(member), -1, -1};
+        for (size_t i = use.first; i < member; ++i) joined_[i] = true;
+    }
 
-  const Program& program_;
-  std::vector<Use> cells_;
-  std::unordered_map<int32_t, Use> vectors_;
-  uint32_t loop_ = 0;
-  std::vector<bool> joined_;
+    const Program& program_;
+    std::vector<Use> cells_;
+    std::unordered_map<int32_t, Use> vectors_;
+    uint32_t loop_ = 0;
+    std::vector<bool> joined_;
 };
 
 class Builder {
- public:
-  Builder(const Program& program, Schedule& schedule)
-      : program_(program), layout_(program), hazards_(program), schedule_(schedule), written_(layout_.planes()),
-        cleared_(layout_.planes()) {}
+public:
+    Builder(const Program& program, Schedule& schedule)
+        : program_(program), layout_(program), hazards_(program), schedule_(schedule), written_(layout_.planes()),
+          cleared_(layout_.planes()) {}
 
-  void build() {
-    schedule_.planes = layout_.planes();
-    schedule_.steps.reserve(program_.code.size());
-    for (size_t segment = 0; segment + 1 < program_.segments.size(); ++segment) {
-      schedule_.segments.push_back(schedule_.steps.size());
-      for (size_t at = program_.segments[segment], end; at < program_.segments[segment + 1]; at = end)
-        add_loop(at, end = program_.loop_end(at));
-    }
-    schedule_.segments.push_back(schedule_.steps.size());
-    cleared_[0] = true;
-    for (uint32_t plane = 0; plane < layout_.planes(); ++plane) {
-      if (!cleared_[plane]) continue;
-      if (schedule_.cleared.empty() || schedule_.cleared.back().second != plane) schedule_.cleared.push_back({plane, plane});
-      ++schedule_.cleared.back().second;
-    }
-  }
-
- private:
-  void add_loop(size_t at, size_t end) {
-    if (end - at == 1) return add(program_.code[at], 0, program_.code[at].width);
-    const std::vector<bool>& joined = hazards_.find(at, end);
-    for (size_t group = at, stop; group < end; group = stop) {
-      for (stop = group; joined[stop - at]; ++stop) {
-      }
-      ++stop;
-      if (stop - group == 1) {
-        add(program_.code[group], 0, program_.code[group].width);
-        continue;
-      }
-      for (int step = 0, steps = program_.loop_steps(group, stop); step < steps; ++step)
-        for (size_t number = group; number < stop; ++number) {
-          const Instruction& item = program_.code[number];
-          int bit = step - item.start;
-          if (bit >= 0 && bit < item.width) add(item, bit, bit + 1);
+    void build() {
+        schedule_.planes = layout_.planes();
+        schedule_.steps.reserve(program_.code.size());
+        for (size_t segment = 0; segment + 1 < program_.segments.size(); ++segment) {
+            schedule_.segments.push_back(schedule_.steps.size());
+            for (size_t at = program_.segments[segment], end; at < program_.segments[segment + 1]; at = end)
+                add_loop(at, end = program_.loop_end(at));
+        }
+        schedule_.segments.push_back(schedule_.steps.size());
+        cleared_[0] = true;
+        for (uint32_t plane = 0; plane < layout_.planes(); ++plane) {
+            if (!cleared_[plane]) continue;
+            if (schedule_.cleared.empty() || schedule_.cleared.back().second != plane)
+                schedule_.cleared.push_back({plane, plane});
+            ++schedule_.cleared.back().second;
         }
     }
-  }
 
-  // Bits [begin, end) of an instruction, cut where a shifted source begins.
-  void add(const Instruction& item, int begin, int end) {
-    const Operands& row = program_.operands(item);
-    std::array<int, 4> cuts = {begin, end, end, end};
-    if (row.a_swept && item.a.width) cuts[1] = std::clamp(item.a.shift, begin, end);
-    if (row.b_swept && item.b.width) cuts[2] = std::clamp(item.b.shift, begin, end);
-    if (cuts[1] > cuts[2]) std::swap(cuts[1], cuts[2]);
-    for (int i = 0; i < 3; ++i)
-      if (cuts[i] < cuts[i + 1]) add_part(item, cuts[i], cuts[i + 1]);
-  }
-
-  // Both sources are zero because of their shift in all of the bits, or in none.
-  void add_part(const Instruction& item, int begin, int end) {
-    const Operands& row = program_.operands(item);
-    Step step{};
-    step.op = uint8_t(item.op);
-    step.first = begin == 0;
-    step.sign = (item.a.is_signed || item.b.is_signed) && end == item.width;
-    step.bit = uint8_t(begin);
-    step.bits = uint8_t(end - begin);
-    if (row.dst_swept || row.dst_cell) step.dst = layout_.plane(item.dst.column, item.dst.domain + (row.dst_swept ? begin : 0));
-    if (row.carry) step.carry = layout_.plane(item.carry);
-    if (row.a_flag) step.a = layout_.plane(item.a.column, item.a.domain);
-    if (row.a_swept) {
-      auto [first, bits, is_signed] = source(item.a, begin, end);
-      step.a = first, step.a_bits = bits, step.a_signed = is_signed;
+private:
+    void add_loop(size_t at, size_t end) {
+        if (end - at == 1) return add(program_.code[at], 0, program_.code[at].width);
+        const std::vector<bool>& joined = hazards_.find(at, end);
+        for (size_t group = at, stop; group < end; group = stop) {
+            for (stop = group; joined[stop - at]; ++stop) {
+            }
+            ++stop;
+            if (stop - group == 1) {
+                add(program_.code[group], 0, program_.code[group].width);
+                continue;
+            }
+            for (int step = 0, steps = program_.loop_steps(group, stop); step < steps; ++step)
+                for (size_t number = group; number < stop; ++number) {
+                    const Instruction& item = program_.code[number];
+                    int bit = step - item.start;
+                    if (bit >= 0 && bit < item.width) add(item, bit, bit + 1);
+                }
+        }
     }
-    if (row.b_swept) {
-      auto [first, bits, is_signed] = source(item.b, begin, end);
-      step.b = first, step.b_bits = bits, step.b_signed = is_signed;
+
+    // Bits [begin, end) of an instruction, cut where a shifted source begins.
+    void add(const Instruction& item, int begin, int end) {
+        const Operands& row = program_.operands(item);
+        std::array<int, 4> cuts = {begin, end, end, end};
+        if (row.a_swept && item.a.width) cuts[1] = std::clamp(item.a.shift, begin, end);
+        if (row.b_swept && item.b.width) cuts[2] = std::clamp(item.b.shift, begin, end);
+        if (cuts[1] > cuts[2]) std::swap(cuts[1], cuts[2]);
+        for (int i = 0; i < 3; ++i)
+            if (cuts[i] < cuts[i + 1]) add_part(item, cuts[i], cuts[i + 1]);
     }
-    step.a_none = row.a_swept && !item.a.width;
-    if (row.immediate) step.imm = row.vector ? item.imm : int32_t(int64_t(item.imm) >> begin);
-    if (item.op == kOut) fit_output(item, begin == 0 && end == item.width);
-    note_planes(step);
-    schedule_.steps.push_back(step);
-  }
 
-  // The first plane, the number of bits that move, and whether the last plane is repeated; the last plane is
-  // always first + bits - 1.
-  struct Sweep {
-    uint32_t first;
-    uint8_t bits;
-    bool is_signed;
-  };
+    // Both sources are zero because of their shift in all of the bits, or in none.
+    void add_part(const Instruction& item, int begin, int end) {
+        const Operands& row = program_.operands(item);
+        Step step{};
+        step.op = uint8_t(item.op);
+        step.first = begin == 0;
+        step.sign = (item.a.is_signed || item.b.is_signed) && end == item.width;
+        step.bit = uint8_t(begin);
+        step.bits = uint8_t(end - begin);
+        if (row.dst_swept || row.dst_cell)
+            step.dst = layout_.plane(item.dst.column, item.dst.domain + (row.dst_swept ? begin : 0));
+        if (row.carry) step.carry = layout_.plane(item.carry);
+        if (row.a_flag) step.a = layout_.plane(item.a.column, item.a.domain);
+        if (row.a_swept) {
+            auto [first, bits, is_signed] = source(item.a, begin, end);
+            step.a = first, step.a_bits = bits, step.a_signed = is_signed;
+        }
+        if (row.b_swept) {
+            auto [first, bits, is_signed] = source(item.b, begin, end);
+            step.b = first, step.b_bits = bits, step.b_signed = is_signed;
+        }
+        step.a_none = row.a_swept && !item.a.width;
+        if (row.immediate) step.imm = row.vector ? item.imm : int32_t(int64_t(item.imm) >> begin);
+        if (item.op == kOut) fit_output(item, begin == 0 && end == item.width);
+        note_planes(step);
+        schedule_.steps.push_back(step);
+    }
 
-  Sweep source(const Operand& operand, int begin, int end) const {
-    int index = begin - operand.shift;
-    if (!operand.width || index < 0) return {0, 0, false};
-    int from = std::min(index, operand.width), bits = std::min(operand.width - from, end - begin);
-    return {layout_.plane(operand.column, operand.domain) + uint32_t(from), uint8_t(bits), operand.is_signed};
-  }
-
-  void fit_output(const Instruction& item, bool whole) {
-    int width = item.width + !item.a.is_signed;
-    // Bits that are added one by one may add up to anything.
-    int bytes = !whole || width > 32 ? 8 : width > 16 ? 4 : width > 8 ? 2 : 1;
-    schedule_.output_bytes = std::max(schedule_.output_bytes, bytes);
-  }
-
-  // Which planes are read before they are written.
-  void note_planes(const Step& step) {
-    auto read = [&](uint32_t first, int count) {
-      for (uint32_t plane = first; plane < first + uint32_t(count); ++plane)
-        if (!written_[plane]) cleared_[plane] = true;
+    // The first plane, the number of bits that move, and whether the last plane is repeated; the last plane is
+    // always first + bits - 1.
+    struct Sweep {
+        uint32_t first;
+        uint8_t bits;
+        bool is_signed;
     };
-    visit(step, read, [&](uint32_t first, int count) { std::fill_n(written_.begin() + first, count, true); });
-  }
 
-  const Program& program_;
-  Layout layout_;
-  Hazards hazards_;
-  Schedule& schedule_;
-  std::vector<bool> written_, cleared_;
+    Sweep source(const Operand& operand, int begin, int end) const {
+        int index = begin - operand.shift;
+        if (!operand.width || index < 0) return {0, 0, false};
+        int from = std::min(index, operand.width), bits = std::min(operand.width - from, end - begin);
+        return {layout_.plane(operand.column, operand.domain) + uint32_t(from), uint8_t(bits), operand.is_signed};
+    }
+
+    void fit_output(const Instruction& item, bool whole) {
+        int width = item.width + !item.a.is_signed;
+        // Bits that are added one by one may add up to anything.
+        int bytes = !whole || width > 32 ? 8 : width > 16 ? 4 : width > 8 ? 2 : 1;
+        schedule_.output_bytes = std::max(schedule_.output_bytes, bytes);
+    }
+
+    // Which planes are read before they are written.
+    void note_planes(const Step& step) {
+        auto read = [&](uint32_t first, int count) {
+            for (uint32_t plane = first; plane < first + uint32_t(count); ++plane)
+                if (!written_[plane]) cleared_[plane] = true;
+        };
+        visit(step, read, [&](uint32_t first, int count) { std::fill_n(written_.begin() + first, count, true); });
+    }
+
+    const Program& program_;
+    Layout layout_;
+    Hazards hazards_;
+    Schedule& schedule_;
+    std::vector<bool> written_, cleared_;
 };
 
 }  // namespace

@@ -9,87 +9,89 @@ namespace camc::CAMC_ISA {
 // A plane's words in one part of the rows.
 template <int Words>
 struct Cell {
-  using Part = typename Register<Words>::type;
+    using Part = typename Register<Words>::type;
 
-  char* words;
+    char* words;
 
-  CAMC_INLINE operator Part() const {
+    CAMC_INLINE operator Part() const {
 #if defined(__AVX512VL__)
-    if constexpr (Words == 1) return (Part)_mm_loadl_epi64((const __m128i*)words);
+        if constexpr (Words == 1) return (Part)_mm_loadl_epi64((const __m128i*)words);
 #endif
-    return *(const Part*)words;
-  }
-  CAMC_INLINE void operator=(Part value) const {
+        return *(const Part*)words;
+    }
+    CAMC_INLINE void operator=(Part value) const {
 #if defined(__AVX512VL__)
-    if constexpr (Words == 1) return _mm_storel_epi64((__m128i*)words, (__m128i)value);
+        if constexpr (Words == 1) return _mm_storel_epi64((__m128i*)words, (__m128i)value);
 #endif
-    *(Part*)words = value;
-  }
+        *(Part*)words = value;
+    }
 };
 
 // The planes of one part of the rows; those of received vectors have negative numbers.
 template <int Words>
 class Planes {
- public:
-  CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
-  CAMC_INLINE Cell<Words> operator[](uint32_t plane) const {
-    // Blocks of fewer words than a register has are of one part.
-    if constexpr (Words < kRegisterWords) return {first_ + ptrdiff_t(int32_t(plane)) * (8 * Words)};
-    return {first_ + (ptrdiff_t(int32_t(plane)) << log_bytes_)};
-  }
+public:
+    CAMC_INLINE Planes(void* first, int log_bytes) : first_((char*)first), log_bytes_(log_bytes) {}
+    CAMC_INLINE Cell<Words> operator[](uint32_t plane) const {
+        // Blocks of fewer words than a register has are of one part.
+        if constexpr (Words < kRegisterWords) return {first_ + ptrdiff_t(int32_t(plane)) * (8 * Words)};
+        return {first_ + (ptrdiff_t(int32_t(plane)) << log_bytes_)};
+    }
 
- private:
-  char* first_;
-  int log_bytes_;
+private:
+    char* first_;
+    int log_bytes_;
 };
 
 // A source of a step, which moves for some bits and then stays.
 struct Sweep {
-  uint32_t first, bits, rest;
+    uint32_t first, bits, rest;
 
-  CAMC_INLINE Sweep() {}
-  CAMC_INLINE Sweep(uint32_t first, int bits, bool is_signed)
-      : first(first), bits(uint32_t(bits)), rest(is_signed ? first + uint32_t(bits) - 1 : 0) {}
-  CAMC_INLINE uint32_t at(uint32_t bit) const { return bit < bits ? first + bit : rest; }
+    CAMC_INLINE Sweep() {}
+    CAMC_INLINE Sweep(uint32_t first, int bits, bool is_signed)
+        : first(first), bits(uint32_t(bits)), rest(is_signed ? first + uint32_t(bits) - 1 : 0) {}
+    CAMC_INLINE uint32_t at(uint32_t bit) const { return bit < bits ? first + bit : rest; }
 };
 
 template <bool Subtract, class Part>
 CAMC_INLINE Part term(Part value, Part a, Part& carry) {
-  Part next = Subtract ? borrow_of(value, a, carry) : carry_of(value, a, carry), sum = parity(value, a, carry);
-  carry = next;
-  return sum;
+    Part next = Subtract ? borrow_of(value, a, carry) : carry_of(value, a, carry), sum = parity(value, a, carry);
+    carry = next;
+    return sum;
 }
 
 // The bits in which the terms from `From` on are still as wide as the sum.
 template <bool Subtract, int Terms, int From, int Words, class Part>
 CAMC_INLINE void sum_rest(const Step* steps, Planes<Words> planes, uint32_t i, const Sweep& first, const Sweep* a,
                           Part* carry) {
-  for (uint32_t end = steps[From].bits; i < end; ++i) {
-    Part value = planes[first.at(i)];
-    CAMC_UNROLL for (int k = From; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].at(i)], carry[k]);
-    planes[steps->dst + i] = value;
-  }
-  if constexpr (From + 1 < Terms) sum_rest<Subtract, Terms, From + 1>(steps, planes, i, first, a, carry);
+    for (uint32_t end = steps[From].bits; i < end; ++i) {
+        Part value = planes[first.at(i)];
+        CAMC_UNROLL
+        for (int k = From; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].at(i)], carry[k]);
+        planes[steps->dst + i] = value;
+    }
+    if constexpr (From + 1 < Terms) sum_rest<Subtract, Terms, From + 1>(steps, planes, i, first, a, carry);
 }
 
 // All terms of a bit, then of the next one: their carries and the sum's bit stay in registers.
 template <bool Subtract, int Terms, int Words>
 CAMC_INLINE void sum(const Step* steps, Planes<Words> planes) {
-  using Part = typename Register<Words>::type;
-  Part carry[Terms] = {};
-  uint32_t dst = steps->dst, common = steps->b_bits;
-  Sweep first(steps->b, steps->b_bits, steps->b_signed), a[Terms];
-  for (int k = 0; k < Terms; ++k) {
-    a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
-    if (a[k].bits < common) common = a[k].bits;
-  }
-  uint32_t i = 0;
-  for (; i < common; ++i) {
-    Part value = planes[first.first + i];
-    CAMC_UNROLL for (int k = 0; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].first + i], carry[k]);
-    planes[dst + i] = value;
-  }
-  sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
+    using Part = typename Register<Words>::type;
+    Part carry[Terms] = {};
+    uint32_t dst = steps->dst, common = steps->b_bits;
+    Sweep first(steps->b, steps->b_bits, steps->b_signed), a[Terms];
+    for (int k = 0; k < Terms; ++k) {
+        a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
+        if (a[k].bits < common) common = a[k].bits;
+    }
+    uint32_t i = 0;
+    for (; i < common; ++i) {
+        Part value = planes[first.first + i];
+        CAMC_UNROLL
+        for (int k = 0; k < Terms; ++k) value = term<Subtract, Part>(value, planes[a[k].first + i], carry[k]);
+        planes[dst + i] = value;
+    }
+    sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
 }
 
 }  // namespace camc::CAMC_ISA

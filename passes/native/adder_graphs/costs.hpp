@@ -19,9 +19,7 @@ struct Source {
     bool known_zero(int bit) const { return bit < shift || (!is_signed && bit >= shift + width); }
 };
 
-inline Source source_of(const Interval& interval, int shift) {
-    return {interval.width(), interval.is_signed(), shift};
-}
+inline Source source_of(const Interval& interval, int shift) { return {interval.width(), interval.is_signed(), shift}; }
 
 enum class Operation : std::uint8_t { add, sub, add_in_place, sub_in_place };
 

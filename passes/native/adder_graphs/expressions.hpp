@@ -67,7 +67,8 @@ public:
 
     // Puts the terms of every row in order of their variables.
     void sort_rows() {
-        for (Row& row : rows_) std::ranges::sort(row, {}, [](const Term& term) { return std::pair(term.var, term.shift); });
+        for (Row& row : rows_)
+            std::ranges::sort(row, {}, [](const Term& term) { return std::pair(term.var, term.shift); });
     }
 
     // From now on definitions are indexed as well, and changes recorded: what a search needs and greedy does not.
@@ -113,10 +114,10 @@ private:
 
     void revert(const Change& change) {
         switch (change.kind) {
-            case Change::Kind::add_term: return take(change.row, change.term);
-            case Change::Kind::remove_term: return put(change.row, change.term);
-            case Change::Kind::new_var: return free_.push_back(change.term.var);
-            case Change::Kind::free_var: return free_.pop_back();
+        case Change::Kind::add_term: return take(change.row, change.term);
+        case Change::Kind::remove_term: return put(change.row, change.term);
+        case Change::Kind::new_var: return free_.push_back(change.term.var);
+        case Change::Kind::free_var: return free_.pop_back();
         }
     }
 
@@ -131,8 +132,8 @@ private:
     bool searching_ = false;
 };
 
-// Calls `compute(var)` for every variable at or below `start` that isn't known, deepest first; on a stack of its own, as
-// chains of definitions can be long.
+// Calls `compute(var)` for every variable at or below `start` that isn't known, deepest first; on a stack of its own,
+// as chains of definitions can be long.
 template <typename Known, typename Compute>
 void each_unknown_below(const Expressions& system, Var start, Known known, Compute compute) {
     if (known(start)) return;

@@ -12,8 +12,8 @@ namespace adder_graph {
 
 // How candidates are ranked.
 struct Ranking {
-    float noise = 0;          // relative height of the perturbation
-    std::uint64_t seed = 0;   // of the perturbation
+    float noise = 0;         // relative height of the perturbation
+    std::uint64_t seed = 0;  // of the perturbation
 };
 
 inline std::uint64_t mixed(std::uint64_t value) {
@@ -165,8 +165,7 @@ private:
 
     std::uint32_t occurrences(const Pair& pair) {
         const Places& left = system_.places(pair.left);
-        if (pair.left != pair.right)
-            return count_pair(left, system_.places(pair.right), pair.offset, pair.negative);
+        if (pair.left != pair.right) return count_pair(left, system_.places(pair.right), pair.offset, pair.negative);
         list_self(left, pair.offset, pair.negative, matches_);
         return static_cast<std::uint32_t>(matches_.size());
     }
@@ -202,7 +201,7 @@ private:
     Ranking ranking_;
     std::vector<Place> places_;
     std::vector<Place> matches_;
-    std::vector<float> weights_;  // by degree
+    std::vector<float> weights_;         // by degree
     std::vector<std::uint32_t> passed_;  // of each row, terms of variables whose candidates are there
 };
 

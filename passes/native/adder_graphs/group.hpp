@@ -29,8 +29,7 @@ struct Group {
 };
 
 // Distinct rows; by value, definitions that no other definition uses.
-inline std::vector<std::uint32_t> order_rows(const Expressions& system, std::span<const Interval> inputs,
-                                             Order order) {
+inline std::vector<std::uint32_t> order_rows(const Expressions& system, std::span<const Interval> inputs, Order order) {
     const bool by_value = order == Order::by_value;
     std::vector<std::uint32_t> uses = variable_uses(system, by_value ? system.outputs() : 0), rows;
     if (!by_value) {

@@ -3,9 +3,9 @@
 
 #include <optional>
 
+#include "../parallel.hpp"
 #include "evaluation.hpp"
 #include "kernel.hpp"
-#include "../parallel.hpp"
 #include "schedule.hpp"
 #include "value_schedule.hpp"
 
@@ -62,8 +62,8 @@ public:
         native::each_in_parallel(groups, threads, [&](std::size_t number) {
             const std::size_t begin = kernel.inputs * number / groups;
             const std::size_t end = kernel.inputs * (number + 1) / groups;
-            found[number].emplace(Group{begin, by_sign ? 2U : 1U,
-                                        Sharing(group_rows(kernel, begin, end, by_sign), end - begin)});
+            found[number].emplace(
+                Group{begin, by_sign ? 2U : 1U, Sharing(group_rows(kernel, begin, end, by_sign), end - begin)});
         });
         for (std::optional<Group>& group : found) groups_.push_back(std::move(*group));
     }

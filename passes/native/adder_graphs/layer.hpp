@@ -34,8 +34,8 @@ public:
         --readers_[at(b)];
         readers_.push_back(0);
         intervals_.push_back(swap ? other.result : one.result);
-        nodes_.push_back({first.ref, first.shift - common, second.ref, second.shift - common,
-                          first.negative != second.negative});
+        nodes_.push_back(
+            {first.ref, first.shift - common, second.ref, second.shift - common, first.negative != second.negative});
         return {number, common, first.negative};
     }
 

@@ -143,13 +143,13 @@ private:
 
     const Expressions& system_;
     std::vector<std::uint32_t> rows_;
-    std::vector<std::uint32_t> uses_;                 // terms still to be computed that name a variable
-    std::vector<std::vector<std::uint32_t>> above_;   // rows that need a variable, directly or not
+    std::vector<std::uint32_t> uses_;                // terms still to be computed that name a variable
+    std::vector<std::vector<std::uint32_t>> above_;  // rows that need a variable, directly or not
     std::vector<char> computed_;
-    std::vector<std::uint32_t> seen_;                 // the last time at which a visit came by a variable
-    std::vector<char> done_;                          // of rows
-    std::vector<std::int64_t> growths_;               // of rows
-    std::vector<std::uint32_t> updated_;              // the last step at which a row's growth changed
+    std::vector<std::uint32_t> seen_;     // the last time at which a visit came by a variable
+    std::vector<char> done_;              // of rows
+    std::vector<std::int64_t> growths_;   // of rows
+    std::vector<std::uint32_t> updated_;  // the last step at which a row's growth changed
     std::vector<int> widths_;
     std::vector<Var> changed_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> queue_;  // stale entries are passed over

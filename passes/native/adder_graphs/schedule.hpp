@@ -8,8 +8,8 @@ namespace adder_graph {
 class Schedule {
 public:
     Schedule(Layer& layer, std::vector<Alias>& totals, const Group& group, const std::vector<std::uint32_t>& order)
-        : layer_(layer), totals_(totals), group_(group), order_(order), system_(group.system()), values_(system_.vars()),
-          uses_(variable_uses(system_, 0)), readers_(system_.outputs()) {
+        : layer_(layer), totals_(totals), group_(group), order_(order), system_(group.system()),
+          values_(system_.vars()), uses_(variable_uses(system_, 0)), readers_(system_.outputs()) {
         const std::vector<Alias>& aliases = group.aliases();
         for (std::uint32_t row = 0; row < aliases.size(); ++row)
             if (aliases[row].ref >= 0) readers_[static_cast<std::size_t>(aliases[row].ref)].push_back(row);

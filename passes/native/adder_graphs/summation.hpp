@@ -23,8 +23,7 @@ inline Alias through(const Alias& value, const Alias& alias) {
 class Summation {
 public:
     Summation(const Expressions& system, std::vector<Interval> inputs)
-        : system_(system), intervals_(std::move(inputs)), values_(system.vars()),
-          outputs_(system.outputs()) {
+        : system_(system), intervals_(std::move(inputs)), values_(system.vars()), outputs_(system.outputs()) {
         for (Var input = 0; input < system.inputs(); ++input) values_[input] = {static_cast<std::int32_t>(input), 0, 0};
     }
 
@@ -39,9 +38,7 @@ public:
     }
 
     // A node for the sum of two values, of which the second may be zero.
-    Alias join(const Alias& wide, const Alias& narrow) {
-        return narrow.ref < 0 ? wide : combine(wide, narrow);
-    }
+    Alias join(const Alias& wide, const Alias& narrow) { return narrow.ref < 0 ? wide : combine(wide, narrow); }
 
     const std::vector<NodeRow>& nodes() const { return nodes_; }
 
@@ -52,9 +49,7 @@ private:
         std::uint32_t age;
         Alias value;
 
-        bool operator<(const Part& other) const {
-            return std::pair(width, age) > std::pair(other.width, other.age);
-        }
+        bool operator<(const Part& other) const { return std::pair(width, age) > std::pair(other.width, other.age); }
     };
 
     bool known(Var var) const { return values_[var].ref >= 0; }

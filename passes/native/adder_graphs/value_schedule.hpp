@@ -10,8 +10,8 @@ namespace adder_graph {
 class ValueSchedule {
 public:
     // Partial sums grow up to `widest` bits.
-    ValueSchedule(Layer& layer, std::vector<Alias>& totals, const Group& group,
-                  const std::vector<std::uint32_t>& order, int widest)
+    ValueSchedule(Layer& layer, std::vector<Alias>& totals, const Group& group, const std::vector<std::uint32_t>& order,
+                  int widest)
         : layer_(layer), totals_(totals), group_(group), order_(order), system_(group.system()), widest_(widest),
           values_(system_.vars()), targets_(system_.vars()), uses_(variable_uses(system_, system_.outputs())),
           partials_(2 * totals.size()) {

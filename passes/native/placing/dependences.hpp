@@ -78,8 +78,8 @@ public:
     };
 
     explicit Dependences(const Statements& all)
-        : successors(all.code.size()), waits(all.code.size(), 0), maker_(all.values.size()), readers_(all.values.size()),
-          terms_(all.sums.size()), sum_of_(all.values.size(), -1) {
+        : successors(all.code.size()), waits(all.code.size(), 0), maker_(all.values.size()),
+          readers_(all.values.size()), terms_(all.sums.size()), sum_of_(all.values.size(), -1) {
         for (std::size_t i = 0; i < all.sums.size(); ++i) sum_of_[all.sums[i].final] = static_cast<int32_t>(i);
         for (const Statement& item : all.code) {
             for (const int32_t source : {item.a, item.b})

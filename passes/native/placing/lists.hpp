@@ -41,7 +41,8 @@ public:
     template <typename Predicate>
     void erase_if(int32_t list, Predicate predicate) {
         const auto all = elements(list);
-        sizes_[static_cast<std::size_t>(list)] = static_cast<std::size_t>(std::remove_if(all.begin(), all.end(), predicate) - all.begin());
+        sizes_[static_cast<std::size_t>(list)] =
+            static_cast<std::size_t>(std::remove_if(all.begin(), all.end(), predicate) - all.begin());
     }
 
     void clear() { std::fill(sizes_.begin(), sizes_.end(), 0); }

@@ -46,7 +46,8 @@ public:
         for (const Access& access : found) {
             const Use& use = uses_[access.slot];
             if (!use.held) continue;
-            if (use.beyond && (access.reach > use.beyond || (access.beyond && access.beyond != use.beyond))) return false;
+            if (use.beyond && (access.reach > use.beyond || (access.beyond && access.beyond != use.beyond)))
+                return false;
             if (access.beyond && use.reach > access.beyond) return false;
         }
         return true;

@@ -95,27 +95,17 @@ private:
 
     void lower(const Step& step, int64_t before) {
         switch (step.kind) {
-            case Kind::load:
-                add(Op::in, step, step.result, value(step.result).width).imm = step.imm;
-                break;
-            case Kind::constant:
-                add(Op::set, step, step.result, value(step.result).width).imm = step.imm;
-                break;
-            case Kind::store: {
-                Statement& item = add(Op::out, step, -1, value(step.a).width);
-                item.a = static_cast<int32_t>(step.a);
-                item.imm = step.imm;
-                break;
-            }
-            case Kind::steps:
-                lower_steps(step);
-                break;
-            case Kind::maximum:
-                lower_maximum(step, before);
-                break;
-            case Kind::sum:
-                lower_sum(step, before);
-                break;
+        case Kind::load: add(Op::in, step, step.result, value(step.result).width).imm = step.imm; break;
+        case Kind::constant: add(Op::set, step, step.result, value(step.result).width).imm = step.imm; break;
+        case Kind::store: {
+            Statement& item = add(Op::out, step, -1, value(step.a).width);
+            item.a = static_cast<int32_t>(step.a);
+            item.imm = step.imm;
+            break;
+        }
+        case Kind::steps: lower_steps(step); break;
+        case Kind::maximum: lower_maximum(step, before); break;
+        case Kind::sum: lower_sum(step, before); break;
         }
     }
 
@@ -131,7 +121,8 @@ private:
         } else if (step.a >= 0 && step.a == step.b && step.a_shift != step.b_shift && result.width > step.b_shift) {
             // Two domains of one column would meet.
             const Span span = value(step.a).span;
-            const int32_t half = out_.new_value(Value::of(result.slot, {span.lo << step.a_shift, span.hi << step.a_shift}));
+            const int32_t half =
+                out_.new_value(Value::of(result.slot, {span.lo << step.a_shift, span.hi << step.a_shift}));
             copy(step, half, step.a, step.a_shift);
             accumulate(step, extend(step, half, result.width), step.b, step.b_shift);
         } else if (step.b < 0 || result.width <= step.b_shift) {
@@ -239,7 +230,8 @@ private:
             Statement& test = add(Op::cmp_ge, step, flag, value(step.a).width);
             test.a = static_cast<int32_t>(step.a);
             test.imm = entry.bound;
-            const int width = std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>((number ^ entry.number) & mask))));
+            const int width =
+                std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>((number ^ entry.number) & mask))));
             const int64_t next = &entry == &entries.back() ? step.result : out_.new_value(result);
             Statement& change = add(Op::set_if, step, next, width);
             change.old = current;

@@ -83,8 +83,8 @@ private:
     const std::vector<Step>& steps_;
     std::vector<Span>& spans_;
     int64_t limit_, live_ = 0;
-    std::vector<Input> inputs_;                   // by value, as the given steps have it
-    std::vector<std::vector<int64_t>> uses_;      // of each value, those to come, the next one last; none without a limit
+    std::vector<Input> inputs_;               // by value, as the given steps have it
+    std::vector<std::vector<int64_t>> uses_;  // of each value, those to come, the next one last; none without a limit
     std::set<std::pair<int64_t, int64_t>> held_;  // inputs, by their next use
     std::vector<Step> out_;
 

@@ -21,8 +21,10 @@ class Placer {
 public:
     Placer(const Plan& plan, const Settings& settings)
         : plan_(plan), settings_(settings), sweeps_(plan.slots.size()), partners_(plan.slots.size()),
-          words_(settings.bundles ? (static_cast<std::size_t>(settings.columns) + 63) / 64 : 0), swept_(words_ * plan.loops()),
-          blocked_((static_cast<std::size_t>(settings.columns) + 63) / 64), columns_(settings.columns), fronts_(settings.columns), places_(plan.slots.size()), meets_(settings.columns, -1) {
+          words_(settings.bundles ? (static_cast<std::size_t>(settings.columns) + 63) / 64 : 0),
+          swept_(words_ * plan.loops()), blocked_((static_cast<std::size_t>(settings.columns) + 63) / 64),
+          columns_(settings.columns), fronts_(settings.columns), places_(plan.slots.size()),
+          meets_(settings.columns, -1) {
         for (Column& column : columns_) column.gaps.push_back({0, settings.domains});
         each_sweep([&](int32_t slot, const Sweep&) {
             if (sweeps_.count(slot) == 1) order_.push_back(slot);
@@ -107,9 +109,9 @@ private:
 
     const Plan& plan_;
     Settings settings_;
-    Lists<Sweep> sweeps_;      // of each slot
-    Lists<int32_t> partners_;  // of each slot, those that share an instruction with it
-    std::size_t words_;  // of a bit for each column; none where an instruction is a loop
+    Lists<Sweep> sweeps_;            // of each slot
+    Lists<int32_t> partners_;        // of each slot, those that share an instruction with it
+    std::size_t words_;              // of a bit for each column; none where an instruction is a loop
     std::vector<uint64_t> swept_;    // of each loop, a bit for each column that it sweeps
     std::vector<uint64_t> blocked_;  // columns that a loop of the slot at hand sweeps
     std::vector<Column> columns_;
@@ -149,7 +151,8 @@ private:
             const Front& front = fronts_[column];
             if (front.change < birth) advance(column, birth);
             const int64_t fixed = crowd_weight * front.crowd + (meets_[column] == number ? meeting : 0);
-            if (fixed < best.cost && (!is_blocked(column) || conflict < best.cost - fixed)) try_column(slot, column, fixed, best);
+            if (fixed < best.cost && (!is_blocked(column) || conflict < best.cost - fixed))
+                try_column(slot, column, fixed, best);
         }
         if (best.column < 0) throw NoPlace{slot.width};
         places_[number] = {best.column, best.domain};
@@ -165,7 +168,8 @@ private:
     void find_blocked(const Slot& slot) {
         std::fill(blocked_.begin(), blocked_.end(), 0);
         for (const Sweep& sweep : slot.sweeps)
-            for (std::size_t word = 0; word < words_; ++word) blocked_[word] |= swept_[words_ * static_cast<std::size_t>(sweep.loop) + word];
+            for (std::size_t word = 0; word < words_; ++word)
+                blocked_[word] |= swept_[words_ * static_cast<std::size_t>(sweep.loop) + word];
     }
 
     bool is_blocked(int column) const { return blocked_[static_cast<std::size_t>(column) / 64] >> (column % 64) & 1; }
@@ -184,7 +188,9 @@ private:
         for (auto sweep = slot.sweeps.rbegin(); sweep != slot.sweeps.rend(); ++sweep) {
             while (from > 0 && all[from - 1].loop > sweep->loop) *--to = all[--from];
             *--to = {sweep->loop, sweep->first + domain, sweep->last + domain};
-            if (words_ > 0) swept_[words_ * static_cast<std::size_t>(sweep->loop) + static_cast<std::size_t>(index) / 64] |= uint64_t{1} << (index % 64);
+            if (words_ > 0)
+                swept_[words_ * static_cast<std::size_t>(sweep->loop) + static_cast<std::size_t>(index) / 64] |=
+                    uint64_t{1} << (index % 64);
         }
         look(index);
     }
@@ -222,7 +228,8 @@ private:
         if (front.next > slot.death()) {
             fixed += settings_.seek_weight * slot.within;
             if (fixed >= best.cost) return;
-            const Run run{front.from, front.to, front.next != INT32_MAX, slot.sweeps.front().first, slot.sweeps.back().last};
+            const Run run{front.from, front.to, front.next != INT32_MAX, slot.sweeps.front().first,
+                          slot.sweeps.back().last};
             if (fixed + settings_.seek_weight * run.least() >= best.cost) return;
             try_gaps(slot, index, fixed, best, [&](int domain) { return run.detour(domain); });
         } else {
@@ -254,17 +261,14 @@ private:
 
     int64_t fit(const Gap& gap, int domain) const {
         switch (settings_.fit) {
-            case Fit::packed:
-                return domain;
-            case Fit::tight:
-                return int64_t{1} << 10 | (gap.end - gap.begin) << 10;
-            default:
-                return 0;
+        case Fit::packed: return domain;
+        case Fit::tight: return int64_t{1} << 10 | (gap.end - gap.begin) << 10;
+        default: return 0;
         }
     }
 
-    // Sorts the slot's sweeps into the column's; returns the part of the cost that doesn't depend on the domain, or less
-    // of it that reaches the limit.
+    // Sorts the slot's sweeps into the column's; returns the part of the cost that doesn't depend on the domain, or
+    // less of it that reaches the limit.
     int64_t find_runs(const Slot& slot, const Column& column, int64_t limit) {
         runs_.clear();
         int64_t within = 0, conflicts = 0;
@@ -275,7 +279,8 @@ private:
             for (; next != end && next->loop < sweep.loop; ++next) fresh = true;
             if (next != end && next->loop == sweep.loop && conflict * ++conflicts >= limit) return limit;
             if (fresh)
-                runs_.push_back({next == begin ? 0 : (next - 1)->last, next == end ? 0 : next->first, next != end, sweep.first, sweep.last});
+                runs_.push_back({next == begin ? 0 : (next - 1)->last, next == end ? 0 : next->first, next != end,
+                                 sweep.first, sweep.last});
             else
                 within += std::abs(runs_.back().last - sweep.first);
             runs_.back().last = sweep.last;

@@ -35,7 +35,8 @@ public:
 private:
     Source source_;
     std::vector<int32_t> readers_;
-    std::vector<int32_t> sum_of_, grown_from_;  // of each value: the sum that it is the latest of, what it was extended from
+    // Of each value: the sum that it is the latest of, what it was extended from.
+    std::vector<int32_t> sum_of_, grown_from_;
     Statements out_;
 
     int32_t name(std::size_t i, int field) const { return source_.names[i * name_count + field]; }

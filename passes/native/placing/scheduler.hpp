@@ -12,7 +12,7 @@
 namespace placement {
 
 constexpr int expected_seek = 5;   // steps before a sweep
-constexpr int lookahead = 5;  // users of a slot, fewer than which are asked when it had best be swept
+constexpr int lookahead = 5;       // users of a slot, fewer than which are asked when it had best be swept
 constexpr int term_window = 4096;  // sums take less room the sooner their terms are added
 constexpr int most_fill = 92;      // percent of an array's bits that values of sharing loops take
 
@@ -20,9 +20,9 @@ class Scheduler {
 public:
     Scheduler(const Statements& source, const Settings& settings)
         : all_(source), settings_(settings), graph_(source), done_(source.code.size(), 0),
-          ready_of_(source.slots.size()), users_(source.slots.size()), unused_(source.slots.size(), 0), gain_(source.slots.size(), 0),
-          key_(source.slots.size(), 0), born_(source.slots.size(), 0), loop_(source.slots.size()),
-          most_live_(int64_t{settings.columns} * settings.domains * most_fill / 100) {
+          ready_of_(source.slots.size()), users_(source.slots.size()), unused_(source.slots.size(), 0),
+          gain_(source.slots.size(), 0), key_(source.slots.size(), 0), born_(source.slots.size(), 0),
+          loop_(source.slots.size()), most_live_(int64_t{settings.columns} * settings.domains * most_fill / 100) {
         for (std::size_t i = 0; i < all_.code.size(); ++i)
             for (const Access& access : accesses(all_, all_.code[i])) {
                 ready_of_.count(access.slot);
@@ -62,10 +62,10 @@ private:
     Settings settings_;
     Dependences graph_;
     std::vector<uint8_t> done_;
-    Lists<int32_t> ready_of_;                     // statements of each slot that are ready
-    Lists<int32_t> users_;                        // the first ones of each slot
-    std::vector<int32_t> unused_;                 // uses of each slot that are still to come
-    std::vector<int32_t> gain_;                   // statements that the loop could take if it held a slot
+    Lists<int32_t> ready_of_;      // statements of each slot that are ready
+    Lists<int32_t> users_;         // the first ones of each slot
+    std::vector<int32_t> unused_;  // uses of each slot that are still to come
+    std::vector<int32_t> gain_;    // statements that the loop could take if it held a slot
     std::vector<int64_t> key_;
     std::vector<uint8_t> born_;
     Loop loop_;
@@ -78,7 +78,8 @@ private:
     Plan plan_;
 
     bool is_near(int32_t number) const {
-        return number < oldest_ + (all_.code[number].sum >= 0 ? std::max(term_window, settings_.window) : settings_.window);
+        return number <
+               oldest_ + (all_.code[number].sum >= 0 ? std::max(term_window, settings_.window) : settings_.window);
     }
 
     void make_ready(int32_t number) {
@@ -192,7 +193,8 @@ private:
                 const Loop::Fixed fixed = loop_.fixed_start(theirs);
                 if (!fixed.possible || !fixed.start) continue;
                 for (const Access& other : theirs)
-                    if (other.slot == access.slot && other.phase != no_phase) return *fixed.start + other.phase - access.phase;
+                    if (other.slot == access.slot && other.phase != no_phase)
+                        return *fixed.start + other.phase - access.phase;
             }
         }
         return default_start(item);
@@ -284,7 +286,8 @@ private:
         } else {
             for (const Member& member : loop_.members()) {
                 plan_.members.push_back(member);
-                for (const Access& access : member.found) plan_.touches.push_back({access.slot, access.first, access.reach - 1});
+                for (const Access& access : member.found)
+                    plan_.touches.push_back({access.slot, access.first, access.reach - 1});
                 plan_.end_loop();
             }
         }

@@ -1,8 +1,8 @@
 // Members of bit loops move to other loops that sweep their slots anyway, so that fewer sweeps are left.
 //
 // The scheduler decides in one go from the oldest statement on, and takes what is ready. Here the whole plan is known:
-// an input goes to the loop of its first reader, a sum's last term to the loop of its reader, and so on, within what the
-// data flow, the steps of the slots and the columns of an array allow.
+// an input goes to the loop of its first reader, a sum's last term to the loop of its reader, and so on, within what
+// the data flow, the steps of the slots and the columns of an array allow.
 #pragma once
 
 #include "loops.hpp"
@@ -139,7 +139,8 @@ private:
                 if (value != item.old) readers.add(value, number);
             }
             if (item.old >= 0)
-                for (const int32_t reader : readers[item.old]) link(reader, number, reads_beyond(plan_.members[reader], item.old));
+                for (const int32_t reader : readers[item.old])
+                    link(reader, number, reads_beyond(plan_.members[reader], item.old));
             if (item.result >= 0) maker[item.result] = number;
         }
     }
@@ -147,7 +148,8 @@ private:
     Sweep sweep_of(int32_t slot, int32_t loop, int32_t without) const {
         Sweep found;
         const std::span<const User> users = users_[slot];
-        for (auto at = std::lower_bound(users.begin(), users.end(), loop, User::earlier); at != users.end() && at->loop == loop; ++at)
+        for (auto at = std::lower_bound(users.begin(), users.end(), loop, User::earlier);
+             at != users.end() && at->loop == loop; ++at)
             if (at->number != without) found.add(at->access, at->start);
         return found;
     }
@@ -176,7 +178,8 @@ private:
         targets_.clear();
         for (const Access& access : member.found)
             for (const User& user : users_[access.slot])
-                if (user.loop != here && user.loop >= first && user.loop <= last && loops_[user.loop].segment == member.item.segment)
+                if (user.loop != here && user.loop >= first && user.loop <= last &&
+                    loops_[user.loop].segment == member.item.segment)
                     targets_.push_back(user.loop);
         std::sort(targets_.begin(), targets_.end());
         targets_.erase(std::unique(targets_.begin(), targets_.end()), targets_.end());
@@ -205,7 +208,8 @@ private:
             const int before = sweep.cost();
             fresh += sweep.count == 0;
             if (sweep.count > 0) {
-                if (sweep.beyond && (access.reach > sweep.beyond || (access.beyond && access.beyond != sweep.beyond))) return impossible;
+                if (sweep.beyond && (access.reach > sweep.beyond || (access.beyond && access.beyond != sweep.beyond)))
+                    return impossible;
                 if (access.beyond && sweep.reach > access.beyond) return impossible;
                 if (sweep.phase != no_phase && access.phase != no_phase) {
                     const int mine = sweep.phase - access.phase;

@@ -1,7 +1,7 @@
 // Straight-line code over values in slots: what is scheduled into bit loops and placed in columns.
 //
-// A statement is one instruction of the AP (dialects/machine/isa.py) whose operands are values rather than places. Values that
-// continue each other in place share a slot; a slot gets one place, as wide as its widest value.
+// A statement is one instruction of the AP (dialects/machine/isa.py) whose operands are values rather than places.
+// Values that continue each other in place share a slot; a slot gets one place, as wide as its widest value.
 #pragma once
 
 #include <algorithm>
@@ -48,21 +48,23 @@ struct Value {
     bool is_signed = false;
     Span span;  // what it may hold
 
-    static Value of(int32_t slot, Span span) { return {slot, static_cast<int16_t>(span.width()), span.is_signed(), span}; }
+    static Value of(int32_t slot, Span span) {
+        return {slot, static_cast<int16_t>(span.width()), span.is_signed(), span};
+    }
 };
 
 struct Statement {
     Op op{};
-    bool last = true;   // its bit loop ends with it
-    int16_t start = 0;  // step of the bit loop at which bit 0 is processed
-    int16_t width = 0;  // bit steps
-    int16_t offset = 0; // first domain of the destination, from its slot's first one
+    bool last = true;    // its bit loop ends with it
+    int16_t start = 0;   // step of the bit loop at which bit 0 is processed
+    int16_t width = 0;   // bit steps
+    int16_t offset = 0;  // first domain of the destination, from its slot's first one
     int16_t a_shift = 0, b_shift = 0;
     int32_t segment = 0;
-    int32_t result = -1;    // the value that is made
-    int32_t old = -1;       // the value that it is made from in place
-    int32_t a = -1, b = -1; // sources; the flag of SET_IF is a, that of COPY_IF is b
-    int32_t sum = -1;       // the sum that it adds a term to: width, old value and result depend on the terms' order
+    int32_t result = -1;     // the value that is made
+    int32_t old = -1;        // the value that it is made from in place
+    int32_t a = -1, b = -1;  // sources; the flag of SET_IF is a, that of COPY_IF is b
+    int32_t sum = -1;        // the sum that it adds a term to: width, old value and result depend on the terms' order
     int64_t imm = 0;
 
     bool carries() const {
@@ -100,7 +102,8 @@ struct Statements {
         return static_cast<int32_t>(values.size()) - 1;
     }
 
-    // A term whose shift is beyond the last value of its sum changes none of that value's bits, and must not be the last.
+    // A term whose shift is beyond the last value of its sum changes none of that value's bits, and must not be the
+    // last.
     void drop_void_terms() {
         std::erase_if(code, [&](Statement& item) {
             if (item.sum < 0 || item.offset < values[sums[item.sum].final].width) return false;

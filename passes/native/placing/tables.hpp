@@ -9,10 +9,10 @@ namespace placement {
 constexpr int64_t word_count = 2, name_count = 4, value_count = 5;
 
 struct Tables {
-    std::vector<uint64_t> words;     // two an instruction, as dialects/machine/code.py has them
-    std::vector<int32_t> names;      // result, old, a, b of each instruction; -1 for none
-    std::vector<int32_t> values;     // number, column, first domain, width, signed
-    std::vector<int64_t> segments;   // instructions of each
+    std::vector<uint64_t> words;    // two an instruction, as dialects/machine/code.py has them
+    std::vector<int32_t> names;     // result, old, a, b of each instruction; -1 for none
+    std::vector<int32_t> values;    // number, column, first domain, width, signed
+    std::vector<int64_t> segments;  // instructions of each
 };
 
 inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
@@ -35,7 +35,8 @@ inline Tables to_tables(const Placed& from, std::size_t segments) {
             const Value& value = from.values[item.result];
             target = from.places[value.slot];
             number_of[item.result] = static_cast<int32_t>(out.values.size() / value_count);
-            for (const int32_t field : {number_of[item.result], target.column, target.domain, static_cast<int32_t>(value.width), static_cast<int32_t>(value.is_signed)})
+            for (const int32_t field : {number_of[item.result], target.column, target.domain,
+                                        static_cast<int32_t>(value.width), static_cast<int32_t>(value.is_signed)})
                 out.values.push_back(field);
             target.domain += item.offset;
         }
@@ -50,7 +51,8 @@ inline Tables to_tables(const Placed& from, std::size_t segments) {
         code.b = operand_of(from, item.b, item.b_shift);
         code.imm = static_cast<int32_t>(item.imm);
         for (const uint64_t word : ap::encode(code, !item.has_b())) out.words.push_back(word);
-        for (const int32_t name : {item.result, item.old, item.a, item.b}) out.names.push_back(name < 0 ? -1 : number_of[name]);
+        for (const int32_t name : {item.result, item.old, item.a, item.b})
+            out.names.push_back(name < 0 ? -1 : number_of[name]);
     }
     return out;
 }

@@ -19,7 +19,7 @@ struct Placed {
     std::vector<Statement> code;  // in order, with values and widths settled
     std::vector<Place> carries;   // of each statement
     std::vector<Value> values;
-    std::vector<Place> places;    // of each slot
+    std::vector<Place> places;  // of each slot
     Shifts shifts;
 };
 
@@ -27,8 +27,9 @@ class Writer {
 public:
     Writer(Plan plan, std::vector<Place> places, const Settings& settings)
         : plan_(std::move(plan)), settings_(settings), loop_(plan_.slots.size()),
-          columns_(settings.columns, Column(settings.domains)), nearest_(settings.columns), holders_(settings.columns, -1),
-          last_(plan_.slots.size(), 0), born_(plan_.slots.size(), 0), kept_(plan_.slots.size(), 0) {
+          columns_(settings.columns, Column(settings.domains)), nearest_(settings.columns),
+          holders_(settings.columns, -1), last_(plan_.slots.size(), 0), born_(plan_.slots.size(), 0),
+          kept_(plan_.slots.size(), 0) {
         out_.places = std::move(places);
         for (std::size_t loop = 0, at = 0; loop < plan_.loops(); ++loop)
             for (; at < plan_.touch_ends[loop]; ++at) last_[plan_.touches[at].slot] = loop;
@@ -67,9 +68,9 @@ private:
     std::vector<int32_t> holders_;   // the slot of each column in the loop, or -1
     std::vector<std::size_t> last_;  // the last loop of each slot
     std::vector<uint8_t> born_;
-    std::vector<int64_t> kept_;      // of each slot, from which loop on a member that reads it waits, or writes it
+    std::vector<int64_t> kept_;  // of each slot, from which loop on a member that reads it waits, or writes it
     int64_t round_ = 0;
-    std::vector<std::pair<int, int>> spare_;  // distance, column
+    std::vector<std::pair<int, int>> spare_;         // distance, column
     std::array<int, 4 * (most_start + 1)> steps_{};  // the longest way before each step of the loop
     Placed out_;
 
@@ -93,7 +94,8 @@ private:
     void look(int column) {
         with_room_ -= has_room(column);
         nearest_[column] = {};
-        if (columns_[column].room() > 0) std::tie(nearest_[column].distance, nearest_[column].domain) = columns_[column].nearest();
+        if (columns_[column].room() > 0)
+            std::tie(nearest_[column].distance, nearest_[column].domain) = columns_[column].nearest();
         with_room_ += has_room(column);
     }
 
@@ -206,7 +208,8 @@ private:
         Member member = waiting.front();
         const int32_t moved = meeting_source(member);
         if (moved < 0) throw NoPlace{1};
-        int32_t& source = member.item.a >= 0 && plan_.values[member.item.a].slot == moved ? member.item.a : member.item.b;
+        int32_t& source =
+            member.item.a >= 0 && plan_.values[member.item.a].slot == moved ? member.item.a : member.item.b;
         Statement copy;
         copy.op = Op::copy;
         copy.segment = member.item.segment;
@@ -250,7 +253,8 @@ private:
     int32_t add_slot(const Member& member, int width) {
         std::tuple<int, int, int> best{INT_MAX, -1, -1};
         for (int column = 0; column < settings_.columns; ++column) {
-            if (std::any_of(member.found.begin(), member.found.end(), [&](const Access& access) { return column_of(access) == column; }))
+            if (std::any_of(member.found.begin(), member.found.end(),
+                            [&](const Access& access) { return column_of(access) == column; }))
                 continue;
             for (const Column::Gap& gap : columns_[column].gaps())
                 if (gap.size() >= width) {
