@@ -221,7 +221,7 @@ BAD = [
     (["run", "net.camx", "--input", "x.npy", "--tech", "key.toml"], ["key.toml", "unknown key"]),
     (["run", "net.camx", "--input", "x.npy", "--level", "rtm"], ["net.camx: a compiled program runs at the ap level"]),
     (["run", "net.mlir", "--input", "x.npy", "--level", "rtm", "--report", "r.json"], ["--report: counts come from"]),
-    (["run", "net.camx", "--input", "x.npy", "--labels", "x.npy"], ["x.npy: expected one class number a sample"]),
+    (["run", "net.camx", "--input", "x.npy", "--labels", "x.npy"], ["x.npy: expected one class number per sample"]),
     (["run", "net.camx", "--input", "x.npy", "--expect", "x.npz"], ["there is no output 'x'", "hint: outputs are y"]),
     (["run", "no.camx", "--input", "x.npy"], ["no.camx: there is no such file"]),
     (["run", "cut.camx", "--input", "x.npy"], ["cut.camx: damaged or no compiled program", "hint: compile the model"]),

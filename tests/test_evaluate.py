@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 
 from cam_compiler.cli import main
+from cam_compiler.commands import evaluate
 from cam_compiler.compile import compile_file, to_artefact
-from cam_compiler.evaluation import evaluate
+from cam_compiler.evaluation.evaluation import Evaluation
 from cam_compiler.evaluation.preprocess import affine, nearest
+from cam_compiler.evaluation.scores import ranks
+from cam_compiler.evaluation.state import Tally
 from runtime.camx import save
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
@@ -114,9 +117,9 @@ def test_agreement_and_batches(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_ranks_and_the_first_five() -> None:
     logits = np.array([[3, 1, 3, 2], [0, 0, 0, 0], [-1, 5, 4, 5]])
-    ranks = [evaluate._ranks(logits, np.full(3, label)).tolist() for label in range(4)]  # pyright: ignore
-    assert ranks == [[0, 0, 3], [3, 1, 0], [1, 2, 2], [2, 3, 1]]
-    assert evaluate._ranks(np.array([3, 1]), np.array([3, 2])).tolist() == [0, 1]  # pyright: ignore
+    found = [ranks(logits, np.full(3, label)).tolist() for label in range(4)]
+    assert found == [[0, 0, 3], [3, 1, 0], [1, 2, 2], [2, 3, 1]]
+    assert ranks(np.array([3, 1]), np.array([3, 2])).tolist() == [0, 1]
 
 
 def test_it_goes_on_where_it_was_killed(
@@ -127,15 +130,15 @@ def test_it_goes_on_where_it_was_killed(
     shown = capsys.readouterr().out
     Path("r.json").unlink()
     monkeypatch.setattr(evaluate, "_MOST", 7)
-    add, left = evaluate.Evaluation.add, [2]
+    add, left = Evaluation.add, [2]
 
-    def killed(self: evaluate.Evaluation, tally: evaluate.Tally, end: int) -> evaluate.Tally:
+    def killed(self: Evaluation, tally: Tally, end: int) -> Tally:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
         return add(self, tally, end)
 
-    monkeypatch.setattr(evaluate.Evaluation, "add", killed)
+    monkeypatch.setattr(Evaluation, "add", killed)
     assert main(["evaluate", program, "d.npz", "-o", "r.json"]) == 130
     assert not Path("r.json").exists()
     assert json.loads(Path("r.json.state").read_text())["tally"]["samples"] == 14

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cam_compiler.cli import main
-from cam_compiler.commands import BUNDLED
+from cam_compiler.commands.demo import BUNDLED
 from cam_compiler.compile import compile_file
 from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from placed_testing import random_placed
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.commands import BUNDLED
+from cam_compiler.commands.demo import BUNDLED
 from cam_compiler.compile import compile_file, to_artefact
 from cam_compiler.execution import Network, of_module, of_program
 from cam_compiler.pipeline import parse_passes, run_passes

@@ -1,0 +1,21 @@
+"""The commands of `camc`, one per file: `add_options` says what it takes, `run` does it and may return an exit code.
+
+A command's file is imported when the command is given, and only then, so that `camc --help` is quick.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "demo": "the bundled network on the bundled images, with its report",
+    "compile": "compile a model, or go on with textual IR",
+    "run": "run a model, textual IR of any level, or a compiled program",
+    "evaluate": "accuracy, agreement and energy on a labelled data set",
+    "verify": "check that models, IR files and programs compute the same",
+    "opt": "run passes on textual IR, with all options of xdsl-opt",
+    "asm": "assemble AP code to its binary form",
+    "disasm": "show the assembly of a binary program",
+    "targets": "list the bundled targets",
+    "passes": "list passes and pipelines",
+    "tech": "list the bundled technologies",
+}
+"""What `camc --help` says of each; the file of a command has its name."""

@@ -1,0 +1,66 @@
+"""`camc compile`: a model to a program, or to the IR of a stage."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cam_compiler.compile import compile_file, on_the_host, to_artefact
+from cam_compiler.files import check_output
+from cam_compiler.loading import pipeline_of
+from cam_compiler.options import add_machine, add_pipeline, add_quiet, add_tech, objective_of
+from cam_compiler.terminal.progress import watching
+from cam_compiler.validation import Verifier
+from runtime.camx import save
+from runtime.files import write_whole
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """What `camc compile` takes."""
+    command.add_argument("model", type=Path, help="an .onnx model or an .mlir file")
+    command.add_argument(
+        "-o", "--output", type=Path, help="OUT.camx, or OUT.mlir for the IR; standard output if absent"
+    )
+    add_machine(command)
+    add_pipeline(command)
+    add_tech(command)
+    command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
+    command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after import and after each pass")
+    command.add_argument(
+        "--verify-each", action="store_true", help="run the IR after each pass and compare what it computes"
+    )
+    command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
+    add_quiet(command)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compile a model or IR; write the result, or print it."""
+    output: Path | None = options.output
+    check_output(output, (".camx", ".mlir"))
+    verifier = Verifier() if options.verify_each else None
+    with watching(options.quiet) as screen:
+        module, target = compile_file(
+            options.model,
+            options.target,
+            pipeline=pipeline_of(options),
+            effort=options.effort,
+            objective=objective_of(options),
+            stop_after=options.stop_after,
+            dump_to=options.dump_ir,
+            verifier=verifier,
+        )
+    if verifier:
+        print(f"the same outputs after each of: {', '.join(verifier.checked)}", file=sys.stderr)
+    if options.stats:
+        from cam_compiler.terminal.render import print_deeds
+
+        print_deeds(screen.deeds)
+    if ends := on_the_host(module):
+        print(f"on the host: {', '.join(ends)}", file=sys.stderr)
+    if output is None:
+        print(str(module))
+    elif output.suffix == ".mlir":
+        write_whole(output, (str(module) + "\n").encode())
+    else:
+        save(to_artefact(module, target), output)

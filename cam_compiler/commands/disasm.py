@@ -1,0 +1,37 @@
+"""`camc disasm`: the assembly of a binary program."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dialects.ap.assembly import AssemblyCode
+from dialects.support.errors import InputError, ProgramError
+from runtime.camx import load
+from runtime.files import write_whole
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """What `camc disasm` takes."""
+    command.add_argument("program", type=Path, help="a binary program, or the code of a .camx file")
+    command.add_argument("-o", "--output", type=Path, help="standard output if absent")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Show the assembly of a binary program or of all segments of a compiled network."""
+    path: Path = options.program
+    if path.suffix == ".camx":
+        parts = [part for program in load(path).programs.values() for part in program.segments]
+        text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
+    else:
+        try:
+            binary = path.read_bytes()
+        except OSError as error:
+            raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+        if not binary:
+            raise ProgramError("it holds no instruction", place=str(path))
+        text = AssemblyCode(binary).to_text()
+    if options.output:
+        write_whole(options.output, f"{text}\n".encode())
+    else:
+        print(text)

@@ -1,0 +1,121 @@
+"""`camc run`: a model, IR or a program on inputs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from cam_compiler.compile import compile_file
+from cam_compiler.evaluation.scores import accuracy, agreement
+from cam_compiler.execution import Network, named, of_module
+from cam_compiler.files import check_output, npz_bytes, read_arrays
+from cam_compiler.golden_check import GoldenCheck
+from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
+from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_quiet, add_trace
+from cam_compiler.terminal.progress import watching
+from cam_compiler.terminal.render import print_listing, print_report
+from dialects.support.errors import InputError
+from runtime.cost.technology import load_technology
+from runtime.files import write_whole
+from runtime.host import Result, Value
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """What `camc run` takes."""
+    command.add_argument("model", type=Path, help="an .onnx model, an .mlir file or a compiled .camx program")
+    command.add_argument(
+        "--input", type=Path, required=True, metavar="X", help=".npy, or .npz with one array per input"
+    )
+    command.add_argument("-o", "--output", type=Path, metavar="Y.npz", help="an array for each output of the network")
+    command.add_argument("--level", choices=("ternary", "apv", "rtm", "ap"), help="lower to this level (default: ap)")
+    command.add_argument(
+        "--check",
+        action="store_true",
+        help="compare every tensor that is stored between layers with the golden integers",
+    )
+    command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
+    command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
+    add_engine(command)
+    add_trace(command)
+    command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
+    add_batch(command)
+    add_machine(command)
+    add_pipeline(command)
+    add_energy(command)
+    add_quiet(command)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run a network on inputs; write and check its outputs, report its energy."""
+    technology = load_technology(options.tech)
+    _check_options(options)
+    labels = _read_labels(options.labels) if options.labels else None
+    expected = read_arrays(options.expect) if options.expect else None
+    given = read_arrays(options.input)
+    with watching(options.quiet):
+        network, check = _load(options)
+    with watching(options.quiet):
+        result = network.run(named(given, network.inputs))
+    if check:
+        sizes = {name: f"{count:,} integers equal" for name, count in check.equal.items()}
+        print_listing([*sizes.items(), ("outputs", f"{_size(result):,} values equal")])
+    if options.output:
+        write_whole(options.output, npz_bytes(result.outputs))
+    for name, value in result.outputs.items():
+        print(f"output '{name}': {'x'.join(map(str, value.shape))} {value.dtype}")
+    if result.host:
+        print(f"on the host: {', '.join(result.host)}")
+    if labels is not None:
+        print(accuracy(result.outputs, labels))
+    if expected is not None:
+        print(*agreement(result.outputs, expected, str(options.expect)), sep="\n")
+    if result.segments and options.no_trace:
+        print("no energy: the counts that depend on the data were not traced (--no-trace)")
+    elif result.segments:
+        report = report_of(options, result, network, technology)
+        print_report(report)
+        if options.report:
+            write_whole(options.report, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+
+
+def _check_options(options: argparse.Namespace) -> None:
+    """Refuse what can't be written or counted before anything long is done."""
+    check_output(options.output, (".npz",))
+    check_output(options.report, (".json",))
+    if options.report and options.level not in (None, "ap"):
+        raise InputError(
+            "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
+        )
+    if options.report and options.no_trace:
+        raise InputError(
+            "a report needs the counts that depend on the data", hint="leave --no-trace out", place="--report"
+        )
+
+
+def _load(options: argparse.Namespace) -> tuple[Network, GoldenCheck | None]:
+    """The network, and with `--check` what compares it with the golden one while it runs."""
+    if not options.check or options.model.suffix == ".camx":
+        network, check = load_network(options), None
+    else:
+        module, target = compiled(options)
+        golden, _ = compile_file(options.model, options.target, pipeline=pipeline_of(options), stop_after="ternary")
+        check = GoldenCheck(module, golden, target, options.engine, not options.no_trace)
+        network = replace(of_module(module, target, options.engine), execute=check.run)
+    if options.report and not network.programs:
+        raise InputError(
+            "counts come from the simulator, and the pipeline ends above the machine code", place="--report"
+        )
+    return network, check
+
+
+def _size(result: Result) -> int:
+    return sum(value.size for value in result.outputs.values())
+
+
+def _read_labels(path: Path) -> Value:
+    labels = next(iter(read_arrays(path).values()))
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise InputError(f"expected one class number per sample, found {labels.shape} {labels.dtype}", place=str(path))
+    return labels

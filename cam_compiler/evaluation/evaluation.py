@@ -1,0 +1,98 @@
+"""A network on a labelled data set, part by part.
+
+A part is read, prepared, run on the simulated machine and, if there is one, on a reference executor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cam_compiler.evaluation import reference
+from cam_compiler.evaluation.datasets import DataSet, file_digest, shape_text
+from cam_compiler.evaluation.preprocess import Preprocess
+from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
+from cam_compiler.evaluation.state import Tally, digest_of
+from cam_compiler.execution import Network
+from dialects.support.errors import InputError
+from dialects.support.instrumentation import part, progress
+from runtime.batches import joined
+from runtime.host import Result, Value
+
+_TOP = 5
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation: everything that decides about its result."""
+
+    network: Network
+    data: DataSet
+    preprocess: Preprocess
+    reference: reference.Run | None
+    output: str | None
+
+    def add(self, tally: Tally, end: int) -> Tally:
+        """The tally after the images up to `end`."""
+        begin, spec = tally.samples, self.network.inputs[0]
+        images = self.preprocess(self.data.read(begin, end), spec, begin)
+        labels = self.data.labels[begin:end]
+        with part(0, 1, 2 if self.reference else 1):
+            result = self.network.run({spec.name: images})
+        name, scores = self._scores(result)
+        before = ranks(scores, labels, begin)
+        tally = replace(tally, samples=end, top1=tally.top1 + int((before == 0).sum()))
+        if scores.ndim == 2 and scores.shape[1] > 2 * _TOP:
+            tally.top5 = (tally.top5 or 0) + int((before < _TOP).sum())
+        pairs = zip(tally.segments, result.segments, strict=True) if tally.segments else ()
+        tally.segments = [joined(pair, self.network.target) for pair in pairs] or result.segments
+        if self.reference:
+            with part(1, 2, 2):
+                progress(0, 1, "reference")
+                self._compare(tally, name, scores, self.reference({spec.name: images}))
+        return tally
+
+    def _scores(self, result: Result) -> tuple[str, Value]:
+        """The output that says the classes: one score per class, or class numbers where the network ends in ArgMax."""
+        name = self.output or next(iter(result.outputs))
+        if name not in result.outputs:
+            raise InputError(f"there is no output '{name}'", hint=f"outputs are {', '.join(result.outputs)}")
+        scores = flat(result.outputs[name])
+        if classes_of(scores) is None:
+            hint = f"name one with --output-name: {', '.join(result.outputs)}" if len(result.outputs) > 1 else None
+            raise InputError(
+                f"output '{name}' has shape {shape_text(scores.shape)}, neither class scores nor classes", hint=hint
+            )
+        return name, scores
+
+    def _compare(self, tally: Tally, name: str, scores: Value, found: Mapping[str, Value]) -> None:
+        other = found.get(name, next(iter(found.values())) if len(found) == 1 else None)
+        if other is None or flat(other).shape != scores.shape:
+            shapes = ", ".join(f"'{key}' {shape_text(value.shape)}" for key, value in found.items())
+            raise InputError(f"the reference gives {shapes}, expected '{name}' {shape_text(scores.shape)}")
+        agreed = Agreement.of(scores, flat(other))
+        tally.largest_difference = max(tally.largest_difference, agreed.largest_difference)
+        tally.same_class += agreed.same_class or 0
+
+    def key(self, models: Sequence[Path], stated: Mapping[str, Any]) -> str:
+        """A hash of everything that decides about the tally, beside what is `stated`: models, data and machine code."""
+        decisive = {
+            **stated,
+            "digests": [file_digest(*models), self.data.digest],
+            "target": asdict(self.network.target),
+            "code": _code_digest(self.network),
+        }
+        return digest_of(decisive)
+
+
+def _code_digest(network: Network) -> str:
+    """A hash of the machine code, which holds whatever decided about it when it was compiled."""
+    digest = hashlib.blake2b(digest_size=16)
+    for program in network.programs:
+        for layer, code in zip(program.layers, program.segments, strict=True):
+            digest.update(f"{layer} {len(code)} ".encode())
+            digest.update(code)
+    return digest.hexdigest()

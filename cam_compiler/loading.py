@@ -1,0 +1,72 @@
+"""The network that a command line names, ready to run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from xdsl.dialects.builtin import ModuleOp
+
+from cam_compiler.compile import compile_file
+from cam_compiler.execution import Network, of_module, of_program
+from cam_compiler.options import objective_of
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
+from runtime.cost.report import Report, make_report
+from runtime.cost.technology import Technology
+from runtime.host import Result
+
+
+def load_network(options: argparse.Namespace) -> Network:
+    """A compiled program, or a model or IR that is compiled now."""
+    model: Path = options.model
+    if model.suffix == ".camx":
+        refuse_compiling(options)
+        return of_program(model, options.engine, trace=not options.no_trace)
+    return of_module(*compiled(options), options.engine, trace=not options.no_trace)
+
+
+def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
+    """The model or IR, lowered to the level that is asked for, and its target."""
+    return compile_file(
+        options.model,
+        options.target,
+        pipeline=pipeline_of(options),
+        effort=options.effort,
+        objective=objective_of(options),
+        stop_after=getattr(options, "level", None),
+    )
+
+
+def pipeline_of(options: argparse.Namespace) -> str:
+    """The pipeline that is stated, or the default one."""
+    return "default" if options.pipeline is None else options.pipeline
+
+
+def report_of(options: argparse.Namespace, result: Result, network: Network, technology: Technology) -> Report:
+    """Counts, energy and latency of a run, as the command's options want them."""
+    return make_report(
+        result,
+        network.target,
+        technology,
+        batch=getattr(options, "batch", None),
+        ignore_instruction_fetch=options.ignore_instruction_fetch,
+        programs=network.programs,
+    )
+
+
+def refuse_compiling(options: argparse.Namespace) -> None:
+    """Raise InputError for options that come too late for a compiled program."""
+    place = str(options.model)
+    if getattr(options, "level", None) not in (None, "ap"):
+        raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
+    if getattr(options, "check", False):
+        raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+    given = {
+        "--target": options.target,
+        "--pipeline": options.pipeline,
+        "-O": options.effort,
+        "--objective": options.objective,
+    }
+    if late := [name for name, value in given.items() if value is not None]:
+        raise InputError("the program is compiled already", place=late[0], hint="compile the model again with it")

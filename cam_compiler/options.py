@@ -1,0 +1,103 @@
+"""Options that several commands take, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+
+from cam_compiler.objective import NAMES, Objective
+from dialects.machine.target import load_target
+from runtime.cost.technology import load_technology
+
+
+def add_machine(command: argparse.ArgumentParser) -> None:
+    """The target."""
+    command.add_argument("--target", help="a bundled target (camc targets) or a .toml file (default: default)")
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """What executes programs."""
+    command.add_argument(
+        "--engine",
+        choices=("native", "golden"),
+        default="native",
+        help="the native engine, or the reference simulator, which goes through every pass; they agree",
+    )
+
+
+def add_trace(command: argparse.ArgumentParser) -> None:
+    """Whether the counts that depend on the data are counted."""
+    command.add_argument(
+        "--no-trace",
+        action="store_true",
+        help="run faster, without the counts that depend on the data, and so without energy",
+    )
+
+
+def add_pipeline(command: argparse.ArgumentParser) -> None:
+    """The pipeline, and how its passes work."""
+    command.add_argument("--pipeline", help='a named pipeline (camc passes) or "pass{option=value},..."')
+    add_effort(command)
+
+
+def add_effort(command: argparse.ArgumentParser) -> None:
+    """How much the passes try, and what they aim at."""
+    command.add_argument(
+        "-O",
+        dest="effort",
+        type=int,
+        choices=range(4),
+        metavar="N",
+        help="effort of the passes, -O0 to -O3, where the pipeline doesn't state it",
+    )
+    command.add_argument(
+        "--objective",
+        choices=NAMES,
+        help="what passes aim at, where the pipeline doesn't state it: AP cycles alone; energy, latency or their "
+        "product as --tech has them (default: energy, between the bundled technologies)",
+    )
+
+
+def objective_of(options: argparse.Namespace) -> Objective | None:
+    """What the passes aim at, if that is stated."""
+    if options.objective is None:
+        return None
+    target = load_target(options.target or "default")
+    return Objective.of(options.objective, load_technology(options.tech), target.nanowires_per_cell)
+
+
+def add_batch(command: argparse.ArgumentParser) -> None:
+    """The batch that the report is about."""
+    command.add_argument(
+        "--batch",
+        type=at_least_one,
+        metavar="N",
+        help="samples that the machine works on at once, for the report (default: all); no matter of the simulator's "
+        "memory, which is bounded at any number",
+    )
+
+
+def at_least_one(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
+def add_quiet(command: argparse.ArgumentParser) -> None:
+    """Whether progress is shown."""
+    command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
+
+
+def add_tech(command: argparse.ArgumentParser) -> None:
+    """The technology."""
+    command.add_argument("--tech", default="rtsim", help="a bundled technology (camc tech) or a .toml file")
+
+
+def add_energy(command: argparse.ArgumentParser) -> None:
+    """The technology, and what of it counts."""
+    add_tech(command)
+    command.add_argument(
+        "--ignore-instruction-fetch",
+        action="store_true",
+        help="leave the instruction stream's energy out of the report",
+    )
