@@ -335,6 +335,7 @@ def _squeeze(data: Constant, axes: list[int] | None) -> Constant:
 
 
 def _cast(node: Node, data: Constant) -> Constant:
+    """To an integer type, the fraction is cut off, and of the integer those bits are kept that the type has."""
     target = node.integer("to", TensorProto.UNDEFINED)
     if data.symbolic:
         return replace(data, elem_type=target)
@@ -354,8 +355,6 @@ def _cast(node: Node, data: Constant) -> Constant:
         if span.lo <= low and high <= span.hi:
             return replace(data, elem_type=target)
     whole = each(int, data.exact(node))
-    if not data.integral and any(not span.lo <= item <= span.hi for item in whole.flat):
-        raise node.error(f"its numbers are outside {span}, which leaves open what they become")
     wrapped = each(lambda item: (item - span.lo) % (span.hi - span.lo + 1) + span.lo, whole)
     return Constant(wrapped.astype(np.uint64 if target == TensorProto.UINT64 else np.int64), target)
 

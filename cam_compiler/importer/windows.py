@@ -72,7 +72,7 @@ def placed(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int
             ends[axis] = total - starts[axis]
         elif mode in ("NOTSET", "VALID"):
             starts[axis], ends[axis] = stated[axis], stated[axis + 2]
-            ceiled = bool(node.integer("ceil_mode", 0)) and mode == "NOTSET"
+            ceiled = bool(node.integer("ceil_mode", 0))
             counts[axis] = _positions(extent, starts[axis], ends[axis], span, stride, ceiled)
         else:
             raise node.error(f"auto_pad is '{mode}'", hint="NOTSET, VALID, SAME_UPPER or SAME_LOWER")

@@ -17,7 +17,7 @@ from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, affin
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import exact_sum
-from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, value_range
+from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, TableError, value_range
 from cam_compiler.importer.builder import WORD
 from cam_compiler.importer.constants import integer_range
 from cam_compiler.importer.context import Call
@@ -47,6 +47,15 @@ def extent(value: Activation) -> tuple[Fraction, Fraction]:
         distinct = set(zip(*(part.flat for part in parts), strict=True))
     ranges = [value_range(channel, Reach(low, high)) for channel, low, high in distinct]
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def bounded(value: Activation) -> bool:
+    """Are there numbers that no element is beyond?"""
+    try:
+        extent(value)
+    except TableError:
+        return False
+    return True
 
 
 def _ends(term: Term) -> tuple[int, int]:
@@ -102,7 +111,7 @@ def _count(call: Call, value: Activation, size: int, span: Range, wraps: tuple[i
 def _beyond(call: Call, name: str, low: Fraction, high: Fraction) -> ModelError:
     return call.node.error(
         f"its integers range over {int(low)}..{int(high)}, and would wrap round in {name}",
-        hint="a wider integer type, or inputs of smaller ranges",
+        hint="a wider integer type, a Clip before it, or inputs of smaller ranges",
     )
 
 

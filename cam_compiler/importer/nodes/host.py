@@ -88,7 +88,11 @@ def function(call: Call) -> Value:
     ready, shape = builder.materialise(value, node), value.shape
     name = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}[node.op]
     old = call.context.opset < 13
-    axis = 0 if name == "sigmoid" else sample_axis(call, value, node.integer("axis", 1 if old else -1))
+    if name == "sigmoid":
+        # Element by element, whatever the shape: a sample may be a single number.
+        ready, axis = call.reshaped(ready, shape or (1,)), 0
+    else:
+        axis = sample_axis(call, value, node.integer("axis", 1 if old else -1))
     if old and name != "sigmoid":
         ready = call.reshaped(ready, (prod(shape[:axis]), prod(shape[axis:])))
         axis = 1

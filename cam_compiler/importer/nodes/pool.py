@@ -6,10 +6,13 @@ from math import prod
 
 from onnx import TensorProto
 
+from cam_compiler.importer.arithmetic.integers import wrapped
+from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.constants import axes_of
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.images import as_image, as_sequence, rank_of
 from cam_compiler.importer.nodes.product import dequantised, output_quantised
+from cam_compiler.importer.nodes.real import to_integers
 from cam_compiler.importer.nodes.shape import sample_axis
 from cam_compiler.importer.pools import affine_only, average, max_pool, without_step
 from cam_compiler.importer.values import Activation, Value
@@ -96,6 +99,9 @@ def reduce(call: Call) -> Value:
         turned = call.builder.transposed(ready, (*kept, *axes))
         sizes = prod(value.shape[axis] for axis in kept), prod(value.shape[axis] for axis in axes)
         result = _reduced(call, as_image(call, call.reshaped(turned, sizes)), (sizes[1], 1))
+    if value.integral:
+        # Runtimes divide integers as C does, and sums stay in their type.
+        result = wrapped(call, to_integers(call, result, Rounding.DOWN, value.elem_type))
     full = tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
     return call.reshaped(result, full if node.integer("keepdims", 1) else tuple(value.shape[axis] for axis in kept))
 

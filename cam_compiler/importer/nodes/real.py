@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each
-from cam_compiler.importer.arithmetic.integers import extent, wrapped
+from cam_compiler.importer.arithmetic.integers import bounded, extent, wrapped
 from cam_compiler.importer.arithmetic.quantizers import quantised, rounded
 from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipped, integer_range, root
@@ -68,7 +68,7 @@ def divide(call: Call) -> Value:
     quotient = value.affine(each(lambda item: 1 / item, constant), ZERO)
     if not value.integral:
         return quotient
-    return wrapped(call, _round(call, quotient, Rounding.DOWN, value.elem_type))
+    return wrapped(call, to_integers(call, quotient, Rounding.DOWN, value.elem_type))
 
 
 @handles("Neg")
@@ -164,7 +164,7 @@ def identity(call: Call) -> Value:
     return call.activation()
 
 
-def _round(call: Call, value: Activation, rounding: Rounding, elem_type: int) -> Activation:
+def to_integers(call: Call, value: Activation, rounding: Rounding, elem_type: int) -> Activation:
     """A rounding without bounds of its own; nothing where the tensor holds integers already."""
     if value.whole and rounding is not Rounding.SIGN:
         return value.typed(elem_type)
@@ -178,12 +178,13 @@ def rounding_operator(call: Call) -> Value:
     value = call.required(0)
     if isinstance(value, Constant):
         return quantised(call.node, value, rounded(kind[call.node.op], None, TensorProto.FLOAT))
-    return _round(call, value, kind[call.node.op], value.elem_type)
+    return to_integers(call, value, kind[call.node.op], value.elem_type)
 
 
 @handles("Cast")
 def cast(call: Call) -> Value:
-    """Between float types nothing happens in exact arithmetic; to an integer type, fractions are cut off."""
+    """Between float types nothing happens in exact arithmetic; to an integer type, the fraction is cut off, and of the
+    integer those bits are kept that the type has."""
     target, value = call.node.integer("to", TensorProto.UNDEFINED), call.activation()
     if target in FLOATS:
         return value.typed(target)
@@ -192,8 +193,12 @@ def cast(call: Call) -> Value:
     if target not in WIDE_RANGES and integer_range(target) is None:
         name = TensorProto.DataType.Name(target)
         raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
-    whole = _round(call, value, Rounding.DOWN, target)
-    if not value.integral:
+    whole = to_integers(call, value, Rounding.DOWN, target)
+    if whole.terms:
+        # A pending sum gets its integers from the edges of this step.
+        whole = call.builder.materialise(whole, call.node)
+    if not bounded(whole):
+        # The float input as it is: its reader says that a quantiser is missing.
         return whole
     if target == TensorProto.UINT64 and extent(whole)[0] < 0:
         raise call.node.error("its integers may be negative, and would wrap round in UINT64", hint="a signed type")
