@@ -78,11 +78,12 @@ def load_technology(name_or_path: str) -> Technology:
         raise TargetError(f"unknown key '{unknown[0]}'", place=str(path), hint=f"known keys are {', '.join(_NAMES)}")
     if missing := [name for name in _NAMES if name not in data]:
         raise TargetError(f"missing: {', '.join(missing)}", place=str(path))
-    parameters = {name: _parameter(name, data[name], path) for name in _NAMES}
+    parameters = {name: read_parameter(name, data[name], path) for name in _NAMES}
     return Technology(path.stem, str(description), parameters)
 
 
-def _parameter(name: str, table: Any, path: Path) -> Parameter:
+def read_parameter(name: str, table: Any, path: Path) -> Parameter:
+    """One number of a TOML file with its source and status; raises TargetError where it is malformed."""
     place = f"{path}, [{name}]"
     if not isinstance(table, dict) or not {"value", "source"} <= table.keys():
         raise TargetError("a number needs a value and its source", place=place, hint='value = 1.0 and source = "..."')

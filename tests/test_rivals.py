@@ -1,0 +1,114 @@
+"""The rivals' models: validated totals, what a workload of a module is, and what doubling a parameter changes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cam_compiler.importer import import_model
+from dialects.support.errors import TargetError
+from dialects.support.ranges import Range
+from runtime.rivals import crossbar, digital
+from runtime.rivals.estimate import Setting, load_settings
+from runtime.rivals.workload import Layer, Workload, bits_of, workload_of
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "cam_compiler" / "bundled"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+def doubled(setting: Setting, name: str) -> Setting:
+    entry = setting.parameters[name]
+    return replace(setting, parameters={**setting.parameters, name: replace(entry, value=2 * entry.value)})
+
+
+def test_crossbar_totals_lie_within_a_quarter_of_the_simulators_own_runs(
+    benchmark: Callable[[str], ModuleType],
+) -> None:
+    rows = benchmark("rivals").crossbar_rows()
+    assert len(rows) == 12
+    for row in rows:
+        assert row["ours_uj"] == pytest.approx(row["theirs_uj"], rel=0.25), row
+
+
+def test_a_digital_macro_at_its_own_width_is_the_published_point(benchmark: Callable[[str], ModuleType]) -> None:
+    for row in benchmark("rivals").digital_rows():
+        assert row["ours_uj"] == pytest.approx(row["theirs_uj"], rel=0.01), row
+
+
+def test_a_narrower_operation_costs_a_digital_macro_in_proportion_to_both_widths() -> None:
+    layer = Layer("one", 9, 4, 10, activation_bits=4, weight_bits=2)
+    setting = digital.settings()["rdcim-8b"]
+    narrow = digital.estimate(Workload("narrow", (layer,)), setting).total_fj
+    assert digital.estimate(Workload("narrow", (layer,)), setting, as_published=True).total_fj == narrow * 8
+
+
+@pytest.mark.parametrize(
+    "parameter, component",
+    [
+        ("converter_fj", "converters"),
+        ("subarray_fj", "sub-arrays"),
+        ("wire_fj_per_bit", "interconnect"),
+        ("buffer_fj_per_bit", "buffers"),
+    ],
+)
+def test_doubling_a_parameter_doubles_its_component_alone(parameter: str, component: str) -> None:
+    workload = Workload("two", (Layer("a", 27, 64, 100, 4, 2), Layer("b", 576, 64, 100, 4, 2, groups=2)))
+    setting = crossbar.settings()["rram22-flash5"]
+    before = crossbar.estimate(workload, setting)
+    after = crossbar.estimate(workload, doubled(setting, parameter))
+    for name, energy in before.energy_fj.items():
+        if name != "overhead":
+            assert after.energy_fj[name] == pytest.approx(energy * (2 if name == component else 1))
+    assert (after.latency_ns, after.arrays) == (before.latency_ns, before.arrays)
+
+
+def test_a_layer_by_hand() -> None:
+    """300 inputs are 3 arrays of 128 rows; 70 outputs of 2 bits are 140 columns, 2 arrays across."""
+    layer = Layer("by hand", 300, 70, positions=10, activation_bits=4, weight_bits=2)
+    counts = crossbar.layer_counts(layer, crossbar.settings()["rram22-flash5"])
+    assert counts == (6, 3 * 140 * 40, 40, 370 * 40)
+    assert crossbar.layer_counts(layer, crossbar.settings()["rram22-rows32"]).conversions == 4 * 3 * 140 * 40
+
+
+def test_the_workload_of_a_module_has_the_shapes_of_its_products() -> None:
+    workload = workload_of(import_model(BUNDLED / "digits_mlp_qdq.onnx"), "digits")
+    assert [(item.inputs, item.outputs, item.positions, item.weight_bits) for item in workload.layers] == [
+        (64, 64, 1, 2),
+        (64, 64, 1, 2),
+        (64, 10, 1, 2),
+    ]
+    assert workload.operations == 2 * (64 * 64 * 2 + 640)
+    convolutions = workload_of(import_model(BUNDLED / "digits_cnn_qdq.onnx"), "cnn")
+    assert {item.positions for item in convolutions.layers} > {1}
+
+
+@pytest.mark.parametrize(
+    "low, high, bits",
+    [(0, 1, 1), (0, 15, 4), (0, 16, 5), (-1, 1, 2), (-1, 0, 2), (-2, 1, 2), (-3, 3, 3), (-128, 127, 8)],
+)
+def test_bits_of_a_range(low: int, high: int, bits: int) -> None:
+    assert bits_of(Range(low, high)) == bits
+
+
+def test_malformed_settings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rival.toml"
+    for text, found in (
+        ('[base.side]\nvalue = 1\nsource = "s"\n', "missing: depth"),
+        ('[base.size]\nvalue = 1\nsource = "s"\n', "unknown key 'size'"),
+        ('[base.side]\nvalue = -1\nsource = "s"\n', "expected a number"),
+        ("base = 1\n", "a setting is a table"),
+    ):
+        path.write_text(text)
+        with pytest.raises(TargetError, match=found):
+            load_settings(path, ("side", "depth"))
