@@ -12,7 +12,6 @@ from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
-from cam_compiler.dataflow import check_dataflow
 from cam_compiler.execution import sample_bytes
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
@@ -22,6 +21,7 @@ from dialects.machine.target import Target, load_target
 from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
 from dialects.support.errors import CapacityError, InputError, PipelineError
 from dialects.support.instrumentation import part, progress
+from dialects.support.verify import verify_module
 from runtime.camx import Artefact
 from runtime.host_actions import Step
 from runtime.host_ops import action_of, execution_of, on_host
@@ -38,8 +38,7 @@ def read_module(path: Path) -> ModuleOp:
         raise InputError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
     try:
         module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
-        module.verify()
-        check_dataflow(module, str(path))
+        verify_module(module)
     except FileNotFoundError as error:
         raise InputError("there is no such file", place=str(path)) from error
     except (OSError, UnicodeDecodeError) as error:

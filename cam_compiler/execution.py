@@ -10,7 +10,6 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 
-from cam_compiler.dataflow import rows_of
 from dialects import ap, apv, ternary
 from dialects.apv.spatial import GatherOp
 from dialects.machine.target import Target
@@ -104,20 +103,20 @@ def named(given: Mapping[str, Value], specs: Sequence[InputSpec]) -> dict[str, V
 
 def sample_bytes(module: ModuleOp) -> int:
     """About how many bytes of memory the operation that needs most takes for one sample."""
-    block, most = main_function(module).body.block, 1
-    rows = rows_of(block, "module")
-    for op in block.ops:
-        values = {*op.operands, *op.results}
-        elements = sum(rows.get(value, 1) * _features(value) for value in values)
+    most = 1
+    for op in main_function(module).body.block.ops:
+        elements = sum(_elements(value) for value in {*op.operands, *op.results})
         most = max(most, elements + _gathered(op))
     return most * _BYTES_PER_ELEMENT
 
 
-def _features(value: SSAValue) -> int:
-    """Elements of a value in a row."""
+def _elements(value: SSAValue) -> int:
+    """Elements of a value for one sample."""
     if isinstance(value.type, apv.ColumnsType):
-        return value.type.count.data
-    return prod(max(1, size) for size in ternary.shape_of(value)[1:]) if isinstance(value.type, TensorType) else 0
+        return value.type.count.data * value.type.rows.data
+    if isinstance(value.type, TensorType):
+        return prod(max(1, size) for size in ternary.shape_of(value)[1:]) * ternary.rows_of(value)
+    return 0
 
 
 def _gathered(op: Operation) -> int:

@@ -19,6 +19,7 @@ from dialects.machine.target import Target
 from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, prove_programs
 from dialects.support.errors import CamcError, PipelineError
 from dialects.support.instrumentation import part, progress
+from dialects.support.verify import verify_module
 from runtime.files import write_whole
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
@@ -162,7 +163,7 @@ def run_passes(
 def _after_pass(module: ModuleOp, step: str, dump_to: Path | None, verifier: Verifier | None) -> None:
     name = step.partition("-")[2]
     try:
-        module.verify()
+        verify_module(module)
     except DiagnosticException as error:
         raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
     if dump_to:

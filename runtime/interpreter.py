@@ -60,6 +60,8 @@ def input_specs(function: func.FuncOp) -> list[InputSpec]:
     names = _onnx_names(function.arg_attrs, len(arguments), "input")
     specs: list[InputSpec] = []
     for name, argument in zip(names, arguments, strict=True):
+        if ternary.rows_of(argument) > 1:
+            raise PipelineError(f"input '{name}' has several rows per sample", hint="an input has one row per sample")
         shape = tuple(max(size, -1) for size in ternary.shape_of(argument))
         element = ternary.element_of(argument)
         if isinstance(element, ternary.IntType):

@@ -260,8 +260,11 @@ BAD = [
     (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),
     (["opt", "net.mlir", "-p", "convert-apv-to-rtm{rows="], ["camc: error: "]),
     (["opt", "broken.mlir"], ["broken.mlir:3"]),
-    (["compile", "order.mlir", "-o", "a.camx"], ["order.mlir: ternary.reshape %r uses %q before it is made"]),
-    (["compile", "rows.mlir", "-o", "a.camx"], ["rows.mlir: apv.scatter %s makes images of 4 positions from 9 rows"]),
+    (["compile", "order.mlir", "-o", "a.camx"], ["order.mlir", "ternary.reshape %r uses %q before it is made"]),
+    (
+        ["compile", "rows.mlir", "-o", "a.camx"],
+        ["rows.mlir", "images of 4 positions can't be made from 9 rows"],
+    ),
     (
         ["run", "net.mlir", "--input", "x.npy", "--pipeline", "convert-ternary-to-apv", "--report", "r.json"],
         ["--report: counts come from the simulator"],
@@ -281,10 +284,11 @@ func.func @main(%x: tensor<?x2xf32>) -> tensor<?x2x1x!ternary.int<0, 1>> {
 """
 UNEVEN = """
 func.func @main(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<0, 1>> {
-  %g = apv.gather %x window <kernel 1x1> : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
-  %l = apv.load %g : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
-  %t = apv.store %l : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
-  %s = apv.scatter %t : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+  %g = apv.gather %x window <kernel 1x1> : tensor<?x1x3x3x!ternary.int<0, 1>>
+    -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
+  %l = apv.load %g : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<1, 0, 1, rows 9>
+  %t = apv.store %l : !apv.columns<1, 0, 1, rows 9> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
+  %s = apv.scatter %t : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
   return %s : tensor<?x1x2x2x!ternary.int<0, 1>>
 }
 """

@@ -22,17 +22,19 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.apv.adder_graph import AdderGraph
-from dialects.apv.types import ColumnsType, GraphAttr, columns_of
+from dialects.apv.types import ColumnsType, GraphAttr, column_rows, columns_of, verify_same_rows
 from dialects.support.ranges import Range
 from dialects.support.tensors import Thresholds
 from dialects.ternary.types import (
-    IntTensor,
+    RowsTensor,
     ThresholdsAttr,
     int_tensor,
     range_of,
+    rows_of,
     shape_of,
     shape_text,
     verify_reachable,
+    verify_rows,
     verify_steps,
 )
 
@@ -43,23 +45,25 @@ def _verify_transfer(tensor: SSAValue, columns: SSAValue) -> None:
         raise VerifyException(f"expected a tensor (batch, {kind.count.data}), found {shape_text(shape)}")
     if range_of(tensor) != kind.range:
         raise VerifyException(f"the tensor ranges over {range_of(tensor)}, the columns over {kind.range}")
+    verify_rows((rows_of(tensor), kind.rows.data))
 
 
 @irdl_op_definition
 class LoadOp(IRDLOperation):
-    """Brings a tensor (batch, features) from the host into the array: a feature a column vector, a sample a row.
+    """Brings a tensor (batch, features) from the buffer into the array: one column vector per feature.
 
     `apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>`
     """
 
     name = "apv.load"
-    input = operand_def(IntTensor)
+    input = operand_def(RowsTensor)
     result = result_def(ColumnsType)
     traits = traits_def(Pure())
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 
     def __init__(self, value: SSAValue):
-        super().__init__(operands=[value], result_types=[ColumnsType.of(shape_of(value)[1], range_of(value))])
+        kind = ColumnsType.of(shape_of(value)[1], range_of(value), rows_of(value))
+        super().__init__(operands=[value], result_types=[kind])
 
     def verify_(self) -> None:
         _verify_transfer(self.input, self.result)
@@ -74,13 +78,14 @@ class StoreOp(IRDLOperation):
 
     name = "apv.store"
     input = operand_def(ColumnsType)
-    result = result_def(IntTensor)
+    result = result_def(RowsTensor)
     traits = traits_def(Pure())
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 
     def __init__(self, value: SSAValue):
         kind = columns_of(value)
-        super().__init__(operands=[value], result_types=[int_tensor((DYNAMIC_INDEX, kind.count.data), kind.range)])
+        result = int_tensor((DYNAMIC_INDEX, kind.count.data), kind.range, kind.rows.data)
+        super().__init__(operands=[value], result_types=[result])
 
     def verify_(self) -> None:
         _verify_transfer(self.result, self.input)
@@ -115,7 +120,7 @@ class LinearOp(IRDLOperation):
         size = IntegerAttr(kernel_size, i64) if kernel_size > 1 else None
         super().__init__(
             operands=[values],
-            result_types=[ColumnsType.of(len(graph.output_table), result)],
+            result_types=[ColumnsType.of(len(graph.output_table), result, column_rows(values[0]))],
             properties={"graph": GraphAttr(graph), "layer": layer, "kernel_size": size},
         )
 
@@ -135,6 +140,7 @@ class LinearOp(IRDLOperation):
             )
         if self.inputs_per_channel < 1 or count % self.inputs_per_channel:
             raise VerifyException(f"{count} inputs can't be channels of {self.inputs_per_channel}")
+        verify_same_rows(self)
         self._verify_ranges()
         if all(result.range.covers(span) for span in graph.output_ranges):
             return
@@ -173,7 +179,7 @@ class ThresholdOp(IRDLOperation):
     def __init__(self, value: SSAValue, thresholds: Thresholds, result: Range, layer: StringAttr | None = None):
         super().__init__(
             operands=[value],
-            result_types=[ColumnsType.of(columns_of(value).count.data, result)],
+            result_types=[ColumnsType.of(columns_of(value).count.data, result, column_rows(value))],
             properties={"thresholds": ThresholdsAttr(thresholds), "layer": layer},
         )
 
@@ -181,5 +187,6 @@ class ThresholdOp(IRDLOperation):
         source, result = columns_of(self.input), columns_of(self.result)
         if source.count != result.count:
             raise VerifyException(f"{source.count.data} columns can't become {result.count.data}")
+        verify_same_rows(self)
         verify_steps(self.thresholds.data, result.range, source.count.data)
         verify_reachable(self.thresholds.data, source.range)

@@ -38,7 +38,7 @@ from dialects.machine.target import Geometry
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
 from dialects.support.threads import thread_pool
-from dialects.ternary import IntTensor, shape_of, shape_text
+from dialects.ternary import RowsTensor, rows_of, shape_of, shape_text, verify_rows
 
 
 @irdl_attr_definition
@@ -104,8 +104,8 @@ class SegmentBase(IRDLOperation, ABC):
 class ProgramBase(IRDLOperation, ABC):
     """A program over the vectors of its operands and results."""
 
-    inputs = var_operand_def(IntTensor)
-    outputs = var_result_def(IntTensor)
+    inputs = var_operand_def(RowsTensor)
+    outputs = var_result_def(RowsTensor)
     geometry = prop_def(GeometryAttr)
     body = region_def("single_block")
     traits = traits_def(NoTerminator())
@@ -162,6 +162,7 @@ class ProgramBase(IRDLOperation, ABC):
             if len(shape_of(value)) != 2 or shape_of(value)[1] < 1:
                 found = shape_text(shape_of(value))
                 raise VerifyException(f"a program takes and gives tensors (batch, features), found {found}")
+        verify_rows(map(rows_of, (*self.inputs, *self.outputs)))
         read, written = sum(map(features, self.inputs)), sum(map(features, self.outputs))
         taken = np.concatenate([vectors(segment.packed.binary, Op.IN) for segment in self.segments] or [_NONE])
         given = np.concatenate([vectors(segment.packed.binary, Op.OUT) for segment in self.segments] or [_NONE])

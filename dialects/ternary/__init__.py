@@ -19,13 +19,17 @@ from dialects.ternary.types import (
     IntTensor,
     IntType,
     MatrixAttr,
+    RowsAttr,
+    RowsTensor,
     ThresholdsAttr,
     channels_of,
     element_of,
     int_tensor,
     range_of,
+    rows_of,
     shape_of,
     shape_text,
+    verify_rows,
 )
 
 Ternary = Dialect(
@@ -46,7 +50,7 @@ Ternary = Dialect(
         ArgMaxOp,
         ActivationOp,
     ],
-    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr, ScoresAttr],
+    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr, ScoresAttr, RowsAttr],
 )
 
 __all__ = [
@@ -64,6 +68,8 @@ __all__ = [
     "MaxPoolOp",
     "QuantizeOp",
     "ReshapeOp",
+    "RowsAttr",
+    "RowsTensor",
     "ScoresAttr",
     "SumPoolOp",
     "TakeOp",
@@ -76,6 +82,8 @@ __all__ = [
     "element_of",
     "int_tensor",
     "range_of",
+    "rows_of",
     "shape_of",
     "shape_text",
+    "verify_rows",
 ]

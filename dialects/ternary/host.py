@@ -40,6 +40,7 @@ from dialects.support.packed import PackedAttr
 from dialects.support.ranges import Range
 from dialects.support.scores import FUNCTIONS, Scores
 from dialects.ternary.types import (
+    AnyTensor,
     FloatTensor,
     IntTensor,
     channels_of,
@@ -71,8 +72,8 @@ class TransposeOp(IRDLOperation):
     """
 
     name = "ternary.transpose"
-    input = operand_def(TensorType)
-    result = result_def(TensorType)
+    input = operand_def(AnyTensor)
+    result = result_def(AnyTensor)
     order = prop_def(DenseArrayBase[IntegerType])
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -109,8 +110,8 @@ class TakeOp(IRDLOperation):
     """
 
     name = "ternary.take"
-    input = operand_def(TensorType)
-    result = result_def(TensorType)
+    input = operand_def(AnyTensor)
+    result = result_def(AnyTensor)
     axis = prop_def(IntegerAttr)
     indices = prop_def(DenseArrayBase[IntegerType])
     traits = traits_def(Pure())

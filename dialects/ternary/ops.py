@@ -23,6 +23,7 @@ from xdsl.utils.exceptions import VerifyException
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatArray, FloatThresholds, IntMatrix, Thresholds
 from dialects.ternary.types import (
+    AnyTensor,
     FloatTensor,
     FloatThresholdsAttr,
     IntTensor,
@@ -149,8 +150,8 @@ class ReshapeOp(IRDLOperation):
     """
 
     name = "ternary.reshape"
-    input = operand_def(TensorType)
-    result = result_def(TensorType)
+    input = operand_def(AnyTensor)
+    result = result_def(AnyTensor)
     traits = traits_def(Pure())
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 

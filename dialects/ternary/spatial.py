@@ -31,7 +31,18 @@ from xdsl.utils.exceptions import VerifyException
 from dialects.support.ranges import Range
 from dialects.support.tensors import IntMatrix
 from dialects.support.window import Window
-from dialects.ternary.types import IntTensor, MatrixAttr, channels_of, int_tensor, range_of, shape_of, shape_text
+from dialects.ternary.types import (
+    IntTensor,
+    MatrixAttr,
+    RowsTensor,
+    channels_of,
+    int_tensor,
+    range_of,
+    rows_of,
+    shape_of,
+    shape_text,
+    verify_rows,
+)
 
 
 @irdl_attr_definition
@@ -295,8 +306,8 @@ class ConcatOp(IRDLOperation):
     """
 
     name = "ternary.concat"
-    inputs = var_operand_def(IntTensor)
-    result = result_def(IntTensor)
+    inputs = var_operand_def(RowsTensor)
+    result = result_def(RowsTensor)
     traits = traits_def(Pure())
     assembly_format = "$inputs `:` functional-type($inputs, $result) attr-dict"
 
@@ -306,7 +317,7 @@ class ConcatOp(IRDLOperation):
             span = span.union(range_of(value))
         first = shape_of(values[0])
         shape = (first[0], sum(channels_of(value) for value in values), *first[2:])
-        super().__init__(operands=[values], result_types=[int_tensor(shape, span)])
+        super().__init__(operands=[values], result_types=[int_tensor(shape, span, rows_of(values[0]))])
 
     def verify_(self) -> None:
         shapes = [shape_of(value) for value in self.inputs]
@@ -315,5 +326,6 @@ class ConcatOp(IRDLOperation):
             raise VerifyException("all inputs have the result's shape but for their channels")
         if sum(s[1] for s in shapes) != result[1]:
             raise VerifyException(f"{sum(s[1] for s in shapes)} channels can't become {result[1]}")
+        verify_rows(map(rows_of, (*self.inputs, self.result)))
         if not all(range_of(self.result).covers(range_of(value)) for value in self.inputs):
             raise VerifyException(f"the result's range {range_of(self.result)} does not cover those of the inputs")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from collections.abc import Iterable
+from typing import Annotated, TypeAlias, cast
 
-from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyFloat, IntAttr, TensorType
+from xdsl.dialects.builtin import DYNAMIC_INDEX, AnyFloat, IntAttr, NoneAttr, TensorType
 from xdsl.ir import Attribute, ParametrizedAttribute, SSAValue, TypeAttribute
-from xdsl.irdl import irdl_attr_definition
+from xdsl.irdl import AnyAttr, EqAttrConstraint, MessageConstraint, ParamAttrConstraint, irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
@@ -51,7 +52,38 @@ class IntType(ParametrizedAttribute, TypeAttribute):
             )
 
 
-IntTensor: TypeAlias = TensorType[IntType]
+@irdl_attr_definition
+class RowsAttr(ParametrizedAttribute):
+    """The encoding of a tensor (batch, features) that has several rows for each sample: `#ternary.rows<36>`.
+
+    The rows are the positions of an image, from a gather to a scatter; a tensor of one row per sample has no encoding.
+    """
+
+    name = "ternary.rows"
+    count: IntAttr
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> list[Attribute]:
+        with parser.in_angle_brackets():
+            return [IntAttr(parser.parse_integer(allow_boolean=False))]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string(str(self.count.data))
+
+    def verify(self) -> None:
+        if self.count.data < 2:
+            raise VerifyException(f"expected at least two rows per sample, found {self.count.data}")
+
+
+_ONE_ROW = MessageConstraint(
+    ParamAttrConstraint(TensorType, (AnyAttr(), AnyAttr(), EqAttrConstraint(NoneAttr()))),
+    "expected a tensor of one row per sample",
+)
+RowsTensor: TypeAlias = TensorType[IntType]
+"""A tensor of integers that may have several rows per sample."""
+IntTensor: TypeAlias = Annotated[RowsTensor, _ONE_ROW]
+AnyTensor: TypeAlias = Annotated[TensorType[Attribute], _ONE_ROW]
 FloatTensor: TypeAlias = TensorType[AnyFloat]
 
 
@@ -79,9 +111,9 @@ class FloatThresholdsAttr(PackedAttr[FloatThresholds]):
     value_class = FloatThresholds
 
 
-def int_tensor(shape: tuple[int, ...], span: Range) -> IntTensor:
-    """A tensor type of integers in `span`; the batch dimension is `DYNAMIC_INDEX`."""
-    return TensorType(IntType.of(span), shape)
+def int_tensor(shape: tuple[int, ...], span: Range, rows: int = 1) -> IntTensor:
+    """A tensor type of integers in `span`, with `rows` rows per sample; the batch dimension is `DYNAMIC_INDEX`."""
+    return TensorType(IntType.of(span), shape, RowsAttr(IntAttr(rows)) if rows > 1 else NoneAttr())
 
 
 def range_of(value: SSAValue) -> Range:
@@ -105,6 +137,18 @@ def element_of(value: SSAValue) -> Attribute:
 def shape_of(value: SSAValue) -> tuple[int, ...]:
     """The shape of a tensor; a dynamic dimension is `DYNAMIC_INDEX`."""
     return _tensor_type(value).get_shape()
+
+
+def rows_of(value: SSAValue) -> int:
+    """The rows that a tensor has for each sample."""
+    encoding = _tensor_type(value).encoding
+    return encoding.count.data if isinstance(encoding, RowsAttr) else 1
+
+
+def verify_rows(rows: Iterable[int]) -> None:
+    """Raises VerifyException where the values of one operation have different numbers of rows per sample."""
+    if len(found := sorted(set(rows))) > 1:
+        raise VerifyException(f"values of {' and '.join(map(str, found))} rows per sample don't fit together")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

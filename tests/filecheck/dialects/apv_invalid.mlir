@@ -136,3 +136,40 @@ func.func @reach(%x: !apv.columns<2, 0, 2>) {
   }>
   func.return
 }
+
+// -----
+
+// CHECK: expected at least one row per sample, found 0
+func.func @no_rows(%x: !apv.columns<2, 0, 1, rows 0>) {
+  func.return
+}
+
+// -----
+
+// CHECK: values of 1 and 36 rows per sample don't fit together
+func.func @linear_rows(%x: !apv.columns<1, 0, 1, rows 36>, %y: !apv.columns<1, 0, 1>) {
+  %a = apv.linear %x, %y : (!apv.columns<1, 0, 1, rows 36>, !apv.columns<1, 0, 1>) -> !apv.columns<1, 0, 2, rows 36> graph <{
+    inputs 2 in 0..1
+    %2 = %0 + %1 : u2
+    out %2
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: values of 1 and 4 rows per sample don't fit together
+func.func @threshold_rows(%x: !apv.columns<2, 0, 2, rows 4>) {
+  %a = apv.threshold %x : !apv.columns<2, 0, 2, rows 4> -> !apv.columns<2, 0, 1> thresholds <{
+    up 1
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: values of 1 and 4 rows per sample don't fit together
+func.func @load_rows(%q: tensor<?x2x!ternary.int<0, 1>, #ternary.rows<4>>) {
+  %x = apv.load %q : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<2, 0, 1>
+  func.return
+}

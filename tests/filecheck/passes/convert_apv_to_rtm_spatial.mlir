@@ -3,8 +3,8 @@
 // Gather and scatter stay on the host; between them is one program with the rows of all windows.
 // CHECK-LABEL: func.func @conv
 // CHECK-SAME:    (%[[X:.*]]: tensor<?x1x3x3x!ternary.int<0, 1>>)
-// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
-// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 1>> geometry <64x16x8> {
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>) -> tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "conv" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
 // CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0] = in 2
@@ -34,12 +34,12 @@
 // CHECK-NEXT:     out 1 = %[[V15]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
 // CHECK-NEXT: func.return %[[S1]] : tensor<?x2x3x3x!ternary.int<0, 1>>
 func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!ternary.int<0, 1>> {
-  %x_1 = apv.gather %x window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
-  %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
-  %a = apv.linear %x_2 : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -2, 2> layer "conv" graph <{
+  %x_1 = apv.gather %x window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>
+  %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<4, 0, 1, rows 9>
+  %a = apv.linear %x_2 : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
     inputs 4 in 0..1
     %4 = %0 - %2 : i2
     %5 = %4 + %3 : i3
@@ -47,20 +47,20 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
     out %5
     out -%6
   }>
-  %t = apv.threshold %a : !apv.columns<2, -2, 2> -> !apv.columns<2, 0, 1> layer "act" thresholds <{
+  %t = apv.threshold %a : !apv.columns<2, -2, 2, rows 9> -> !apv.columns<2, 0, 1, rows 9> layer "act" thresholds <{
     up 0
   }>
-  %t_1 = apv.store %t : !apv.columns<2, 0, 1> -> tensor<?x2x!ternary.int<0, 1>>
-  %t_2 = apv.scatter %t_1 : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
+  %t_1 = apv.store %t : !apv.columns<2, 0, 1, rows 9> -> tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>>
+  %t_2 = apv.scatter %t_1 : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
   func.return %t_2 : tensor<?x2x3x3x!ternary.int<0, 1>>
 }
 
 // Windows of other rows take a program each. The greater of two values replaces the other one where a flag says so.
 // CHECK-LABEL: func.func @pool
 // CHECK-SAME:    (%[[X:.*]]: tensor<?x2x4x4x!ternary.int<-1, 2>>)
-// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
-// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[X]] window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
-// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-1, 2>> geometry <64x16x8> {
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>>
+// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[X]] window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>>) -> tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "max" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 0
 // CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 1
@@ -90,8 +90,8 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT:     out 1 = %[[V19]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
-// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]] : (tensor<?x8x!ternary.int<-1, 2>>) -> tensor<?x2x!ternary.int<-4, 8>> geometry <64x16x8> {
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
+// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]] : (tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>>) -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "avg" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 0
 // CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 1
@@ -119,15 +119,15 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT:     out 1 = %[[V17]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x2x!ternary.int<-4, 8>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
+// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
 // CHECK-NEXT: func.return %[[S1]], %[[S2]] : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
 func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>) {
-  %x_1 = apv.gather %x window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
-  %x_2 = apv.load %x_1 : tensor<?x8x!ternary.int<-1, 2>> -> !apv.columns<8, -1, 2>
-  %m = apv.max %x_2 {size = 4 : i64} : !apv.columns<8, -1, 2> -> !apv.columns<2, -1, 2> layer "max"
-  %x_3 = apv.gather %x window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>>
-  %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>> -> !apv.columns<8, -1, 2>
-  %s = apv.linear %x_4 : (!apv.columns<8, -1, 2>) -> !apv.columns<2, -4, 8> layer "avg" graph <{
+  %x_1 = apv.gather %x window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>>
+  %x_2 = apv.load %x_1 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>> -> !apv.columns<8, -1, 2, rows 6>
+  %m = apv.max %x_2 {size = 4 : i64} : !apv.columns<8, -1, 2, rows 6> -> !apv.columns<2, -1, 2, rows 6> layer "max"
+  %x_3 = apv.gather %x window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>>
+  %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>> -> !apv.columns<8, -1, 2, rows 9>
+  %s = apv.linear %x_4 : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
     inputs 8 in -1..2
     %8 = %0 + %1 : i4
     %9 = %8 + %2 : i4
@@ -138,27 +138,27 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
     out %10
     out %13
   }>
-  %m_1 = apv.store %m : !apv.columns<2, -1, 2> -> tensor<?x2x!ternary.int<-1, 2>>
-  %m_2 = apv.scatter %m_1 : tensor<?x2x!ternary.int<-1, 2>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
-  %s_1 = apv.store %s : !apv.columns<2, -4, 8> -> tensor<?x2x!ternary.int<-4, 8>>
-  %s_2 = apv.scatter %s_1 : tensor<?x2x!ternary.int<-4, 8>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
+  %m_1 = apv.store %m : !apv.columns<2, -1, 2, rows 6> -> tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>>
+  %m_2 = apv.scatter %m_1 : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
+  %s_1 = apv.store %s : !apv.columns<2, -4, 8, rows 9> -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
+  %s_2 = apv.scatter %s_1 : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
   func.return %m_2, %s_2 : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
 }
 
 // The second program reads windows of the first one's result, and that result itself.
 // CHECK-LABEL: func.func @residual
 // CHECK-SAME:    (%[[X:.*]]: tensor<?x1x2x2x!ternary.int<0, 1>>)
-// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
-// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 1>> geometry <64x16x8> {
+// CHECK-NEXT: %[[G1:.*]] = apv.gather %[[X]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+// CHECK-NEXT: %[[P1:.*]] = rtm.program %[[G1]] : (tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>) -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "store {{.*}}" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
 // CHECK-NEXT:     out 0 = %[[V0]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
-// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[S1]] window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>>
-// CHECK-NEXT: %[[G3:.*]] = apv.gather %[[S1]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
-// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]], %[[G3]] : (tensor<?x9x!ternary.int<0, 1>>, tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<-2, 5>> geometry <64x16x8> {
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+// CHECK-NEXT: %[[G2:.*]] = apv.gather %[[S1]] window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>>
+// CHECK-NEXT: %[[G3:.*]] = apv.gather %[[S1]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+// CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]], %[[G3]] : (tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>>, tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>) -> tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "conv" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0] = in 0
 // CHECK-NEXT:     %[[V1:[0-9]+]] : c{{[0-9]+}}[0] = in 2
@@ -182,36 +182,36 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT:     out 0 = %[[V12]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x1x!ternary.int<-2, 5>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
+// CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
 // CHECK-NEXT: func.return %[[S2]] : tensor<?x1x2x2x!ternary.int<-2, 5>>
 func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<-2, 5>> {
-  %x_1 = apv.gather %x window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
-  %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
-  %a = apv.linear %x_2 : (!apv.columns<1, 0, 1>) -> !apv.columns<1, 0, 1> layer "point" graph <{
+  %x_1 = apv.gather %x window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+  %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
+  %a = apv.linear %x_2 : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
     inputs 1 in 0..1
     out %0
   }>
-  %a_1 = apv.store %a : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
-  %a_2 = apv.scatter %a_1 : tensor<?x1x!ternary.int<0, 1>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
-  %a_3 = apv.gather %a_2 window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>>
-  %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>> -> !apv.columns<9, 0, 1>
-  %b = apv.linear %a_4 : (!apv.columns<9, 0, 1>) -> !apv.columns<1, -2, 2> layer "conv" graph <{
+  %a_1 = apv.store %a : !apv.columns<1, 0, 1, rows 4> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+  %a_2 = apv.scatter %a_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
+  %a_3 = apv.gather %a_2 window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>>
+  %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<9, 0, 1, rows 4>
+  %b = apv.linear %a_4 : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
     inputs 9 in 0..1
     %9 = %0 - %2 : i2
     %10 = %9 + %4 : i3
     %11 = %10 - %6 : i3
     out %11
   }>
-  %a_5 = apv.gather %a_2 window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>>
-  %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>> -> !apv.columns<1, 0, 1>
-  %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2>, !apv.columns<1, 0, 1>) -> !apv.columns<1, -2, 5> layer "add" graph <{
+  %a_5 = apv.gather %a_2 window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+  %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
+  %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
     inputs 1 in -2..2
     inputs 1 in 0..1
     %2 = %0 - %1 : i3
     %3 = %2 + %1<<2 : i4
     out %3
   }>
-  %c_1 = apv.store %c : !apv.columns<1, -2, 5> -> tensor<?x1x!ternary.int<-2, 5>>
-  %c_2 = apv.scatter %c_1 : tensor<?x1x!ternary.int<-2, 5>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
+  %c_1 = apv.store %c : !apv.columns<1, -2, 5, rows 4> -> tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
+  %c_2 = apv.scatter %c_1 : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
   func.return %c_2 : tensor<?x1x2x2x!ternary.int<-2, 5>>
 }
