@@ -559,3 +559,16 @@ func.func @mixed(%q: tensor<?x1x!ternary.int<0, 1>>) {
   }
   func.return
 }
+
+// -----
+
+// CHECK: values of 1 and 4 rows per sample don't fit together
+func.func @rows(%q: tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>) -> tensor<?x1x!ternary.int<0, 1>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0[0] = in 0
+      out 0 = %0
+    }>
+  }
+  func.return
+}
