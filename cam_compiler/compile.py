@@ -15,7 +15,7 @@ from cam_compiler.capacity import explained
 from cam_compiler.execution import sample_bytes
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
-from cam_compiler.validation import Verifier
+from cam_compiler.validation import Validator
 from dialects import ap
 from dialects.machine.target import Target, load_target
 from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
@@ -84,7 +84,8 @@ def compile_file(
     objective: Objective | None = None,
     stop_after: str | None = None,
     dump_to: Path | None = None,
-    verifier: Verifier | None = None,
+    verify_each: bool = True,
+    validator: Validator | None = None,
 ) -> tuple[ModuleOp, Target]:
     """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
     if target_name is not None:
@@ -107,7 +108,14 @@ def compile_file(
     whole = module.clone()
     with part(1, 10, 10):
         try:
-            run_passes(module, cut(passes, stop_after), target, dump_to=dump_to, verifier=verifier)
+            run_passes(
+                module,
+                cut(passes, stop_after),
+                target,
+                dump_to=dump_to,
+                verify_each=verify_each,
+                validator=validator,
+            )
         except CapacityError as error:
             raise explained(error, whole, passes, target) from error
     # A pass's own options may have set another geometry.

@@ -14,7 +14,7 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
-from cam_compiler.validation import Verifier
+from cam_compiler.validation import Validator
 from dialects.machine.target import Target
 from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, prove_programs
 from dialects.support.errors import CamcError, PipelineError
@@ -143,30 +143,38 @@ def run_passes(
     target: Target,
     *,
     dump_to: Path | None = None,
-    verifier: Verifier | None = None,
+    verify_each: bool = True,
+    validator: Validator | None = None,
 ) -> None:
-    """Run passes on a module in place; verify the IR after each, dump and execute it if asked to.
+    """Run passes on a module in place, and after each verify the IR, dump it and validate it (see `Validator`).
+
+    Without `verify_each` the IR is verified only before the first pass and after the last one.
 
     The target's geometry goes into the module as its attribute `rtm.geometry`, so that each dump can be gone on with.
     """
     module.attributes[GEOMETRY_NAME] = GeometryAttr.of(target.geometry)
-    _after_pass(module, "00-import", dump_to, verifier)
+    _verify(module, "import")
+    _show(module, "00-import", dump_to, validator)
     ctx = make_context()
     for number, item in enumerate(passes, start=1):
         with part(number - 1, number, len(passes), item.name):
             progress(0, 1, "")
             item.apply(ctx, module)
-            prove_programs(module)
-            _after_pass(module, f"{number:02}-{item.name}", dump_to, verifier)
+            if verify_each or number == len(passes):
+                _verify(module, item.name)
+            _show(module, f"{number:02}-{item.name}", dump_to, validator)
 
 
-def _after_pass(module: ModuleOp, step: str, dump_to: Path | None, verifier: Verifier | None) -> None:
-    name = step.partition("-")[2]
+def _verify(module: ModuleOp, name: str) -> None:
+    prove_programs(module)
     try:
         verify_module(module)
     except DiagnosticException as error:
         raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
+
+
+def _show(module: ModuleOp, stage: str, dump_to: Path | None, validator: Validator | None) -> None:
     if dump_to:
-        write_whole(dump_to / f"{step}.mlir", (str(module) + "\n").encode())
-    if verifier:
-        verifier.check(module, name)
+        write_whole(dump_to / f"{stage}.mlir", (str(module) + "\n").encode())
+    if validator:
+        validator.check(module, stage.partition("-")[2])

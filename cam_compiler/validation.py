@@ -63,7 +63,7 @@ def _points(argument: BlockArgument) -> FloatArray:
     return points[np.isfinite(points)]
 
 
-class Verifier:
+class Validator:
     """Runs each module on the same inputs and compares with the first one's outputs."""
 
     def __init__(self, inputs: Mapping[str, Value] | None = None):

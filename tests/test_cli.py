@@ -101,8 +101,8 @@ def test_compile_prints_to_standard_output(folder: Path, capsys: pytest.CaptureF
     assert "geometry <64x64x32>" in out
 
 
-def test_dump_and_verify_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(capsys, "compile", "net.mlir", "-o", "a.camx", "--dump-ir", "d/e", "--verify-each", *PIPELINE)
+def test_dump_and_validate_each(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "compile", "net.mlir", "-o", "a.camx", "--dump-ir", "d/e", "--validate-each", *PIPELINE)
     names = sorted(path.name for path in Path("d/e").iterdir())
     assert names[0] == "00-import.mlir"
     assert names[-1].endswith("-convert-rtm-to-ap.mlir")

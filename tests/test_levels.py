@@ -14,7 +14,7 @@ from xdsl.ir import SSAValue
 
 from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
-from cam_compiler.validation import Verifier, difference, edge_inputs
+from cam_compiler.validation import Validator, difference, edge_inputs
 from dialects import ternary
 from dialects.machine.target import Target
 from dialects.support.errors import CapacityError
@@ -128,10 +128,10 @@ def networks(draw: st.DrawFn) -> str:
 
 def texts_of_all_levels(module: ModuleOp, target: Target, pipeline: str) -> list[str]:
     """Lower a module and compare what each level computes; the text of each level."""
-    verifier, texts = Verifier(), []
-    verifier.check(module, "input")
+    validator, texts = Validator(), []
+    validator.check(module, "input")
     for each in parse_passes(pipeline):
-        run_passes(module, (each,), target, verifier=verifier)
+        run_passes(module, (each,), target, validator=validator)
         texts.append(str(module))
     return texts
 

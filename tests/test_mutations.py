@@ -11,7 +11,7 @@ from camc_testing import SMALL_NETWORK, parse_module
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from cam_compiler.pipeline import parse_passes, run_passes
-from cam_compiler.validation import Verifier
+from cam_compiler.validation import Validator
 from dialects.machine.target import Target
 from dialects.support.errors import CamcError, MismatchError
 
@@ -28,13 +28,13 @@ def level(name: str) -> str:
 
 
 @cache
-def network() -> Verifier:
+def network() -> Validator:
     """Compares with the network, and with all levels of it, which compute the same."""
-    verifier = Verifier()
-    verifier.check(parse_module(SMALL_NETWORK), "network")
+    validator = Validator()
+    validator.check(parse_module(SMALL_NETWORK), "network")
     for name in ("apv", "rtm", "ap"):
-        verifier.check(parse_module(level(name)), name)
-    return verifier
+        validator.check(parse_module(level(name)), name)
+    return validator
 
 
 def noticed(mutant: str) -> bool:

@@ -19,7 +19,7 @@ from xdsl.ir import SSAValue
 
 from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
-from cam_compiler.validation import Verifier, difference
+from cam_compiler.validation import Validator, difference
 from dialects import apv, ternary
 from dialects.apv import spatial as apv_spatial
 from dialects.machine.target import Target
@@ -226,10 +226,10 @@ def check_levels(source: str, samples: int, target: Target, folder: Path, pipeli
     module = parse_module(source)
     inputs = random_inputs(module, samples)
     expected = Interpreter().run(module, inputs).outputs
-    verifier = Verifier(inputs)
-    verifier.check(module, "input")
+    validator = Validator(inputs)
+    validator.check(module, "input")
     for each in parse_passes(pipeline):
-        run_passes(module, (each,), target, verifier=verifier)
+        run_passes(module, (each,), target, validator=validator)
         again = parse_module(text := str(module))
         assert str(again) == text
         assert again.is_structurally_equivalent(module)
@@ -454,7 +454,7 @@ def test_combine_and_concat(seed: int, count: int, shared: bool, positions: tupl
 def programs(network: Network, outputs: dict[str, SSAValue]) -> int:
     """How many programs a network takes: how often its rows change."""
     module = network.finish(outputs)
-    run_passes(module, parse_passes("unshared"), Target("default"), verifier=Verifier())
+    run_passes(module, parse_passes("unshared"), Target("default"), validator=Validator())
     return sum(op.name == "ap.program" for op in module.walk())
 
 

@@ -11,7 +11,7 @@ from cam_compiler.files import check_output
 from cam_compiler.loading import pipeline_of
 from cam_compiler.options import add_machine, add_pipeline, add_quiet, add_tech, objective_of
 from cam_compiler.terminal.progress import watching
-from cam_compiler.validation import Verifier
+from cam_compiler.validation import Validator
 from runtime.camx import save
 from runtime.files import write_whole
 
@@ -28,7 +28,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
     command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after import and after each pass")
     command.add_argument(
-        "--verify-each", action="store_true", help="run the IR after each pass and compare what it computes"
+        "--verify-each",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="check after each pass that the IR is legal; --no-verify-each does so only after the last",
+    )
+    command.add_argument(
+        "--validate-each", action="store_true", help="execute the IR after each pass and compare what it computes"
     )
     command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
     add_quiet(command)
@@ -38,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
     """Compile a model or IR; write the result, or print it."""
     output: Path | None = options.output
     check_output(output, (".camx", ".mlir"))
-    verifier = Verifier() if options.verify_each else None
+    validator = Validator() if options.validate_each else None
     with watching(options.quiet) as screen:
         module, target = compile_file(
             options.model,
@@ -48,10 +54,11 @@ def run(options: argparse.Namespace) -> None:
             objective=objective_of(options),
             stop_after=options.stop_after,
             dump_to=options.dump_ir,
-            verifier=verifier,
+            verify_each=options.verify_each,
+            validator=validator,
         )
-    if verifier:
-        print(f"the same outputs after each of: {', '.join(verifier.checked)}", file=sys.stderr)
+    if validator:
+        print(f"the same outputs after each of: {', '.join(validator.checked)}", file=sys.stderr)
     if options.stats:
         from cam_compiler.terminal.render import print_deeds
 

@@ -14,7 +14,7 @@ from cam_compiler.loading import report_of
 from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_quiet, objective_of
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_report
-from cam_compiler.validation import Verifier
+from cam_compiler.validation import Validator
 from runtime.cost.technology import load_technology
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
@@ -36,13 +36,13 @@ def run(options: argparse.Namespace) -> None:
     technology = load_technology(options.tech)
     model = BUNDLED / f"digits_{options.network}_{options.form}.onnx"
     data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
-    verifier = Verifier()
+    validator = Validator()
     with watching(options.quiet):
         module, target = compile_file(
-            model, options.target, effort=options.effort, objective=objective_of(options), verifier=verifier
+            model, options.target, effort=options.effort, objective=objective_of(options), validator=validator
         )
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
-    print(f"the IR computes the same after: {', '.join(verifier.checked)}")
+    print(f"the IR computes the same after: {', '.join(validator.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
     with watching(options.quiet):
         network = of_module(module, target, options.engine)

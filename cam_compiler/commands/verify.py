@@ -10,7 +10,7 @@ from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import read_arrays
 from cam_compiler.options import add_quiet
 from cam_compiler.terminal.progress import watching
-from cam_compiler.validation import Verifier, edge_inputs
+from cam_compiler.validation import Validator, edge_inputs
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part
 
@@ -26,24 +26,24 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run models, IR files and programs on the same inputs; the first difference is an error."""
-    verifier = Verifier(read_arrays(options.input) if options.input else None)
+    validator = Validator(read_arrays(options.input) if options.input else None)
     paths: list[Path] = options.models
     with watching(options.quiet):
         for index, path in enumerate(paths):
             with part(index, index + 1, len(paths), path.name):
-                _verify(path, verifier)
-    for index, name in enumerate(verifier.checked):
+                _verify(path, validator)
+    for index, name in enumerate(validator.checked):
         print(f"{name}: {'the same outputs' if index else 'sets the outputs'}")
 
 
-def _verify(path: Path, verifier: Verifier) -> None:
+def _verify(path: Path, validator: Validator) -> None:
     if path.suffix == ".camx":
         network = of_program(path, "native", trace=False)
-        if verifier.inputs is None:
+        if validator.inputs is None:
             raise InputError("name an .onnx or .mlir file first, or give --input", place=str(path))
     else:
         module = read_module(path)
         network = of_module(module, target_for(module, None), "native", trace=False)
-        if verifier.inputs is None:
-            verifier.inputs = edge_inputs(module)
-    verifier.compare(network.run(named(verifier.inputs, network.inputs)), path.name)
+        if validator.inputs is None:
+            validator.inputs = edge_inputs(module)
+    validator.compare(network.run(named(validator.inputs, network.inputs)), path.name)
