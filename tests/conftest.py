@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 sys.path.insert(0, str(Path(__file__).parent))
 
 from camc_testing import SMALL_NETWORK
+from lit_testing import LitFile, is_lit_test
 
 settings.register_profile(
     "camc",
@@ -23,6 +24,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 settings.load_profile("camc")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """The lit tests are tests of pytest, one per file."""
+    return LitFile.from_parent(parent, path=file_path) if is_lit_test(file_path) else None
 
 
 @pytest.fixture
