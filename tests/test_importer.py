@@ -28,6 +28,7 @@ from xdsl.parser import Parser
 
 from cam_compiler.importer import import_model
 from cam_compiler.importer.arithmetic.exact import Piece
+from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep, TableStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, float_table, integer_table
 from dialects import ternary
@@ -513,7 +514,7 @@ def test_requantise(factor: float):
     q = net.quant(net.op("Mul", q, net.const(factor)), 0.25, 0.0, 3)
     net.op("MatMul", q, net.weights(MIX))
     module = check(net.model())
-    assert len(ops(module, ternary.ThresholdOp)) == (factor != 1.0)
+    assert len(ops(module, ternary.ThresholdOp)) == 0 and len(ops(module, ternary.QuantizeOp)) == 1
 
 
 def test_bipolar():
@@ -879,6 +880,15 @@ def _random_piece(rng: random.Random, clamps: bool) -> Piece:
     return piece.clamped(low, high)
 
 
+def _random_chain(rng: random.Random) -> Chain:
+    """An earlier quantiser, its scale and a clamp, now and then two of them, or nothing."""
+    chain = Chain()
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        step = RoundStep(-rng.randint(1, 9), rng.randint(1, 9), rng.choice([*Rounding][:7]), rng.randint(-2, 2))
+        chain = chain.then(_random_piece(rng, True), step, _random_piece(rng, True))
+    return chain
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_integer_tables_equal_brute_force(seed: int):
     rng = random.Random(seed)
@@ -888,7 +898,7 @@ def test_integer_tables_equal_brute_force(seed: int):
         step = RoundStep(-3, 4, kind, rng.randint(-2, 2)) if kind is not Rounding.SIGN else RoundStep(-1, 1, kind)
         table = TableStep(tuple(sorted(Fraction(rng.randint(-30, 30), 3) for _ in range(4))))
         outer = _random_piece(rng, True) if rng.random() < 0.5 else Piece(Fraction(1, 3))
-        channels.append(Channel(_random_piece(rng, True), rng.choice([step, step, table]), outer))
+        channels.append(Channel(_random_piece(rng, True), rng.choice([step, step, table]), outer, _random_chain(rng)))
     reaches = [Reach(-rng.randint(0, 12), rng.randint(0, 12)) for _ in channels]
     span = Range(-12, 12)
     table = integer_table(channels, reaches, span)
@@ -896,7 +906,10 @@ def test_integer_tables_equal_brute_force(seed: int):
         xs = np.arange(reach.low or 0, (reach.high or 0) + 1)
         got = table.thresholds.apply(np.tile(xs[:, None], (1, 5)), table.result)[:, row]
         for x, level in zip(xs, got, strict=True):
-            assert table.levels[row].piece(int(level)) == channel.outer(Fraction(channel.step(channel.inner(int(x)))))
+            value = Fraction(int(x))
+            for stage in (*channel.before.stages, channel.inner, channel.step, channel.outer):
+                value = Fraction(stage(value))  # pyright: ignore[reportCallIssue]
+            assert table.levels[row].piece(int(level)) == value
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])

@@ -33,8 +33,8 @@ from onnx_testing import (
 )
 
 from cam_compiler.importer import import_model
+from cam_compiler.importer.arithmetic.functions import Edge
 from cam_compiler.importer.arithmetic.multipliers import Summand, combination, exact_multipliers
-from cam_compiler.importer.arithmetic.thresholds import Crossing
 from dialects import ternary
 from runtime.interpreter import Interpreter
 
@@ -364,12 +364,12 @@ def test_residual_sums_over_the_whole_box(scales: tuple[Any, Any], out: float, g
     assert largest <= 30
 
 
-def separates(multipliers: tuple[int, int], first: Summand, second: Summand, crossings: list[Crossing]) -> bool:
+def separates(multipliers: tuple[int, int], first: Summand, second: Summand, crossings: list[Edge]) -> bool:
     """Does the sum with the multipliers tell the sides of every edge apart, over all pairs?"""
     pairs = product(range(first.low, first.high + 1), range(second.low, second.high + 1))
     sums = [(first.slope * a + second.slope * b, multipliers[0] * a + multipliers[1] * b) for a, b in pairs]
     for crossing in crossings:
-        edge = Fraction(crossing.numerator, crossing.denominator)
+        edge = Fraction(crossing.low, crossing.denominator)
         sides = [(value > edge or (value == edge and crossing.closed), number) for value, number in sums]
         far, near = [number for beyond, number in sides if beyond], [number for beyond, number in sides if not beyond]
         if far and near and max(near) >= min(far):
@@ -386,7 +386,7 @@ def test_multipliers_are_the_smallest():
         second = Summand(slopes[1], int(rng.integers(-2, 1)), 4)
         low, high = first.ends[0] + second.ends[0], first.ends[1] + second.ends[1]
         edges = [low + (high - low) * Fraction(int(n), 100) for n in sorted(rng.integers(1, 100, size=3))]
-        crossings = [Crossing(edge.numerator, edge.denominator, bool(rng.integers(2))) for edge in edges]
+        crossings = [Edge.at(edge.numerator, edge.denominator, bool(rng.integers(2))) for edge in edges]
         combined = combination(first, second, crossings)
         assert combined
         (p, q), found = combined
@@ -400,10 +400,10 @@ def test_multipliers_after_millions_of_fractions():
     for ratio in (10_007, 4_000_003):
         first, second = Summand(Fraction(1), 0, 1), Summand(Fraction(1, ratio), 0, ratio)
         for pair in ((first, second), (second, first)):
-            combined = combination(*pair, [Crossing(ratio + 1, ratio, True)])
+            combined = combination(*pair, [Edge.at(ratio + 1, ratio, True)])
             assert combined and sorted(combined.multipliers) == [1, ratio] and combined.edges == (ratio + 1,)
     wide = Summand(Fraction(1, 3 * 10**8), 0, 2 * 10**9)
-    crossings = [Crossing(n, 7, True) for n in range(1, 40)]
+    crossings = [Edge.at(n, 7, True) for n in range(1, 40)]
     assert combination(wide, Summand(Fraction(1), 0, 4), crossings) is not None
 
 

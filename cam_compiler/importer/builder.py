@@ -152,15 +152,16 @@ class Builder:
         return self.ready[id(value)][1]
 
     def _materialised(self, value: Activation, node: Node) -> Activation:
-        if value.terms or value.steps is not None or any(piece.clamps for piece in value.outer.flat):
-            source, order = self.source(value)
-            if source is not value:
-                return self.transposed(self.materialise(source, node), order)
+        if not value.pending and value.kind is None:
+            return value
+        source, order = self.source(value)
+        if source is not value:
+            return self.transposed(self.materialise(source, node), order)
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
             raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
-        if value.steps is None and not any(piece.clamps for piece in value.outer.flat):
+        if not value.pending:
             return value
         channels = value.channels()
         flat = any(size != 1 for size in channels.shape[1:])
@@ -295,7 +296,7 @@ def _elided(value: Activation, table: Table, shifts: list[int | None], shape: tu
         Piece(level.piece.slope, level.piece.offset + level.piece.slope * (shift or 0))
         for level, shift in zip(table.levels, shifts, strict=True)
     ]
-    return replace(value, outer=compact(_per_channel(pieces, shape)), inner=None, steps=None)
+    return replace(value, outer=compact(_per_channel(pieces, shape)), before=None, inner=None, steps=None)
 
 
 def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, ...]) -> Activation:
@@ -304,6 +305,7 @@ def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, .
         value,
         base=base,
         outer=compact(pieces) if len(table.levels) else identity_pieces(len(shape)),
+        before=None,
         inner=None,
         steps=None,
         lows=np.array([level.low for level in table.levels], dtype=np.int64).reshape(shape),

@@ -33,6 +33,7 @@ def changed(
         base=base(value.base),
         shape=shape,
         outer=array(value.outer),
+        before=of(value.before),
         inner=of(value.inner),
         steps=of(value.steps),
         lows=of(value.lows),

@@ -54,14 +54,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Activation:
-    """outer(step(inner(base))), element by element; without a step, outer(base).
+    """outer(step(inner(before(base)))), element by element; without a step, outer(before(base)).
 
     Where there are `terms`, it is a function of their real sum, which gets its integers once the next quantiser is
     known (sums.py); `base` is only the first of them then.
 
     `base` is an operation's result: integers with the ranges lows..highs, or the numbers of a float input (lows and
-    highs are None, `kind` is its numpy type). `shape` is that of a sample; `inner`, `steps`, `outer`, `lows` and
-    `highs` have its number of dimensions and broadcast to it.
+    highs are None, `kind` is its numpy type). `shape` is that of a sample; `before`, `inner`, `steps`, `outer`, `lows`
+    and `highs` have its number of dimensions and broadcast to it.
     """
 
     base: SSAValue
@@ -69,6 +69,7 @@ class Activation:
     outer: ObjectArray
     origin: Origin
     elem_type: int = TensorProto.FLOAT
+    before: ObjectArray | None = None
     inner: ObjectArray | None = None
     steps: ObjectArray | None = None
     lows: IntArray | None = None
@@ -100,7 +101,7 @@ class Activation:
     @property
     def whole(self) -> bool:
         """Does it hold nothing but integers, by its form?"""
-        if (self.kind is not None or self.terms) and self.steps is None:
+        if (self.kind is not None or self.terms or self.before is not None) and self.steps is None:
             return False
         return all(_whole(piece) for piece in self.outer.flat)
 
@@ -108,7 +109,24 @@ class Activation:
         """The function of every element, in the smallest shape that holds the different ones."""
         inner = filled((1,) * len(self.shape), IDENTITY) if self.inner is None else self.inner
         steps = filled((1,) * len(self.shape), IDENTITY_STEP) if self.steps is None else self.steps
-        return each(Channel, inner, steps, self.outer)
+        channels = each(Channel, inner, steps, self.outer)
+        if self.before is None:
+            return channels
+        return each(lambda channel, before: channel._replace(before=before), channels, self.before)
+
+    @property
+    def pending(self) -> bool:
+        """Is it anything but integers with an affine meaning?"""
+        stated = self.steps is not None or self.before is not None or bool(self.terms)
+        return stated or any(piece.clamps for piece in self.outer.flat)
+
+    def folded(self) -> Activation:
+        """The same tensor with its quantiser among what comes before the next one."""
+        stages = each(lambda channel: channel.before.then(channel.inner, channel.step, channel.outer), self.channels())
+        if self.steps is None:
+            stages = each(lambda channel: channel.before.then(channel.outer), self.channels())
+        outer = identity_pieces(len(self.shape))
+        return replace(self, before=stages, inner=None, steps=None, outer=outer)
 
 
 def term_of(value: Activation) -> Term:
@@ -141,7 +159,9 @@ def per_sample(node: Node, value: Activation, constant: ObjectArray) -> ObjectAr
 
 
 def with_quantiser(node: Node, value: Activation, quantiser: Quantiser) -> Activation:
-    """A quantiser on a tensor that has no pending step."""
+    """A quantiser on a tensor, whose own quantiser it takes over."""
+    if value.steps is not None:
+        value = value.folded()
     scale, shift = per_sample(node, value, quantiser.scale), per_sample(node, value, quantiser.shift)
     gain, offset = per_sample(node, value, quantiser.gain), per_sample(node, value, quantiser.offset)
     inner = affine(value.outer, each(lambda size: 1 / size, scale), shift)

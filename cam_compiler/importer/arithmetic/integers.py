@@ -32,6 +32,11 @@ MAX_WRAPS = 255
 
 def extent(value: Activation) -> tuple[Fraction, Fraction]:
     """Numbers that no element is beyond, of a tensor whose integers have known ranges."""
+    if value.terms and value.steps is not None:
+        # Whatever the sum is, its quantiser's ends are known.
+        functions: ObjectArray = value.channels()
+        ranges = [value_range(channel, Reach(None, None)) for channel in functions.flat]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
     if value.terms:
         offsets: list[Fraction] = [piece.offset for piece in value.outer.flat]
         low, high = min(offsets), max(offsets)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cam_compiler.importer.arithmetic.thresholds import Crossing
+from cam_compiler.importer.arithmetic.functions import Edge, Undecided
 from dialects.support.tensors import IntArray
 
 _LARGEST = 1 << 62
@@ -54,21 +54,21 @@ def exact_multipliers(slopes: Sequence[Fraction]) -> tuple[tuple[int, ...], Frac
     return tuple(whole // top for whole in wholes), Fraction(top, bottom)
 
 
-def combination(first: Summand, second: Summand, crossings: Sequence[Crossing]) -> Combination | None:
+def combination(first: Summand, second: Summand, edges: Sequence[Edge]) -> Combination | None:
     """The smallest multipliers for which every edge is a threshold of the sum; both slopes are not zero.
 
-    None where such sums would exceed 62 bits.
+    None where such sums would exceed 62 bits; raises Undecided.
     """
     if first.high - first.low < second.high - second.low:
-        swapped = combination(second, first, crossings)
+        swapped = combination(second, first, edges)
         return swapped and Combination((swapped.multipliers[1], swapped.multipliers[0]), swapped.edges)
     (a, sign_a), (b, sign_b) = _rising(first), _rising(second)
-    scan = _Scan.of(a, b, crossings)
+    scan = _Scan.of(a, b, edges)
     for run in _runs_to(a.slope / b.slope):
         most = min(run.length, scan.most(run))
         if most and (found := scan.first_of(run, most)):
-            (factor, other), edges = found
-            return Combination((factor * sign_a, other * sign_b), edges)
+            (factor, other), firsts = found
+            return Combination((factor * sign_a, other * sign_b), firsts)
         if most < run.length:
             return None
     raise AssertionError("the ratio itself always separates")
@@ -117,20 +117,28 @@ class _Scan(NamedTuple):
     high: int
 
     @staticmethod
-    def of(a: Summand, b: Summand, crossings: Sequence[Crossing]) -> _Scan:
-        """Both slopes are positive."""
+    def of(a: Summand, b: Summand, edges: Sequence[Edge]) -> _Scan:
+        """Both slopes are positive; raises Undecided."""
+        lows = _Scan._firsts(a, b, [(edge.low, edge.denominator, edge.closed) for edge in edges])
+        if not all(edge.exact for edge in edges):
+            highs = _Scan._firsts(a, b, [(edge.high, edge.denominator, edge.closed) for edge in edges])
+            if not np.array_equal(lows, highs):
+                raise Undecided
+        return _Scan(lows, np.arange(b.low, b.high + 1), a.low, a.high)
+
+    @staticmethod
+    def _firsts(a: Summand, b: Summand, points: Sequence[tuple[int, int, bool]]) -> IntArray:
         common = lcm(a.slope.denominator, b.slope.denominator)
         step, other_step = int(a.slope * common), int(b.slope * common)
-        others = np.arange(b.low, b.high + 1)
-        wide = others.astype(object)
-        firsts = np.empty((len(crossings), len(others)), dtype=np.int64)
-        for row, (numerator, denominator, closed) in enumerate(crossings):
+        wide = np.arange(b.low, b.high + 1).astype(object)
+        firsts = np.empty((len(points), len(wide)), dtype=np.int64)
+        for row, (numerator, denominator, closed) in enumerate(points):
             # step a + other_step b >= common numerator / denominator, or > where the edge itself is not beyond.
             rest = numerator * common - other_step * denominator * wide
             divisor = step * denominator
             reached = -(-rest // divisor) if closed else rest // divisor + 1
             firsts[row] = np.clip(reached, a.low, a.high + 1).astype(np.int64)
-        return _Scan(firsts, others, a.low, a.high)
+        return firsts
 
     def most(self, run: _Run) -> int:
         """Up to which fraction of a run the sums stay below 62 bits."""

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cam_compiler.importer.arithmetic.exact import IDENTITY, ONE, ObjectArray, Piece, compact, filled
+from cam_compiler.importer.arithmetic.functions import Chain, Edge, decided
 from cam_compiler.importer.arithmetic.multipliers import Summand, combination, exact_multipliers
 from cam_compiler.importer.arithmetic.steps import TableStep
-from cam_compiler.importer.arithmetic.thresholds import Channel, Crossing, Reach, TableError, bounds_of, crossings_of
+from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, TableError, bounds_of
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation
 from dialects.support.tensors import IntMatrix
@@ -127,18 +128,14 @@ def _per_channel(reduce: Any, values: ObjectArray) -> ObjectArray:
     return reduce(axis=tuple(range(1, values.ndim)), keepdims=True)
 
 
-def _scaled(piece: Piece, factor: Fraction) -> Piece:
-    """x -> piece(factor * x)."""
-    return Piece(piece.slope * factor, piece.offset, piece.low, piece.high)
-
-
 def _exact(summands: tuple[Summand, ...], function: Channel, quantised: bool) -> _Channel:
     """Multipliers in the ratio of the slopes; their unit goes into the first function there is."""
     multipliers, unit = exact_multipliers([summand.slope for summand in summands])
     if quantised:
-        scaled = function._replace(inner=_scaled(function.inner, unit))
+        scaled = function.scaled(unit)
     else:
-        scaled = function._replace(outer=_scaled(function.outer, unit))
+        outer = function.outer
+        scaled = function._replace(outer=Piece(outer.slope * unit, outer.offset, outer.low, outer.high))
     return _Channel.of(multipliers, summands, scaled)
 
 
@@ -149,39 +146,40 @@ def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | No
         return None
     if min(summand.high - summand.low for summand in summands) > MAX_WIDTH:
         return None
-    edges = _edges(summands, function)
-    if edges is None:
-        return None
-    first_level, crossings = edges
-    first, second = summands
-    found = combination(first, second, crossings)
+    return decided(lambda bits: _combined(summands, function, bits))
+
+
+def _combined(summands: tuple[Summand, ...], function: Channel, bits: int) -> _Channel | None:
+    found = _edges(summands, function, bits)
     if found is None:
         return None
-    rising = function.inner.slope >= 0
-    steps = found.edges if rising else tuple(sorted(1 - edge for edge in found.edges))
+    first_level, edges = found
+    first, second = summands
+    combined = combination(first, second, edges)
+    if combined is None:
+        return None
+    rising = not function.path.falling
+    steps = combined.edges if rising else tuple(sorted(1 - edge for edge in combined.edges))
     outer = function.outer
     shifted = Piece(outer.slope, outer.offset + outer.slope * first_level, outer.low, outer.high)
     table = TableStep(tuple(map(Fraction, steps)))
-    return _Channel.of(found.multipliers, summands, Channel(IDENTITY if rising else Piece(-ONE), table, shifted))
+    return _Channel.of(combined.multipliers, summands, Channel(IDENTITY if rising else Piece(-ONE), table, shifted))
 
 
-def _edges(summands: tuple[Summand, ...], function: Channel) -> tuple[int, list[Crossing]] | None:
+def _edges(summands: tuple[Summand, ...], function: Channel, bits: int) -> tuple[int, list[Edge]] | None:
     """The lowest level that the sum reaches, and where each further one begins; None where they are too many."""
-    if function.inner.slope == 0:
-        return function.step(function.inner(0)), []
     low, high = sum(summand.ends[0] for summand in summands), sum(summand.ends[1] for summand in summands)
-    inner = function.inner
     # The same function of a number from 0 to 1, the lowest and the highest sum.
-    unit = Piece(inner.slope * (high - low), inner(low) if high == low else inner.slope * low + inner.offset)
-    unit = Piece(unit.slope, unit.offset, inner.low, inner.high)
+    unit = function._replace(before=Chain((Piece(Fraction(high - low), Fraction(low)), *function.before.stages)))
     try:
-        first, last = bounds_of(function._replace(inner=unit), Reach(0, 1))
+        first, last = bounds_of(unit, Reach(0, 1))
     except TableError:
         return None
     levels = range(floor(first) + 1, ceil(last) + 1)
     if len(levels) > MAX_SEARCHED:
         return None
-    return floor(first), crossings_of(inner, function.step, levels)
+    edges = function.edges(levels, bits)
+    return floor(first), [edge for edge in edges if isinstance(edge, Edge)]
 
 
 def _total(value: Activation, channels: list[_Channel]) -> Total:
@@ -194,9 +192,10 @@ def _total(value: Activation, channels: list[_Channel]) -> Total:
         array[:] = items
         return compact(array.reshape(shape))
 
-    quantised = value.steps is not None
+    quantised, chains = value.steps is not None, [channel.function.before for channel in channels]
     function = replace(
         value,
+        before=gathered(chains) if any(chain.stages for chain in chains) else None,
         inner=gathered([channel.function.inner for channel in channels]) if quantised else None,
         steps=gathered([channel.function.step for channel in channels]) if quantised else None,
         outer=gathered([channel.function.outer for channel in channels]),

@@ -1,13 +1,13 @@
 """From the exact function of a channel to its threshold table, by solving for every level's first input.
 
-The function is clamp-affine `inner`, a step to integers n, clamp-affine `outer` (exact.py, steps.py). What is stored
-is an integer m with outer(n) = slope * m + offset: n itself, or n clamped, or on a finer lattice where a clamp's bound
-is no multiple of the scale.
+The function is a chain of stages (functions.py), clamp-affine `inner`, a step to integers n, clamp-affine `outer`
+(exact.py, steps.py). What is stored is an integer m with outer(n) = slope * m + offset: n itself, or n clamped, or on a
+finer lattice where a clamp's bound is no multiple of the scale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import lcm
@@ -17,6 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cam_compiler.importer.arithmetic.exact import IDENTITY, ZERO, Piece
+from cam_compiler.importer.arithmetic.functions import (
+    INFINITY,
+    Beyond,
+    Chain,
+    Edge,
+    Enclosed,
+    FunctionError,
+    Number,
+    Undecided,
+    decided,
+    edge_of,
+    image,
+)
 from cam_compiler.importer.arithmetic.steps import IDENTITY_STEP, Step
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, Thresholds
@@ -30,11 +43,29 @@ class TableError(Exception):
 
 
 class Channel(NamedTuple):
-    """The exact function of one channel: outer(step(inner(x)))."""
+    """The exact function of one channel: outer(step(inner(before(x))))."""
 
     inner: Piece = IDENTITY
     step: Step = IDENTITY_STEP
     outer: Piece = IDENTITY
+    before: Chain = Chain()
+
+    @property
+    def path(self) -> Chain:
+        """What the step rounds."""
+        return self.before.then(self.inner)
+
+    def scaled(self, factor: Fraction) -> Channel:
+        """x -> this(factor * x)."""
+        if self.before.stages:
+            return self._replace(before=self.before.scaled(factor))
+        inner = self.inner
+        return self._replace(inner=Piece(inner.slope * factor, inner.offset, inner.low, inner.high))
+
+    def edges(self, levels: Sequence[int], bits: int) -> list[Beyond]:
+        """Where each level of the step begins to be reached, or ceases to be, as the channel rises or falls."""
+        path = self.path
+        return [path.preimage(edge_of(self.step, level), bits) for level in levels]
 
 
 class Reach(NamedTuple):
@@ -63,20 +94,24 @@ class Table:
     levels: tuple[Levels, ...]
 
 
-def _ends(piece: Piece, reach: Reach) -> tuple[Fraction | None, Fraction | None]:
-    """The lowest and the highest value of the function; None where it is unbounded."""
-    if piece.slope == 0:
-        return piece(0), piece(0)
-    first, last = (reach.low, reach.high) if piece.slope > 0 else (reach.high, reach.low)
-    low = piece.low if first is None else piece(first)
-    high = piece.high if last is None else piece(last)
-    return low, high
-
-
 def _step_range(channel: Channel, reach: Reach) -> tuple[int | None, int | None]:
-    low, high = _ends(channel.inner, reach)
-    step = channel.step
-    return (step.low if low is None else step(low)), (step.high if high is None else step(high))
+    """The lowest and the highest of the step's integers; None where there is none."""
+    low = -INFINITY if reach.low is None else Fraction(reach.low)
+    high = INFINITY if reach.high is None else Fraction(reach.high)
+    if not channel.before.monotone:
+        return channel.step.low, channel.step.high
+    try:
+        ends = [decided(lambda bits, end=end: _step_at(channel, end, bits)) for end in (low, high)]
+    except FunctionError as error:
+        raise TableError(str(error)) from None
+    first, last = ends[::-1] if channel.path.falling else ends
+    return first, last
+
+
+def _step_at(channel: Channel, end: Number, bits: int) -> int | None:
+    value = channel.path.enclosed(Enclosed.of(end), bits)
+    found, _ = image(channel.step, value, bits)
+    return int(found) if isinstance(found, Fraction) else None
 
 
 def _clamp(value: int, low: Fraction | None, high: Fraction | None) -> Fraction:
@@ -159,44 +194,25 @@ def _shown(count: int) -> str:
     return str(count) if count < 10**9 else "more than 10^9"
 
 
-class Crossing(NamedTuple):
-    """The first input on the far side of numerator / denominator; `closed` counts that point itself in."""
-
-    numerator: int
-    denominator: int
-    closed: bool
-
-    def integer(self) -> int:
-        if self.closed:
-            return -(-self.numerator // self.denominator)
-        return self.numerator // self.denominator + 1
+def first_floats(edges: Sequence[Edge], kind: type[np.floating[Any]]) -> list[float]:
+    """The smallest numbers of a float type, or infinity, beyond each edge; raises Undecided."""
+    firsts = _floats_beyond([(edge.low, edge.denominator, edge.closed) for edge in edges], kind)
+    if all(edge.exact for edge in edges):
+        return firsts
+    if firsts != _floats_beyond([(edge.high, edge.denominator, edge.closed) for edge in edges], kind):
+        raise Undecided
+    return firsts
 
 
-def crossings_of(piece: Piece, step: Step, levels: Iterable[int]) -> list[Crossing]:
-    """Where slope * x + offset passes the edge of each level: rising it begins to be reached, falling it ceases."""
-    (a, d), (b, e) = piece.slope.as_integer_ratio(), piece.offset.as_integer_ratio()
-    found: list[Crossing] = []
-    for level in levels:
-        top, bottom, inclusive = step.boundary(level)
-        # a/d * x + b/e >= N/M  <=>  a*e*M * x >= (N*e - b*M) * d
-        numerator, denominator = (top * e - b * bottom) * d, a * e * bottom
-        if denominator < 0:
-            found.append(Crossing(-numerator, -denominator, not inclusive))
-        else:
-            found.append(Crossing(numerator, denominator, inclusive))
-    return found
-
-
-def first_floats(crossings: Sequence[Crossing], kind: type[np.floating[Any]]) -> list[float]:
-    """The smallest numbers of a float type, or infinity, on the far side of each crossing."""
-    guesses: NDArray[np.float64] = np.array([_nearest(top, bottom) for top, bottom, _ in crossings], dtype=np.float64)
+def _floats_beyond(points: Sequence[tuple[int, int, bool]], kind: type[np.floating[Any]]) -> list[float]:
+    guesses: NDArray[np.float64] = np.array([_nearest(top, bottom) for top, bottom, _ in points], dtype=np.float64)
     with np.errstate(over="ignore"):
         rounded = guesses.astype(kind)
     # A number of the type that differs from the nearest double lies on the same side of the point as of that double.
     short: NDArray[np.bool_] = rounded.astype(np.float64) < guesses
     equal: list[int] = np.flatnonzero((rounded == guesses) & np.isfinite(guesses)).tolist()
     for index in equal:
-        top, bottom, closed = crossings[index]
+        top, bottom, closed = points[index]
         own_top, own_bottom = float(guesses[index]).as_integer_ratio()
         beyond = top * own_bottom - own_top * bottom
         short[index] = beyond > 0 or (beyond == 0 and not closed)
@@ -221,17 +237,23 @@ class _Ends(NamedTuple):
     never: float
 
 
+def _firsts(edges: Sequence[Beyond], ends: _Ends, kind: type[np.floating[Any]] | None) -> list[float]:
+    """The first input beyond each edge."""
+    points = [edge for edge in edges if not isinstance(edge, bool)]
+    found = iter([point.integer() for point in points] if kind is None else first_floats(points, kind))
+    return [(ends.always if edge else ends.never) if isinstance(edge, bool) else next(found) for edge in edges]
+
+
 def _row(
     channel: Channel, own: Levels, result: Range, refine: int, ends: _Ends, kind: type[np.floating[Any]] | None
 ) -> tuple[list[float], bool]:
     """One channel's thresholds and whether it falls."""
-    falling = channel.inner.slope < 0 and own.low < own.high
+    falling = channel.path.falling and own.low < own.high
     always, never = (ends.never, ends.always) if falling else ends
     # On the quantiser's own lattice again.
     low, high = own.low + own.shift, own.high + own.shift
     levels = range(-(-(low + 1) // refine), -(-high // refine) + 1)
-    crossings = crossings_of(channel.inner, channel.step, levels) if levels else []
-    firsts = [c.integer() for c in crossings] if kind is None else first_floats(crossings, kind)
+    firsts = decided(lambda bits: _firsts(channel.edges(levels, bits), ends, kind))
     # Finer lattices than that of the steps jump over several integers at once.
     reached = [firsts[-(-level // refine) - levels.start] for level in range(low + 1, high + 1)]
     row = [always] * (own.low - result.lo) + reached + [never] * (result.hi - own.high)

@@ -28,8 +28,7 @@ from cam_compiler.importer.values import Activation, Value, per_sample, with_qua
 def apply(call: Call, value: Value, quantiser: Quantiser) -> Value:
     if isinstance(value, Constant):
         return quantised(call.node, value, quantiser)
-    ready = value if value.steps is None else call.builder.materialise(value, call.node)
-    return with_quantiser(call.node, ready, quantiser)
+    return with_quantiser(call.node, value, quantiser)
 
 
 def operand_shape(value: Value) -> tuple[int, ...]:

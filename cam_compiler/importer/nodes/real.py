@@ -168,8 +168,7 @@ def to_integers(call: Call, value: Activation, rounding: Rounding, elem_type: in
     """A rounding without bounds of its own; nothing where the tensor holds integers already."""
     if value.whole and rounding is not Rounding.SIGN:
         return value.typed(elem_type)
-    ready = value if value.steps is None else call.builder.materialise(value, call.node)
-    return with_quantiser(call.node, ready, rounded(rounding, None, elem_type))
+    return with_quantiser(call.node, value, rounded(rounding, None, elem_type))
 
 
 @handles("Round", "Floor", "Ceil", "Sign")
