@@ -40,7 +40,7 @@ from passes.rtm_order_tracks import in_order
 
 BUNDLED = Path(__file__).parent.parent / "cam_compiler" / "bundled"
 PIPELINES = {
-    "without bit loops": "convert-ternary-to-apv,apv-split,apv-share,convert-apv-to-rtm",
+    "without bit loops": "ternary-canonicalize,convert-ternary-to-apv,apv-split,apv-share,convert-apv-to-rtm",
     "with bit loops": "default",
 }
 METHODS: dict[str, Callable[[Sequence[int], int], Order]] = {**BASELINES, "ours": searched}

@@ -97,9 +97,8 @@ def compile_file(
     target = target_for(module, target_name)
     if path.suffix == ".mlir":
         done = LEVELS[: LEVELS.index(level_of(module))]
-        passes = tuple(
-            item for item in passes if not item.name.startswith(tuple(f"convert-{level}-" for level in done))
-        )
+        left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
+        passes = tuple(item for item in passes if not item.name.startswith(left))
     if dump_to:
         try:
             dump_to.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ LEVELS = ("ternary", "apv", "rtm", "ap")
 PIPELINES: dict[str, tuple[str, ...]] = {
     "default": (
         # ternary: integer tensors, weights and thresholds
+        "ternary-canonicalize",
         "convert-ternary-to-apv",
         # apv: adder graphs over column vectors
         "apv-split",
@@ -38,10 +39,11 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         # ap: machine code
     ),
     # Every output a running sum of its own: what sharing is measured against.
-    "unshared": ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
+    "unshared": ("ternary-canonicalize", "convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
     # Values one after another, in the emptiest column, or there in ShiftsReduce's order; an instruction a loop: what
     # rtm-bundle is measured against.
     "packed": (
+        "ternary-canonicalize",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",
@@ -49,6 +51,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-rtm-to-ap",
     ),
     "columns": (
+        "ternary-canonicalize",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",
@@ -56,6 +59,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-rtm-to-ap",
     ),
     "shiftsreduce": (
+        "ternary-canonicalize",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",
@@ -65,6 +69,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     # The flow of the DATE 2024 paper: a kernel an input channel, accumulation in place at the accumulator's width.
     "date24": (
+        "ternary-canonicalize",
         "convert-ternary-to-apv",
         "apv-share{group-by=channel}",
         "convert-apv-to-rtm{accumulators=full placement=columns}",

@@ -18,7 +18,9 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.importer import import_model
+from cam_compiler.pipeline import make_context
 from dialects.support.errors import ModelError
+from passes.ternary_canonicalize import TernaryCanonicalize
 from runtime.interpreter import Interpreter
 
 QUANT = "qonnx.custom_op.general"
@@ -145,14 +147,26 @@ def images(*shape: int, count: int = 4) -> Any:
     return (RANDOM.integers(-24, 25, size=(count, *shape)) / 8).astype(np.float32)
 
 
+def canonical(module: ModuleOp, x: Any) -> ModuleOp:
+    """What `ternary-canonicalize` makes of the module, once it computes the same."""
+    found = module.clone()
+    TernaryCanonicalize().apply(make_context(), found)
+    found.verify()
+    for got, wanted in zip(evaluate(found, x), evaluate(module, x), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+        assert got.dtype == wanted.dtype
+    return found
+
+
 def check(net: Net, x: Any, *outputs: str) -> ModuleOp:
+    """The canonical form of the network, imported and compared with the reference."""
     model = net.model(*outputs)
     module = import_model(model)
     assert str(module) == str(import_model(model))
     for got, wanted in zip(evaluate(module, x), reference(model, x), strict=True):
         assert got.shape == wanted.shape
         np.testing.assert_array_equal(got, wanted.astype(np.float32))
-    return module
+    return canonical(module, x)
 
 
 def ops(module: ModuleOp, kind: type) -> list[Any]:

@@ -21,6 +21,7 @@ from onnx import TensorProto as T
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx_testing import canonical
 from xdsl.context import Context
 from xdsl.dialects import builtin, func
 from xdsl.dialects.builtin import Float64Type, ModuleOp
@@ -299,6 +300,8 @@ def execute(module: ModuleOp, **inputs: Any) -> dict[str, Any]:
                 values[op.result] = values[op.input].astype(np.int64) @ op.weights.data.array.T
             case ternary.ReshapeOp():
                 values[op.result] = values[op.input].reshape(-1, *ternary.shape_of(op.result)[1:])
+            case ternary.TransposeOp():
+                values[op.result] = values[op.input].transpose(0, *(axis + 1 for axis in op.axes))
             case ternary.DequantizeOp():
                 shape = (1, -1, *[1] * (values[op.input].ndim - 2))
                 scale, offset = (np.array(list(p.get_values())).reshape(shape) for p in (op.scale, op.offset))
@@ -339,7 +342,7 @@ def check(model: onnx.ModelProto, x: Any = None) -> ModuleOp:
         expected = each(float, value).astype(np.float64)
         assert got[name].shape == expected.shape
         np.testing.assert_allclose(got[name], expected, rtol=1e-12, atol=1e-12)
-    return module
+    return canonical(module, x)
 
 
 def ops(module: ModuleOp, kind: type) -> list[Any]:

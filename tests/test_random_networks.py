@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
-from onnx_testing import reference
+from onnx_testing import canonical, reference
 from random_networks import random_network
 
 from cam_compiler.importer import import_model
@@ -36,6 +36,7 @@ def compare(seed: int) -> tuple[Any, Any, Any]:
     for got, wanted in zip(found.values(), reference(model, x), strict=True):
         assert got.shape == wanted.shape
         np.testing.assert_array_equal(got, wanted)
+    canonical(module, x)
     return module, x, found
 
 

@@ -3,7 +3,8 @@
 In the order in which a model passes through: `model` (file to nodes), `constants` and `quantizers` (exact constants),
 `nodes_*` (one function an operator), `values` (what lies between two nodes), `images`, `windows` and `pools` (what is
 special to images), `sums` and `multipliers` (residual branches), `thresholds` and `weights` (the integer tables),
-`builder` (the operations), `network` (the loop over all nodes).
+`builder` (the operations), `network` (the loop over all nodes). What needs no scales, such as folding views, is left to
+the pass `ternary-canonicalize`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm, prod
@@ -25,7 +24,7 @@ from cam_compiler.importer.arithmetic.thresholds import (
 )
 from cam_compiler.importer.arithmetic.weights import Weights, weights_of
 from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.layouts import by_channel, changed, identity, inverse, order_of
+from cam_compiler.importer.layouts import changed, channels_at, inverse, varying_axis
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
@@ -47,58 +46,32 @@ def hint_of(name: str) -> str:
 
 @dataclass
 class Builder:
-    """Appends operations to a block; the same operation on the same value is made once."""
+    """Appends operations to a block; `ternary-canonicalize` takes out what is there twice, undone again or not read."""
 
     block: Block
-    made: dict[Hashable, SSAValue] = field(default_factory=dict[Hashable, SSAValue])
     ready: dict[int, tuple[Activation, Activation]] = field(default_factory=dict[int, tuple[Activation, Activation]])
     """Tensors and their integers, by the identity of the former: a tensor may have several readers."""
 
-    def add(self, key: Hashable, op: Operation, hint: str) -> SSAValue:
-        if key in self.made:
-            # An operation that is not inserted would still count as a user of its operands.
-            op.erase()
-            return self.made[key]
+    def add(self, op: Operation, hint: str) -> SSAValue:
+        """Appends an operation of one result, whose name is made of `hint`."""
         self.block.add_op(op)
-        result = op.results[0]
-        result.name_hint = hint_of(hint)
-        self.made[key] = result
-        return result
-
-    def sweep(self) -> None:
-        """Erases the operations whose results nothing reads, such as a Pad that a convolution has taken over."""
-        for op in reversed(list(self.block.ops)):
-            if op.results and not any(result.uses for result in op.results):
-                op.detach()
-                op.erase()
+        op.results[0].name_hint = hint_of(hint)
+        return op.results[0]
 
     def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
         """The value with samples of another shape."""
         full = (DYNAMIC_INDEX, *shape)
-        if isinstance(value.owner, ternary.ReshapeOp):
-            value = value.owner.input
         if ternary.shape_of(value) == full:
             return value
-        self._check_count(value, full)
-        return self.add((value, full), ternary.ReshapeOp(value, full), value.name_hint or "reshaped")
-
-    def _check_count(self, value: SSAValue, full: tuple[int, ...]) -> None:
-        assert prod(full[1:]) == prod(ternary.shape_of(value)[1:])
+        return self.add(ternary.ReshapeOp(value, full), value.name_hint or "reshaped")
 
     def transpose(self, value: SSAValue, order: tuple[int, ...]) -> SSAValue:
-        """The value with the dimensions of its samples in another order; what undoes another transposition vanishes."""
-        owner = value.owner
-        if isinstance(owner, ternary.TransposeOp):
-            value, order = owner.input, tuple(owner.axes[axis] for axis in order)
-        _, *sample = ternary.shape_of(value)
-        moved = [axis for axis in order if sample[axis] != 1]
-        if moved == sorted(moved):
-            return self.reshape(value, tuple(sample[axis] for axis in order))
-        return self.add((value, order, "transpose"), ternary.TransposeOp(value, order), value.name_hint or "turned")
+        """The value with the dimensions of its samples in another order."""
+        return self.add(ternary.TransposeOp(value, order), value.name_hint or "turned")
 
     def take(self, value: SSAValue, axis: int, indices: tuple[int, ...]) -> SSAValue:
         """Some elements of one dimension of the samples."""
-        return self.add((value, axis, indices, "take"), ternary.TakeOp(value, axis, indices), value.name_hint or "part")
+        return self.add(ternary.TakeOp(value, axis, indices), value.name_hint or "part")
 
     def reshaped(self, value: Activation, shape: tuple[int, ...], node: Node) -> Activation:
         """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
@@ -123,14 +96,6 @@ class Builder:
             return value
         return changed(value, shape, lambda base: self.transpose(base, order), lambda array: array.transpose(order))
 
-    def source(self, value: Activation) -> tuple[Activation, tuple[int, ...]]:
-        """What a transposed tensor is a view of, and its order there; itself where only it has scales by channel."""
-        order = order_of(value)
-        if order is None:
-            return value, identity(value)
-        source = self.transposed(value, inverse(order))
-        return (value, identity(value)) if by_channel(value) and not by_channel(source) else (source, order)
-
     def taken(self, value: Activation, axis: int, indices: tuple[int, ...], node: Node) -> Activation:
         """Some elements of one dimension of the samples, counted without the batch; a pending quantiser is made."""
         if indices == tuple(range(value.shape[axis])):
@@ -154,9 +119,10 @@ class Builder:
     def _materialised(self, value: Activation, node: Node) -> Activation:
         if not value.pending and value.kind is None:
             return value
-        source, order = self.source(value)
-        if source is not value:
-            return self.transposed(self.materialise(source, node), order)
+        axis = varying_axis(value)
+        if axis:
+            order = channels_at(axis, value)
+            return self.transposed(self.materialise(self.transposed(value, order), node), inverse(order))
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
@@ -187,22 +153,12 @@ class Builder:
 
     def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
         source, origin = self.reshape(value.base, (prod(value.shape),)) if flat else value.base, value.origin
-        pool = source.owner
-        if isinstance(pool, ternary.MaxPoolOp) and not any(table.thresholds.down):
-            # Maxima and rising steps commute, and it is less to move and compare once the steps are made.
-            steps, window = self._steps(pool.input, table, origin), pool.window.data
-            layer = pool.layer.data if pool.layer else ""
-            return self.add((steps, window, "max"), ternary.MaxPoolOp(steps, window, layer), layer or origin.hint)
-        return self.reshape(self._steps(source, table, origin), value.shape)
-
-    def _steps(self, source: SSAValue, table: Table, origin: Origin) -> SSAValue:
         packed = _single_row(table.thresholds)
-        key = (source, packed, table.result)
         if isinstance(packed, FloatThresholds):
             op = ternary.QuantizeOp(source, packed, table.result, origin.layer)
         else:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
-        return self.add(key, op, origin.hint)
+        return self.reshape(self.add(op, origin.hint), value.shape)
 
     # ---- sums
 
@@ -217,7 +173,7 @@ class Builder:
         for source in bases:
             check_word(ternary.range_of(source), origin.layer)
         op = ternary.CombineOp(bases, multipliers, origin.layer)
-        return self.add((*bases, multipliers, "combine"), op, origin.hint)
+        return self.add(op, origin.hint)
 
     # ---- products
 
@@ -236,8 +192,7 @@ class Builder:
         matrix = IntMatrix.from_array(weights.integers)
         source = self.reshape(ready.base, (features,))
         lows, highs = checked_ranges(node, matrix, ternary.range_of(source))
-        key = (source, matrix, node.name)
-        base = self.add(key, ternary.MatmulOp(source, matrix, node.name), node.name)
+        base = self.add(ternary.MatmulOp(source, matrix, node.name), node.name)
         constants = constant_part(node, constant, weights, slopes, offsets)
         outer = compact(each(Piece, weights.scales, constants))
         return Activation(base, (matrix.rows,), outer, Origin.of(node), lows=lows, highs=highs)
@@ -255,9 +210,7 @@ class Builder:
         scale = compact(each(lambda piece: piece.slope, outer.reshape(-1)))
         offset = compact(each(lambda piece: piece.offset, outer.reshape(-1)))
         op = ternary.DequantizeOp(source, _doubles(node, scale), _doubles(node, offset), element, node.name)
-        self.block.add_op(op)
-        op.result.name_hint = hint_of(hint)
-        return self.reshape(op.result, ready.shape)
+        return self.reshape(self.add(op, hint), ready.shape)
 
 
 def _doubles(node: Node, values: ObjectArray) -> np.ndarray[Any, Any]:

@@ -15,7 +15,6 @@ from cam_compiler.importer.images import (
     offsets_of,
     rank_of,
     slopes_of,
-    unpadded,
     with_integer_for,
 )
 from cam_compiler.importer.values import Activation, Origin
@@ -117,11 +116,10 @@ def _emit(
     call: Call, image: Activation, place: Placed, table: Weights, constants: ObjectArray, groups: int, pad: int
 ) -> Activation:
     node, builder = call.node, call.builder
-    source, window, pad = unpadded(image.base, place.window, pad)
-    matrix = IntMatrix.from_array(table.integers)
-    lows, highs = checked_ranges(node, matrix, window_range(ternary.range_of(source), window, pad))
-    op = ternary.ConvOp(source, matrix, window, groups=groups, pad=pad, layer=node.name)
-    base = builder.add((source, matrix, window, groups, pad, node.name), op, node.name)
+    window, matrix = place.window, IntMatrix.from_array(table.integers)
+    lows, highs = checked_ranges(node, matrix, window_range(ternary.range_of(image.base), window, pad))
+    op = ternary.ConvOp(image.base, matrix, window, groups=groups, pad=pad, layer=node.name)
+    base = builder.add(op, node.name)
     outer = compact(each(Piece, table.scales, constants).reshape(-1, 1, 1))
     shape = (matrix.rows, *place.positions)
     return Activation(base, shape, outer, Origin.of(node), lows=lows.reshape(-1, 1, 1), highs=highs.reshape(-1, 1, 1))

@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.ir import SSAValue
 
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Origin
-from dialects import ternary
 from dialects.support.tensors import IntArray, IntMatrix
-from dialects.support.window import Window
 
 MAX_REFINEMENT = 16
 """How much finer integers may get so that one of them stands for the padding."""
@@ -117,14 +114,3 @@ def slopes_of(node: Node, image: Activation) -> ObjectArray:
 def offsets_of(node: Node, image: Activation) -> ObjectArray:
     """What the integer 0 stands for in each channel (channels,)."""
     return per_channel(node, each(lambda piece: piece.offset, image.outer), image.shape[0])
-
-
-def unpadded(base: SSAValue, window: Window, pad: int) -> tuple[SSAValue, Window, int]:
-    """Source, window and padding of an operator, where a Pad with the same integer before it becomes its own."""
-    owner = base.owner
-    if not (isinstance(owner, ternary.SumPoolOp) and replace(owner.window.data, pads=(0, 0, 0, 0)).pointwise):
-        return base, window, pad
-    if window.padded and owner.pad_value != pad:
-        return base, window, pad
-    top, left, bottom, right = (a + b for a, b in zip(owner.window.data.pads, window.pads, strict=True))
-    return owner.input, replace(window, pads=(top, left, bottom, right)), owner.pad_value

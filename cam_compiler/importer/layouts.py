@@ -1,8 +1,4 @@
-"""Tensors with their elements in another order: transposed, cut, mirrored at their borders.
-
-What an operator does to every element it may do before such a change as well. Where a tensor is only another view of
-one with its channels first, work is moved in front of the view, and views that undo each other vanish.
-"""
+"""Tensors with their elements in another order: transposed, cut, mirrored at their borders."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from cam_compiler.importer.values import Activation, Term
-from dialects import ternary
 
 Change = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -48,16 +43,16 @@ def inverse(order: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(axis) for axis in np.argsort(order))
 
 
-def order_of(value: Activation) -> tuple[int, ...] | None:
-    """How the tensor is a transposed one, or None."""
-    bases = [term.base for term in value.terms] or [value.base]
-    owners = [base.owner for base in bases]
-    orders = {owner.axes for owner in owners if isinstance(owner, ternary.TransposeOp)}
-    return orders.pop() if len(orders) == 1 and all(isinstance(o, ternary.TransposeOp) for o in owners) else None
+def varying_axis(value: Activation) -> int | None:
+    """The one dimension of a sample by which the function of the elements differs; None where there isn't one only."""
+    arrays = [value.channels(), *(term.slopes for term in value.terms)]
+    axes = {axis for array in arrays for axis, size in enumerate(array.shape) if size != 1}
+    return axes.pop() if len(axes) == 1 else None
 
 
-def identity(value: Activation) -> tuple[int, ...]:
-    return tuple(range(len(value.shape)))
+def channels_at(axis: int, value: Activation) -> tuple[int, ...]:
+    """The order in which that dimension comes first."""
+    return (axis, *(other for other in range(len(value.shape)) if other != axis))
 
 
 def by_channel(value: Activation) -> bool:

@@ -94,7 +94,6 @@ def import_network(source: str | Path | ModelProto) -> ModuleOp:
         _run(context, node)
     results = [_output(context, port, producers.get(port.name)) for port in model.outputs]
     block.add_op(func.ReturnOp(*results))
-    context.builder.sweep()
     module = ModuleOp([_function(model, block, results)])
     module.verify()
     return module

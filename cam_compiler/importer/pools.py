@@ -10,7 +10,7 @@ import numpy as np
 from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each
 from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.images import channel_ranges, per_channel, unpadded, with_integer_for
+from cam_compiler.importer.images import channel_ranges, per_channel, with_integer_for
 from cam_compiler.importer.values import Activation, Origin
 from cam_compiler.importer.windows import Placed
 from dialects import ternary
@@ -24,11 +24,7 @@ def max_pool(call: Call, value: Activation, place: Placed) -> Activation:
     image = _rising(call, value)
     if place.window.pointwise:
         return image
-    base = call.builder.add(
-        (image.base, place.window, "max"),
-        ternary.MaxPoolOp(image.base, place.window, call.node.name),
-        call.node.name,
-    )
+    base = call.builder.add(ternary.MaxPoolOp(image.base, place.window, call.node.name), call.node.name)
     lows, highs = channel_ranges(image)
     return replace(image, base=base, shape=(image.shape[0], *place.positions), lows=lows, highs=highs)
 
@@ -54,12 +50,10 @@ def _rising(call: Call, value: Activation) -> Activation:
 
 def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activation:
     """Sums of the integers of each window, pads counted as `pad`; all have slope 1."""
-    source, window, pad = unpadded(image.base, place.window, pad)
-    layer, base = call.node.name, source
+    window, layer, base = place.window, call.node.name, image.base
     if not window.pointwise:
-        check_word(ternary.range_of(source), call.node.place)
-        op = ternary.SumPoolOp(source, window, pad=pad, layer=layer)
-        base = call.builder.add((source, window, pad, "sum"), op, layer)
+        check_word(ternary.range_of(base), call.node.place)
+        base = call.builder.add(ternary.SumPoolOp(base, window, pad=pad, layer=layer), layer)
     lows, highs = channel_ranges(image)
     if window.padded:
         lows, highs = np.minimum(lows, pad), np.maximum(highs, pad)

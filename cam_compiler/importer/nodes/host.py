@@ -10,7 +10,6 @@ from onnx import TensorProto
 from xdsl.dialects.builtin import Float32Type, Float64Type
 
 from cam_compiler.importer.arithmetic.exact import ObjectArray
-from cam_compiler.importer.builder import hint_of
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.images import offsets_of, slopes_of
 from cam_compiler.importer.layouts import inverse
@@ -43,9 +42,8 @@ def _greatest(call: Call, axis: int, count: int, *, last: bool, falling: bool) -
         raise node.error(f"it wants {count} of {first.shape[0]} elements")
     scores = _scores(slopes_of(node, first), offsets_of(node, first), falling)
     op = ternary.ArgMaxOp(first.base, count, last=last, scores=scores, layer=node.name)
-    base = builder.add((first.base, count, last, scores, node.name), op, node.name)
     found = Activation(
-        base,
+        builder.add(op, node.name),
         (count, *first.shape[1:]),
         identity_pieces(rank),
         Origin.of(node),
@@ -100,10 +98,8 @@ def function(call: Call) -> Value:
     first = builder.transposed(ready, order)
     real = builder.dequantize(first, Float64Type(), node.name, node)
     element = Float64Type() if value.elem_type == TensorProto.DOUBLE else Float32Type()
-    op = ternary.ActivationOp(real, name, element, node.name)
-    builder.block.add_op(op)
-    op.result.name_hint = hint_of(node.name)
+    base = builder.add(ternary.ActivationOp(real, name, element, node.name), node.name)
     kind = np.float64 if value.elem_type == TensorProto.DOUBLE else np.float32
     outer = identity_pieces(len(first.shape))
-    result = replace(first, base=op.result, outer=outer, lows=None, highs=None, kind=kind, host=node.place)
+    result = replace(first, base=base, outer=outer, lows=None, highs=None, kind=kind, host=node.place)
     return call.reshaped(builder.transposed(result, inverse(order)), shape)

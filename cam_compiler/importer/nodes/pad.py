@@ -77,9 +77,7 @@ def _bordered(call: Call, value: Activation, borders: dict[int, tuple[int, int]]
     node, builder = call.node, call.builder
     constant = call.optional(2, "constant")
     target = Fraction(node.real("value", 0.0)) if constant is None else constant.scalar(node)
-    ready = affine_only(call, value)
-    source, order = builder.source(ready)
-    left = {order[axis]: pads for axis, pads in borders.items()}
+    source, left = affine_only(call, value), dict(borders)
     while left:
         # Of the last two dimensions, as long as an image needs nothing else.
         rank = len(source.shape)
@@ -98,4 +96,4 @@ def _bordered(call: Call, value: Activation, borders: dict[int, tuple[int, int]]
         result = padded(call, flat, place, target)
         grown = (*image.shape[: rank - len(behind)], *result.shape[1 : 1 + len(behind)])
         source = builder.transposed(call.reshaped(result, grown), inverse(to_image))
-    return builder.transposed(source, order)
+    return source

@@ -88,13 +88,10 @@ def reduce(call: Call) -> Value:
     axes = sorted({sample_axis(call, value, axis) for axis in given})
     kept = tuple(axis for axis in range(len(value.shape)) if axis not in axes)
     ready = without_step(call, value) if node.op == "ReduceMax" else affine_only(call, value)
-    source, order = call.builder.source(ready)
-    inside = sorted(order[axis] for axis in axes)
-    if len(value.shape) in (2, 3) and inside[0] > 0:
-        image = as_image(call, source)
-        kernel = (image.shape[1] if 1 in inside else 1, image.shape[2] if 2 in inside else 1)
-        result = _restored(call, _reduced(call, image, kernel), rank_of(call, source))
-        result = call.builder.transposed(result, order)
+    if len(value.shape) in (2, 3) and axes[0] > 0:
+        image = as_image(call, ready)
+        kernel = (image.shape[1] if 1 in axes else 1, image.shape[2] if 2 in axes else 1)
+        result = _restored(call, _reduced(call, image, kernel), rank_of(call, ready))
     else:
         turned = call.builder.transposed(ready, (*kept, *axes))
         sizes = prod(value.shape[axis] for axis in kept), prod(value.shape[axis] for axis in axes)

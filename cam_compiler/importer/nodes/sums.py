@@ -13,7 +13,7 @@ from cam_compiler.importer.arithmetic.exact import ONE, Piece, affine, compact, 
 from cam_compiler.importer.arithmetic.sums import exact_sum
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call, handles
-from cam_compiler.importer.layouts import inverse, order_of
+from cam_compiler.importer.layouts import channels_at, inverse, varying_axis
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces, per_sample, term_of
 from dialects import ternary
 
@@ -37,10 +37,11 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
             f"it adds samples of shape {left.shape} and {right.shape}", hint="both tensors of the same shape"
         )
     first, second = call.builder.materialise(left, node), call.builder.materialise(right, node)
-    order = order_of(first) or order_of(second)
-    if order is not None:
-        sources = (call.builder.transposed(part, inverse(order)) for part in (first, second))
-        return call.builder.transposed(_summed(call, *sources), order)
+    axis = varying_axis(first) or varying_axis(second)
+    if axis and first.base is not second.base:
+        order = channels_at(axis, first)
+        turned = (call.builder.transposed(part, order) for part in (first, second))
+        return call.builder.transposed(_summed(call, *turned), inverse(order))
     return _summed(call, first, second)
 
 
@@ -97,12 +98,9 @@ def concatenated(call: Call, values: list[Activation]) -> Activation:
     if len(others) > 1 or any(len(value.shape) != rank for value in values):
         raise node.error(f"its inputs have samples of shapes {', '.join(str(value.shape) for value in values)}")
     builder, ready = call.builder, [call.builder.materialise(value, node) for value in values]
-    order = next((found for found in map(order_of, ready) if found is not None), tuple(range(rank)))
-    sources = [builder.transposed(value, inverse(order)) for value in ready]
-    front = order[axis]
-    to_front = (front, *(at for at in range(rank) if at != front))
-    whole = _by_channel(call, [builder.transposed(source, to_front) for source in sources])
-    return builder.transposed(builder.transposed(whole, inverse(to_front)), order)
+    order = channels_at(axis, ready[0])
+    whole = _by_channel(call, [builder.transposed(value, order) for value in ready])
+    return builder.transposed(whole, inverse(order))
 
 
 def _by_channel(call: Call, ready: list[Activation]) -> Activation:
@@ -110,7 +108,7 @@ def _by_channel(call: Call, ready: list[Activation]) -> Activation:
     if len(ready) == 1:
         return ready[0]
     bases = [value.base for value in ready]
-    base = call.builder.add((*bases, "concat"), ternary.ConcatOp(bases), call.node.name)
+    base = call.builder.add(ternary.ConcatOp(bases), call.node.name)
     return replace(
         ready[0],
         base=base,
