@@ -46,16 +46,17 @@ def stages_of(model: Path, target_name: str, pipeline: str, folder: Path) -> lis
         import cam_compiler.importer.network  # noqa: F401
 
     measured("start", load)
-    from cam_compiler.compile import read_module, to_artefact
+    from cam_compiler.compile import read_module
     from cam_compiler.pipeline import parse_passes, run_passes
     from dialects.machine.target import load_target
     from runtime.camx import save
+    from runtime.interpreter import network_of
 
     target = load_target(target_name)
     module = measured("import", lambda: read_module(model))
     for item in parse_passes(pipeline):
         measured(item.name, lambda passes=(item,): run_passes(module, passes, target))
-    measured("write", lambda: save(to_artefact(module, target), folder / "out.camx"))
+    measured("write", lambda: save(network_of(module, target), folder / "out.camx"))
     return stages
 
 

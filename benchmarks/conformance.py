@@ -50,8 +50,8 @@ from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
 from dialects.machine.target import load_target
 from dialects.support.errors import CamcError, ModelError
-from runtime.host import Value
 from runtime.interpreter import Interpreter
+from runtime.values import Value
 
 NO_QUANTISER = "float weights/data without quantiser"
 NO_BATCH = "no batch dimension"

@@ -23,7 +23,7 @@ import multiprocessing
 import os
 import resource
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from time import perf_counter, sleep
@@ -37,12 +37,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from cam_compiler.compile import compile_file, to_artefact
+from cam_compiler.compile import compile_file
 from dialects.machine.code import BYTES_PER_INSTRUCTION, decode, fields
 from dialects.machine.isa import Op
-from runtime.camx import Artefact, load, save
+from runtime.camx import load, save
 from runtime.engines.golden import Simulator
 from runtime.engines.native import INSTRUCTION_SETS, touched_planes
+from runtime.executor import Executor
+from runtime.interpreter import network_of
+from runtime.network import Network
 
 RUNS = (("resnet18", 1), ("resnet18", 8), ("vgg9", 64), ("resnet20", 64))
 SIDES = {"resnet18": 224, "vgg9": 32, "resnet20": 32}
@@ -121,15 +124,15 @@ def peer(model: Path, images: Floats) -> Callable[[], object]:
     return lambda: session.run(None, {name: images})
 
 
-def golden_time(program: Artefact, rows: Mapping[int, int]) -> float:
+def golden_time(network: Network, rows: Sequence[int]) -> float:
     """Seconds that the golden simulator would take, from the first instructions of each program."""
     total = 0.0
-    for number, step in program.programs.items():
-        code = b"".join(binary for _, binary in step.segments)
+    for program, count in zip(network.programs, rows, strict=True):
+        code = b"".join(program.codes)
         part = [item for item in decode(code[: 16 * GOLDEN_INSTRUCTIONS]) if item.op is not Op.OUT]
         part = [item._replace(last=True, imm=0) if item.op is Op.IN else item._replace(last=True) for item in part]
-        simulator = Simulator(program.target, rows[number])
-        inputs = np.zeros((1, rows[number]), dtype=np.int64)
+        simulator = Simulator(network.target, count)
+        inputs = np.zeros((1, count), dtype=np.int64)
         # The first run pays for fresh memory.
         simulator.run("", part, inputs, inputs)
         begin = perf_counter()
@@ -139,12 +142,13 @@ def golden_time(program: Artefact, rows: Mapping[int, int]) -> float:
 
 
 def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Measured:
-    program = load(path)
-    inputs = {program.inputs[0].name: images}
+    network = load(path)
+    traced, untraced = Executor(network), Executor(network, trace=False)
+    inputs = {network.inputs[0].name: images}
     cores = os.sched_getaffinity(0)
 
     def plain() -> object:
-        return program.run(inputs, trace=False)
+        return untraced.run(inputs)
 
     def one() -> object:
         os.sched_setaffinity(0, {min(cores)})
@@ -153,8 +157,8 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
         finally:
             os.sched_setaffinity(0, cores)
 
-    first = program.run(inputs)
-    kinds = [one, plain, lambda: program.run(inputs)]
+    first = traced.run(inputs)
+    kinds = [one, plain, lambda: traced.run(inputs)]
     for kind in kinds:
         kind()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -168,15 +172,14 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
             sleep(0.02)
             found.append(seconds(kind))
     runs = iter(first.segments)
-    rows: dict[int, int] = {}
+    rows: list[int] = []
     blocks = planes = 0
-    for number, step in program.programs.items():
-        rows[number] = max(next(runs).rows for _ in step.segments)
-        code = [binary for _, binary in step.segments]
-        count = -(-rows[number] // BLOCK)
-        blocks += count * (sum(map(len, code)) // BYTES_PER_INSTRUCTION)
-        planes += count * touched_planes(program.target, code)
-    expected = golden_time(program, rows) if golden else None
+    for program in network.programs:
+        rows.append(max(next(runs).rows for _ in program.segments))
+        count = -(-rows[-1] // BLOCK)
+        blocks += count * (sum(map(len, program.codes)) // BYTES_PER_INSTRUCTION)
+        planes += count * touched_planes(network.target, program)
+    expected = golden_time(network, rows) if golden else None
     return Measured(turns[3] if model else None, *turns[:3], expected, blocks, planes * BLOCK // 8, peak)
 
 
@@ -194,7 +197,7 @@ def prepared(name: str, work: Path) -> tuple[Path, Path]:
         onnx.save(generate(name, Options(form="qonnx"))[0], model)
     if not program.exists():
         begin = perf_counter()
-        save(to_artefact(*compile_file(model)), program)
+        save(network_of(*compile_file(model)), program)
         print(f"{name}: compiled in {perf_counter() - begin:.0f} s")
     return program, model
 
@@ -249,7 +252,7 @@ def main() -> None:
                 table.add_row(*row(name, batch, found, speed))
         if options.tfc:
             program, images = work / f"{options.tfc.stem}.camx", np.load(options.images)
-            save(to_artefact(*compile_file(options.tfc)), program)
+            save(network_of(*compile_file(options.tfc)), program)
             table.add_row(*row(options.tfc.stem, len(images), apart(program, None, images, False), speed))
     Console(width=170).print(table)
 

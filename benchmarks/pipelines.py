@@ -22,7 +22,7 @@ from cam_compiler.execution import of_module
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
 from dialects.support.errors import CamcError
-from runtime.host import Value
+from runtime.values import Value
 
 
 class Row(NamedTuple):
@@ -41,12 +41,12 @@ def measure(arguments: argparse.Namespace, pipeline: str) -> Row:
         module, target = compile_file(arguments.model, arguments.target, pipeline=pipeline, effort=arguments.effort)
         seconds = time.perf_counter() - began
         golden, _ = compile_file(arguments.model, arguments.target, stop_after="ternary")
-        network = of_module(module, target, "native")
-        result = network.run(edge_inputs(golden, arguments.samples))
+        executor = of_module(module, target, "native")
+        result = executor.run(edge_inputs(golden, arguments.samples))
     # Later passes say what is left of the additions.
     said = [stage for stage, facts in screen.deeds.items() if any(f.name == "additions" for f in facts[0][1])]
     additions = sum(f.after for _, figures in screen.deeds[said[-1]] for f in figures if f.name == "additions")
-    return Row(additions, total_of(layers(result, target, network.programs).values()), seconds, result.outputs)
+    return Row(additions, total_of(layers(result, target, executor.network.programs).values()), seconds, result.outputs)
 
 
 def main() -> None:

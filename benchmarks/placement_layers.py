@@ -31,11 +31,13 @@ from cam_compiler.execution import of_module
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
+from dialects.machine.program import Program
 from dialects.machine.target import Target
 from runtime.cost.report import Layer, make_report
 from runtime.cost.technology import load_technology
-from runtime.cost.wear import Program, wear_of
-from runtime.host import Result, Value
+from runtime.cost.wear import wear_of
+from runtime.result import Result
+from runtime.values import Value
 
 WAYS = {
     "packed": "packed",
@@ -87,9 +89,9 @@ def layers(result: Result, target: Target, programs: Sequence[Program]) -> dict[
     runs = zip(*reports, strict=True)
     found: dict[str, Cost] = {}
     for program in programs:
-        name = program.layers[int(np.argmax([len(segment) for segment in program.segments]))]
+        name = program.layer
         columns = int((wear_of(program, target).writes.sum(axis=1) > 0).sum())
-        for _ in program.layers:
+        for _ in program.segments:
             found[name] = found.get(name, Cost()).plus(_cost(next(runs), columns))
     return found
 
@@ -138,10 +140,10 @@ def main() -> None:
     with watching():
         compiled, target = modules(arguments.model, arguments.target, arguments.effort)
         for way in list(compiled):
-            network = of_module(compiled.pop(way), target, "native")
-            result = network.run(inputs)
+            executor = of_module(compiled.pop(way), target, "native")
+            result = executor.run(inputs)
             outputs.append(result.outputs)
-            found[way] = layers(result, target, network.programs)
+            found[way] = layers(result, target, executor.network.programs)
     print(f"{arguments.model.name}, {arguments.samples} samples on {target.geometry}; ratios to packed")
     print(f"{'layer':28} {'way':8} " + " ".join(f"{head:>24}" for head in HEADS))
     worse: list[str] = []

@@ -1,31 +1,25 @@
-"""From files to modules, from modules to artefacts: what the commands of camc have in common."""
+"""From files to modules, from modules to networks: what the commands of camc have in common."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
-from cam_compiler.execution import sample_bytes
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.validation import Validator
-from dialects import ap
 from dialects.machine.target import Target, load_target
 from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
 from dialects.support.errors import CapacityError, InputError, PipelineError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
-from runtime.camx import Artefact
-from runtime.host_actions import Step
-from runtime.host_ops import action_of, execution_of, on_host
-from runtime.interpreter import input_specs, main_function, output_names
+from runtime.host_actions import Action
+from runtime.interpreter import action_of
 
 
 def read_module(path: Path) -> ModuleOp:
@@ -124,33 +118,5 @@ def compile_file(
 
 def on_the_host(module: ModuleOp) -> list[str]:
     """Functions that a network ends with and that the host computes, with their ONNX nodes."""
-    return [what for op in module.walk() if (what := on_host(op))]
-
-
-def to_artefact(module: ModuleOp, target: Target) -> Artefact:
-    """The artefact of a module at the `ap` level; raises PipelineError for one at another level."""
-    function = main_function(module)
-    names: dict[SSAValue, str] = {}
-    specs = input_specs(function)
-    for spec, argument in zip(specs, function.body.block.args, strict=True):
-        names[argument] = spec.name
-    prefix = "value "
-    while any(spec.name.startswith(prefix) for spec in specs):
-        prefix = f"_{prefix}"
-    steps: list[Step] = []
-    outputs: tuple[tuple[str, str], ...] = ()
-    for op in function.body.block.ops:
-        for result in op.results:
-            names[result] = f"{prefix}{len(names)}"
-        if isinstance(op, func.ReturnOp):
-            outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
-        else:
-            action = execution_of(op) if isinstance(op, ap.ProgramOp) else action_of(op)
-            if action is None:
-                raise PipelineError(
-                    f"'{op.name}' is no operation of a compiled program",
-                    hint="a .camx file holds a network at the ap level; write earlier stages as .mlir",
-                )
-            taken, given = (tuple(names[value] for value in values) for values in (op.operands, op.results))
-            steps.append(Step(taken, given, action))
-    return Artefact(target, tuple(specs), tuple(steps), outputs, sample_bytes(module))
+    actions = (action_of(op) for op in module.walk())
+    return [what for action in actions if isinstance(action, Action) and (what := action.on_host)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from dialects.support.errors import InputError
 from runtime.files import DAMAGED
-from runtime.host import Value
+from runtime.values import Value
 
 
 def check_output(path: Path | None, suffixes: Sequence[str] = ()) -> None:

@@ -8,16 +8,18 @@ from pathlib import Path
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.compile import compile_file
-from cam_compiler.execution import Network, of_module, of_program
+from cam_compiler.execution import of_module, of_program
 from cam_compiler.options import objective_of
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.cost.report import Report, make_report
 from runtime.cost.technology import Technology
-from runtime.host import Result
+from runtime.executor import Executor
+from runtime.network import Network
+from runtime.result import Result
 
 
-def load_network(options: argparse.Namespace) -> Network:
+def load_network(options: argparse.Namespace) -> Executor:
     """A compiled program, or a model or IR that is compiled now."""
     model: Path = options.model
     if model.suffix == ".camx":

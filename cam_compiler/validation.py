@@ -15,8 +15,10 @@ from xdsl.ir import BlockArgument
 from dialects import ternary
 from dialects.support.errors import MismatchError
 from dialects.support.tensors import FloatArray
-from runtime.host import InputSpec, Result, Value
 from runtime.interpreter import Interpreter, input_specs, main_function
+from runtime.network import InputSpec
+from runtime.result import Result
+from runtime.values import Value
 
 SAMPLES = 70
 """More than one 64-bit word of rows, and not a multiple of it."""

@@ -14,15 +14,7 @@ import numpy as np
 
 from dialects.machine.target import Target
 from runtime.cost.counts import Counts, total
-from runtime.host import Result, SegmentRun
-
-PART_BYTES = 1 << 29
-"""Working memory of a part."""
-
-
-def part_size(sample_bytes: int) -> int:
-    """Samples of a part, for a network that needs `sample_bytes` of working memory for one."""
-    return max(1, PART_BYTES // max(1, sample_bytes))
+from runtime.result import Result, SegmentRun
 
 
 def merged(parts: Sequence[Result], target: Target) -> Result:

@@ -1,59 +1,39 @@
-"""Steps of a network that is ready to run: what the host computes between programs, and the programs themselves.
+"""What the host computes before, between and after programs: the input quantiser, data movement, the network's end.
 
-A module's host operations (runtime/host_ops.py) and a compiled file's steps (runtime/camx.py) are these.
+A module's host operations (runtime/from_module.py) and a .camx file's steps (runtime/camx.py) are these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
 from dialects.support.ranges import Range
 from dialects.support.scores import FUNCTIONS, Scores
-from dialects.support.tensors import FloatArray, FloatThresholds, IntArray
-from dialects.support.window import Ints, Rows, Window, Windows, scatter
+from dialects.support.tensors import FloatArray, FloatThresholds
+from dialects.support.window import Window, Windows, scatter
 from runtime.engines import native as engine
-from runtime.host import Program, Value
-
-AnyValue = Value | Windows
-"""A tensor, or windows of one that are gathered where they are read."""
-
-
-def array(value: AnyValue) -> Value:
-    """The tensor itself."""
-    return value.array() if isinstance(value, Windows) else value
-
-
-def raw(value: AnyValue) -> Ints:
-    """Integers in the width that they are kept in."""
-    return cast(Ints, array(value))
-
-
-def ints(value: AnyValue) -> IntArray:
-    """Integers of 64 bits."""
-    return array(value).astype(np.int64, copy=False)
-
-
-def narrow(values: Ints) -> Ints:
-    """The same integers in the smallest signed type that holds them; a network's tensors are mostly of few bits."""
-    if not values.size or values.dtype == np.int8:
-        return values
-    low, high = int(values.min()), int(values.max())
-    for kind in (np.int8, np.int16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-            return values.astype(kind)
-    return values
+from runtime.values import AnyValue, array, ints, raw
 
 
 @dataclass(frozen=True)
 class Action:
     """What a step on the host does; subclasses are dataclasses of its constants."""
 
+    @property
+    def title(self) -> str:
+        """What progress calls the step."""
+        return ""
+
+    def results(self, *inputs: AnyValue) -> Sequence[AnyValue]:
+        """The step's outputs."""
+        return (self.compute(*inputs),)
+
     def compute(self, *inputs: AnyValue) -> AnyValue:
-        """The step's only output."""
+        """The only output of a step that has one."""
         raise NotImplementedError
 
     @property
@@ -206,51 +186,11 @@ class Activation(Action):
         return _named(self.function, self.layer)
 
 
-class Segment(NamedTuple):
-    """A layer and its binary code."""
-
-    layer: str
-    code: bytes
-
-
-@dataclass(frozen=True)
-class Execute:
-    """Segments that run on the array: features of all inputs in, features of the outputs out, so many of each."""
-
-    features: tuple[int, ...]
-    segments: tuple[Segment, ...]
-
-    @property
-    def layer(self) -> str:
-        """What the program is known by: its largest segment."""
-        return max(self.segments, key=lambda segment: len(segment.code), default=Segment("", b"")).layer
-
-    def program(self, inputs: Iterable[AnyValue]) -> Program:
-        """The program on its inputs."""
-        return Program(self.segments, [cast(Rows, value) for value in inputs], sum(self.features))
-
-    def outputs(self, rows: Ints) -> list[Ints]:
-        """The step's outputs, from a tensor (rows, features) of all of them."""
-        return [narrow(part) for part in np.split(rows, np.cumsum(self.features)[:-1], axis=1)]
-
-
-@dataclass(frozen=True)
-class Step:
-    """An action or a program, with the names of the values that it takes and gives."""
-
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    action: Action | Execute
-
-
-KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, type[Action]] = {
     kind.__name__: kind
-    for kind in (
-        *(Quantize, Reshape, Transpose, Take, Gather, Scatter, Concat, Dequantize, ArgMax, Activation),
-        Execute,
-    )
+    for kind in (Quantize, Reshape, Transpose, Take, Gather, Scatter, Concat, Dequantize, ArgMax, Activation)
 }
-"""What a step does, by name."""
+"""What the host does, by name."""
 
 
 def check_type(name: str) -> None:

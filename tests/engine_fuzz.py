@@ -21,10 +21,11 @@ from camc_testing import random_bundle, random_loop, random_target, whole_memory
 
 from dialects.machine.code import BYTES_PER_INSTRUCTION, decode, encode
 from dialects.machine.isa import Cell, Instruction, Op
+from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
-from dialects.support.window import Ints
+from dialects.support.window import Ints, Rows
 from runtime.cost.counts import Counts
 from runtime.engines import native as engine
 from runtime.engines.golden import Simulator
@@ -77,11 +78,32 @@ def run_golden(case: Case) -> tuple[IntArray, list[Counts]]:
     return outputs, [simulator.run("test", code, case.inputs.astype(np.int64), outputs) for code in case.segments]
 
 
+def program_of(segments: Sequence[bytes], outputs: int) -> Program:
+    """Binary code as a program."""
+    return Program(tuple(Segment("test", code) for code in segments), (INPUTS,), (outputs,), 1)
+
+
+def run_code(
+    target: Target,
+    segments: Sequence[bytes],
+    inputs: Sequence[Rows],
+    outputs: int,
+    threads: int,
+    *,
+    trace: bool = True,
+    instruction_set: str = engine.INSTRUCTION_SETS[0],
+) -> tuple[Ints, list[Counts]]:
+    """Run a single program."""
+    programs = [(program_of(segments, outputs), inputs)]
+    [found] = engine.run(target, programs, threads, trace=trace, instruction_set=instruction_set)
+    return found
+
+
 def run_native(
     case: Case, threads: int = 1, *, trace: bool = True, instruction_set: str = engine.INSTRUCTION_SETS[0]
 ) -> tuple[Ints, list[Counts]]:
     segments = [encode(code) for code in case.segments]
-    outputs, counts = engine.run(
+    outputs, counts = run_code(
         case.target, segments, [case.inputs.T], case.outputs, threads, trace=trace, instruction_set=instruction_set
     )
     return outputs.T, counts
@@ -135,7 +157,7 @@ def try_damaged(rng: np.random.Generator, case: Case, compare: bool) -> str:
     segments, threads, trace = damaged(rng, case), int(rng.integers(1, 3)), bool(rng.integers(2))
     name = str(rng.choice(engine.INSTRUCTION_SETS))
     try:
-        outputs, counts = engine.run(
+        outputs, counts = run_code(
             case.target, segments, [case.inputs.T], case.outputs, threads, trace=trace, instruction_set=name
         )
     except ProgramError as error:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from xdsl.parser import Parser
 
-from cam_compiler.compile import compile_file, to_artefact
+from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from dialects import apv
@@ -17,7 +17,8 @@ from dialects.support.ranges import Range
 from passes.adder_graphs.layer_split import SplitOptions, output_parts
 from passes.placing.shift_cost import ShiftCost
 from runtime.camx import load, save
-from runtime.interpreter import Interpreter
+from runtime.executor import Executor
+from runtime.interpreter import Interpreter, network_of
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 NIBBLE = Range(0, 15)
@@ -41,8 +42,8 @@ def test_parts_compute_the_same(tmp_path: Path, name: str, split: str) -> None:
     expected = Interpreter().run(golden, images).outputs["logits"]
     assert len(linears(model, split)) > len(linears(model, "{outputs=1}"))
     module, target = compile_file(model, pipeline=pipeline(split))
-    save(to_artefact(module, target), tmp_path / "a.camx")
-    assert np.array_equal(load(tmp_path / "a.camx").run(images).outputs["logits"], expected)
+    save(network_of(module, target), tmp_path / "a.camx")
+    assert np.array_equal(Executor(load(tmp_path / "a.camx")).run(images).outputs["logits"], expected)
 
 
 def test_partial_sums_reach_less_than_the_thresholds_of_the_layer() -> None:

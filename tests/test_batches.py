@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from cam_compiler.cli import main
-from cam_compiler.compile import compile_file, to_artefact
-from cam_compiler.execution import Network, of_module, of_program, sample_bytes
-from dialects.machine.target import Target
+from cam_compiler.compile import compile_file
+from cam_compiler.execution import of_module, of_program
 from dialects.support.errors import InputError
-from runtime.batches import part_size
 from runtime.camx import save
 from runtime.cost.counts import total
 from runtime.cost.report import make_report
 from runtime.cost.technology import load_technology
+from runtime.executor import PART_BYTES, Executor, part_size, run_in_parts
+from runtime.interpreter import network_of
+from runtime.result import Result
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 IMAGES = np.load(BUNDLED / "digits_cnn_test.npz")["image"][:11]
@@ -33,7 +34,7 @@ buffer_bits_per_cycle = 7
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
     folder = tmp_path_factory.mktemp("batches")
     (folder / "t.toml").write_text(TARGET)
     module, target = compile_file(BUNDLED / "digits_cnn_qdq.onnx", str(folder / "t.toml"))
@@ -41,23 +42,23 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 11])
-def test_parts_give_what_the_whole_gives(network: Network, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = network.execute({"image": IMAGES})
-    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: size)
-    parted = network.run({"image": IMAGES})
+def test_parts_give_what_the_whole_gives(executor: Executor, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = executor.run_part({"image": IMAGES})
+    monkeypatch.setattr("runtime.executor.part_size", lambda _: size)
+    parted = executor.run({"image": IMAGES})
     assert parted.segments == whole.segments
     assert parted.samples == 11
     assert np.array_equal(parted.outputs["logits"], whole.outputs["logits"])
     technology = load_technology("rtsim")
-    reports = [json.dumps(make_report(one, network.target, technology).to_json()) for one in (whole, parted)]
+    reports = [json.dumps(make_report(one, executor.network.target, technology).to_json()) for one in (whole, parted)]
     assert reports[0] == reports[1]
 
 
-def test_parts_give_what_the_golden_simulator_gives(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_give_what_the_golden_simulator_gives(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     module, target = compile_file(BUNDLED / "digits_mlp_qdq.onnx", "small")
     images = IMAGES[:5]
-    whole = of_module(module, target, "golden").execute({"image": images})
-    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    whole = of_module(module, target, "golden").run_part({"image": images})
+    monkeypatch.setattr("runtime.executor.part_size", lambda _: 2)
     assert of_module(module, target, "native").run({"image": images}).segments == whole.segments
 
 
@@ -65,30 +66,32 @@ def test_check_works_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.save(tmp_path / "x.npy", IMAGES[:5])
-    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    monkeypatch.setattr("runtime.executor.part_size", lambda _: 2)
     model = str(BUNDLED / "digits_mlp_qdq.onnx")
     assert main(["run", model, "--input", str(tmp_path / "x.npy"), "--check", "-q"]) == 0
     assert "50 values equal" in capsys.readouterr().out
 
 
 def test_wrong_samples_at_the_end_are_refused_before_anything_runs(
-    network: Network, monkeypatch: pytest.MonkeyPatch
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cam_compiler.execution.part_size", lambda _: 2)
+    monkeypatch.setattr("runtime.executor.part_size", lambda _: 2)
     images = IMAGES.copy()
     images[-1, 0, 0, 0] = np.nan
 
-    def run(_: object) -> None:
+    def run(_: object) -> Result:
         raise AssertionError("it ran")
 
     with pytest.raises(InputError, match="not finite"):
-        replace(network, execute=run).run({"image": images})
+        run_in_parts(executor.network, {"image": images}, run)
 
 
-def test_a_fixed_batch_stays_whole(network: Network) -> None:
-    fixed = [replace(spec, shape=(4, *spec.shape[1:])) for spec in network.inputs]
-    assert replace(network, inputs=fixed).part is None
-    assert network.part == part_size(network.sample_bytes)
+def test_a_fixed_batch_stays_whole(executor: Executor) -> None:
+    network = executor.network
+    fixed = tuple(replace(spec, shape=(4, *spec.shape[1:])) for spec in network.inputs)
+    assert part_size(replace(network, inputs=fixed)) is None
+    assert part_size(network) == PART_BYTES // network.sample_bytes > 1
+    assert part_size(replace(network, sample_bytes=2 * PART_BYTES)) == 1
 
 
 def test_memory_of_a_sample(tmp_path: Path) -> None:
@@ -96,18 +99,18 @@ def test_memory_of_a_sample(tmp_path: Path) -> None:
     path = BUNDLED / "digits_cnn_qdq.onnx"
     for stage in ("ternary", "apv", "ap"):
         module, target = compile_file(path, stop_after=stage)
-        assert 64 * 144 * 8 <= sample_bytes(module) <= 3 * 64 * 144 * 8
-    save(to_artefact(module, target), tmp_path / "a.camx")
-    assert of_program(tmp_path / "a.camx", "native").sample_bytes == sample_bytes(module)
-    assert isinstance(target, Target)
+        network = network_of(module, target)
+        assert 64 * 144 * 8 <= network.sample_bytes <= 3 * 64 * 144 * 8
+    save(network, tmp_path / "a.camx")
+    assert of_program(tmp_path / "a.camx", "native").network.sample_bytes == network.sample_bytes
 
 
 @pytest.mark.parametrize("batch", [1, 4, 11, 100])
-def test_a_report_in_batches_is_the_sum_of_theirs(network: Network, batch: int) -> None:
+def test_a_report_in_batches_is_the_sum_of_theirs(executor: Executor, batch: int) -> None:
     technology = load_technology("rtsim")
-    whole = make_report(network.run({"image": IMAGES}), network.target, technology, batch=batch)
+    whole = make_report(executor.run({"image": IMAGES}), executor.network.target, technology, batch=batch)
     apart = [
-        make_report(network.run({"image": IMAGES[begin : begin + batch]}), network.target, technology)
+        make_report(executor.run({"image": IMAGES[begin : begin + batch]}), executor.network.target, technology)
         for begin in range(0, 11, batch)
     ]
     assert whole.batches == len(apart)

@@ -406,6 +406,7 @@ def edited(program: Path, path: list[str | int], value: object) -> None:
 
 ODD = [
     (["format"], "zip"),
+    (["version"], 3),
     (["version"], 999),
     (["steps"], None),
     (["steps"], [1]),
@@ -417,10 +418,14 @@ ODD = [
     (["steps", 0, "thresholds", "array"], "no.npy"),
     (["steps", 0, "result"], [99, 3]),
     (["steps", 0, "result"], [1]),
-    (["steps", 0, "inputs"], []),
-    (["steps", 0, "inputs"], ["elsewhere"]),
-    (["steps", 0, "outputs"], []),
+    (["steps", 0, "takes"], []),
+    (["steps", 0, "takes"], ["elsewhere"]),
+    (["steps", 0, "gives"], []),
     (["steps", 2, "segments", 0], "code"),
+    (["steps", 2, "inputs"], []),
+    (["steps", 2, "inputs"], [2]),
+    (["steps", 2, "outputs"], [1]),
+    (["steps", 2, "rows"], 2),
     (["steps", -1, "dtype"], "float8"),
     (["target", "columns"], 4),
 ]

@@ -16,7 +16,9 @@ from engine_fuzz import (
     check_equal,
     fuzz_damaged,
     fuzz_random,
+    program_of,
     random_case,
+    run_code,
     run_golden,
     run_native,
 )
@@ -25,10 +27,11 @@ from hypothesis import strategies as st
 
 from dialects.machine.code import encode
 from dialects.machine.isa import Cell, Instruction, Op, Operand, in_loop
+from dialects.machine.program import Program
 from dialects.machine.tables import pass_table
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
-from dialects.support.window import Window, Windows
+from dialects.support.window import Rows, Window, Windows
 from runtime.cost.counts import Counts
 from runtime.engines import _engine
 from runtime.engines import native as engine
@@ -138,7 +141,7 @@ def test_windows_of_images(window: Window, kind: type[np.signedinteger], pad: in
     ]
     for name in engine.INSTRUCTION_SETS:
         target = Target("t", columns=4, domains=16)
-        outputs, _ = engine.run(target, [encode(code)], [dense, windows], count, 2, instruction_set=name)
+        outputs, _ = run_code(target, [encode(code)], [dense, windows], count, 2, instruction_set=name)
         assert outputs.dtype == np.int16
         assert np.array_equal(outputs, rows)
 
@@ -171,7 +174,7 @@ def test_windows_at_every_place_of_an_image(window: Window) -> None:
             )
         ]
         for name, threads in product(engine.INSTRUCTION_SETS, (1, 2)):
-            outputs, _ = engine.run(target, [encode(code)], [windows], rows.shape[1], threads, instruction_set=name)
+            outputs, _ = run_code(target, [encode(code)], [windows], rows.shape[1], threads, instruction_set=name)
             assert np.array_equal(outputs, rows)
 
 
@@ -180,16 +183,16 @@ def test_jobs_run_together() -> None:
     cases = [random_case(np.random.default_rng(seed), rows) for seed, rows in ((1, 700), (2, 3), (3, 129))]
     shared = np.random.default_rng(4).integers(-8, 8, size=(700, INPUTS)).astype(np.int8)
     target = cases[0].target
-    jobs = [engine.Job([encode(code) for code in case.segments], [shared], case.outputs) for case in cases[:1] * 2]
+    jobs = [(program_of([*map(encode, case.segments)], case.outputs), [shared]) for case in cases[:1] * 2]
     for trace in (False, True):
-        alone = engine.run(target, *jobs[0], 1, trace=trace)
-        for outputs, counts in engine.run_all(target, jobs, 2, trace=trace):
+        [alone] = engine.run(target, jobs[:1], 1, trace=trace)
+        for outputs, counts in engine.run(target, jobs, 2, trace=trace):
             assert np.array_equal(outputs, alone[0])
             assert counts == alone[1]
     for case in cases:
-        jobs = [engine.Job([encode(code) for code in case.segments], [case.inputs.T], case.outputs)]
-        jobs.append(engine.Job([b""], [shared], 2))
-        (outputs, counts), (empty, _) = engine.run_all(case.target, jobs, 2)
+        jobs = [(program_of([*map(encode, case.segments)], case.outputs), [case.inputs.T])]
+        jobs.append((program_of([b""], 2), [shared]))
+        (outputs, counts), (empty, _) = engine.run(case.target, jobs, 2)
         expected = run_golden(case)
         assert np.array_equal(outputs.T, expected[0])
         assert counts == expected[1]
@@ -204,7 +207,7 @@ def test_jobs_that_receive_the_same_vectors() -> None:
     vectors = np.concatenate(inputs, axis=1).T
     target = Target("t", rows=64, columns=5, domains=12)
 
-    def doubled(numbers: Sequence[int], width: int) -> engine.Job:
+    def doubled(numbers: Sequence[int], width: int) -> tuple[Program, Sequence[Rows]]:
         """Sends each of the vectors, and twice its value, from the place where it was received."""
         code: list[Instruction] = []
         for out, number in enumerate(numbers):
@@ -216,14 +219,14 @@ def test_jobs_that_receive_the_same_vectors() -> None:
             )
             code.append(Instruction(Op.ADD_IP, Cell(0, 0), width, a=Operand(3, 0, 1), carry=Cell(2, 0)))
             code.append(Instruction(Op.OUT, Cell(0, 0), width, a=value, imm=2 * out + 1))
-        return engine.Job([encode(code)], inputs, 2 * len(numbers))
+        return program_of([encode(code)], 2 * len(numbers)), inputs
 
     everything = [[int(number) for number in rng.permutation(64)] for _ in range(3)]
     parts = [[3, 60], [7, 40, 41], [5]]
     for numbers, widths in ((everything, (4, 4, 4)), (parts, (4, 4, 4)), (everything + parts, (4, 6, 4, 5, 5, 4))):
         jobs = [doubled(part, width) for part, width in zip(numbers, widths, strict=True)]
         for threads, name, trace in product((1, 2), engine.INSTRUCTION_SETS, (False, True)):
-            results = engine.run_all(target, jobs, threads, trace=trace, instruction_set=name)
+            results = engine.run(target, jobs, threads, trace=trace, instruction_set=name)
             for part, (outputs, _) in zip(numbers, results, strict=True):
                 assert np.array_equal(outputs.T[::2], 2 * vectors[part])
                 assert np.array_equal(outputs.T[1::2], vectors[part])
@@ -250,7 +253,7 @@ def test_vectors_with_great_numbers() -> None:
     code.append(Instruction(Op.OUT, Cell(0, 0), 9, a=Operand(3, 0, 9, signed=True), imm=0))
     target = Target("t", rows=64, columns=5, domains=12)
     for trace in (False, True):
-        outputs, _ = engine.run(target, [encode(code)], [items], 1, 1, trace=trace)
+        outputs, _ = run_code(target, [encode(code)], [items], 1, 1, trace=trace)
         assert np.array_equal(outputs[:, 0], items[:, numbers].astype(np.int64).sum(axis=1))
 
 
@@ -326,7 +329,7 @@ def test_inputs_of_any_type(kind: type[np.signedinteger]) -> None:
     code += [Instruction(Op.OUT, Cell(0, 0), 40, Operand(n, 0, 40, True), imm=n) for n in range(2)]
     target = Target("t", columns=4, domains=40)
     for part in (values, values[::-1], np.asfortranarray(values)):
-        outputs, _ = engine.run(target, [encode(code)], [part], 2, 1)
+        outputs, _ = run_code(target, [encode(code)], [part], 2, 1)
         assert np.array_equal(outputs, part)
 
 
@@ -359,7 +362,7 @@ def test_what_breaks_a_rule_is_refused(item: Instruction, message: str) -> None:
     target = Target("t", rows=8, columns=8, domains=16)
     code = encode([Instruction(Op.SET, Cell(0, 0), 1), item])
     with pytest.raises(ProgramError, match=message):
-        engine.run(target, [code], [np.zeros((4, INPUTS), dtype=np.int64)], 1, 1)
+        run_code(target, [code], [np.zeros((4, INPUTS), dtype=np.int64)], 1, 1)
 
 
 def test_bytes_that_are_no_program() -> None:
@@ -377,11 +380,11 @@ def test_bytes_that_are_no_program() -> None:
         [encode([Instruction(Op.SET, Cell(0, 0), 1, last=False)]), good],
     ):
         with pytest.raises(ProgramError):
-            engine.run(target, segments, [inputs], 1, 1)
+            run_code(target, segments, [inputs], 1, 1)
     with pytest.raises(ProgramError):
-        engine.run(target, [good], [inputs[:0]], 1, 1)
+        run_code(target, [good], [inputs[:0]], 1, 1)
     with pytest.raises(ProgramError):
-        engine.run(target, [], [inputs], 1, 1)
+        run_code(target, [], [inputs], 1, 1)
 
 
 def test_the_engine_checks_its_own_arguments() -> None:
@@ -449,6 +452,6 @@ def test_the_long_fuzzer() -> None:
 def test_any_bytes(data: bytes, cut: int) -> None:
     target, inputs = Target("t", columns=2048, domains=16), np.zeros((3, 2), dtype=np.int64)
     try:
-        engine.run(target, [data[:cut], data[cut:]], [inputs], 2, 1)
+        run_code(target, [data[:cut], data[cut:]], [inputs], 2, 1)
     except ProgramError as error:
         assert error.message

@@ -15,12 +15,13 @@ import pytest
 
 from cam_compiler.cli import main
 from cam_compiler.commands import evaluate
-from cam_compiler.compile import compile_file, to_artefact
+from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.evaluation import Evaluation
 from cam_compiler.evaluation.preprocess import affine, nearest
 from cam_compiler.evaluation.scores import ranks
 from cam_compiler.evaluation.state import Tally
 from runtime.camx import save
+from runtime.interpreter import network_of
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 MODEL = BUNDLED / "digits_mlp_qdq.onnx"
@@ -41,7 +42,7 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("evaluate") / "net.camx"
-    save(to_artefact(*compile_file(MODEL)), path)
+    save(network_of(*compile_file(MODEL)), path)
     return str(path)
 
 
@@ -207,7 +208,7 @@ def test_ties_go_to_the_even_float() -> None:
 
 def test_mean_and_std_by_channel(capsys: pytest.CaptureFixture[str]) -> None:
     from cam_compiler.evaluation.preprocess import Preprocess
-    from runtime.host import InputSpec
+    from runtime.network import InputSpec
 
     images = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
     prepare = Preprocess("hwc", Fraction(1, 4), (Fraction(1), Fraction(2), Fraction(3)), (Fraction(2),))

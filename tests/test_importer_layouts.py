@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto as T
 from onnx_testing import RANDOM, Net, check, evaluate, failing, images, ops, reference, ternary_weights
 
-from cam_compiler.compile import to_artefact
 from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
 from dialects.machine.target import load_target
 from runtime.camx import load, save
-from runtime.interpreter import Interpreter
+from runtime.executor import Executor
+from runtime.interpreter import Interpreter, network_of
 
 
 def everywhere(net: Net, x: Any, tmp_path: Path, *outputs: str) -> None:
@@ -29,8 +29,8 @@ def everywhere(net: Net, x: Any, tmp_path: Path, *outputs: str) -> None:
     module, target = import_model(net.model(*outputs)), load_target("default")
     expected = Interpreter().run(module, {"x": x})
     run_passes(module, parse_passes("default"), target)
-    save(to_artefact(module, target), tmp_path / "net.camx")
-    for result in (Interpreter(target).run(module, {"x": x}), load(tmp_path / "net.camx").run({"x": x})):
+    save(network_of(module, target), tmp_path / "net.camx")
+    for result in (Interpreter(target).run(module, {"x": x}), Executor(load(tmp_path / "net.camx")).run({"x": x})):
         assert result.host == expected.host
         for name, value in expected.outputs.items():
             np.testing.assert_array_equal(result.outputs[name], value)

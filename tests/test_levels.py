@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp, TensorType
 from xdsl.ir import SSAValue
 
-from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.validation import Validator, difference, edge_inputs
 from dialects import ternary
@@ -21,7 +20,8 @@ from dialects.support.errors import CapacityError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntMatrix, Thresholds
 from runtime.camx import load, save
-from runtime.interpreter import Interpreter
+from runtime.executor import Executor
+from runtime.interpreter import Interpreter, network_of
 
 SPANS = [Range(0, 1), Range(0, 3), Range(0, 15), Range(-1, 1), Range(-4, 3), Range(-8, 7), Range(2, 5), Range(-6, -2)]
 RESULTS = [Range(0, 1), Range(-1, 1), Range(0, 3), Range(-2, 1), Range(1, 4), Range(-5, -3)]
@@ -145,11 +145,11 @@ def check_levels(source: str, target: Target, folder: Path, pipeline: str) -> No
         assert str(again) == text
         assert difference(expected, Interpreter(target).run(again, inputs).outputs) is None
     assert parse_module(str(module)).is_structurally_equivalent(module)
-    artefact = to_artefact(module, target)
-    save(artefact, folder / "a.camx")
+    network = network_of(module, target)
+    save(network, folder / "a.camx")
     loaded = load(folder / "a.camx")
-    assert loaded == artefact
-    assert difference(expected, loaded.run(inputs).outputs) is None
+    assert loaded == network
+    assert difference(expected, Executor(loaded).run(inputs).outputs) is None
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -194,7 +194,7 @@ func.func @main(%a: tensor<?x1x!ternary.int<0, 3>> {onnx.name="value 0"}, %b: te
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_two_chains_one_after_the_other(tmp_path: Path, pipeline: str) -> None:
-    """The second input is quantised after the first output is scaled; names look like those of an artefact."""
+    """The second input is quantised after the first output is scaled; names look like those of a network's values."""
     check_levels(str(parse_module(TWO_CHAINS)), TARGETS[0], tmp_path, pipeline)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from engine_fuzz import run_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from placed_testing import checked, named_outputs, random_placed
@@ -20,7 +21,6 @@ from dialects.rtm.placed_text import read_plain, read_text
 from dialects.support.errors import ProgramError, TextError
 from dialects.support.tensors import IntArray
 from runtime.cost.counts import Counts
-from runtime.engines import native as engine
 from runtime.engines.golden import Simulator
 from runtime.placed_machine import PlacedMachine
 
@@ -68,7 +68,7 @@ def test_places_and_loops_compute_what_the_names_say(seed: int) -> None:
     assert predicted.column_steps.tolist() == [item.column_steps for item in counts]
     assert predicted.steps_of_column.sum(axis=1).tolist() == predicted.column_steps.tolist()
     target = Target("test", rows=64, columns=geometry.columns, domains=geometry.domains)
-    results, native = engine.run(target, [code.binary for code in segments], [inputs.T], OUTPUTS, 1)
+    results, native = run_code(target, [code.binary for code in segments], [inputs.T], OUTPUTS, 1)
     np.testing.assert_array_equal(results.T, expected)
     assert [item.shift_steps for item in native] == predicted.shift_steps.tolist()
     assert [item.column_steps for item in native] == predicted.column_steps.tolist()

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp
 from xdsl.ir import SSAValue
 
-from cam_compiler.compile import to_artefact
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.validation import Validator, difference
 from dialects import apv, ternary
@@ -29,8 +28,9 @@ from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thres
 from dialects.support.window import Window, scatter
 from passes.adder_graphs.sums import unshared
 from runtime.camx import load, save
-from runtime.host import Value
-from runtime.interpreter import Interpreter
+from runtime.executor import Executor
+from runtime.interpreter import Interpreter, network_of
+from runtime.values import Value
 
 T = TypeVar("T")
 
@@ -234,11 +234,11 @@ def check_levels(source: str, samples: int, target: Target, folder: Path, pipeli
         assert str(again) == text
         assert again.is_structurally_equivalent(module)
         assert difference(expected, Interpreter(target).run(again, inputs).outputs) is None
-    artefact = to_artefact(module, target)
-    save(artefact, folder / "a.camx")
+    network = network_of(module, target)
+    save(network, folder / "a.camx")
     loaded = load(folder / "a.camx")
-    assert loaded == artefact
-    assert difference(expected, loaded.run(inputs).outputs) is None
+    assert loaded == network
+    assert difference(expected, Executor(loaded).run(inputs).outputs) is None
 
 
 @pytest.mark.parametrize("pipeline", [*PIPELINES, FULL], ids=[*PIPELINES, "full"])
@@ -528,7 +528,7 @@ def test_a_damaged_window_of_a_saved_program(tmp_path: Path, change: dict[str, o
     value = network.add(ternary.ConvOp(network.args[0], trits(2, 18), AROUND))
     module = network.finish({"y": value})
     run_passes(module, parse_passes("unshared"), Target("default"))
-    save(to_artefact(module, Target("default")), path := tmp_path / "a.camx")
+    save(network_of(module, Target("default")), path := tmp_path / "a.camx")
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(members["manifest.json"])
@@ -540,4 +540,4 @@ def test_a_damaged_window_of_a_saved_program(tmp_path: Path, change: dict[str, o
         for name, data in {**members, "manifest.json": json.dumps(manifest)}.items():
             archive.writestr(name, data)
     with pytest.raises(ProgramError):
-        load(path).run({"x": np.zeros((2, 2, 4, 4), dtype=np.int64)})
+        Executor(load(path)).run({"x": np.zeros((2, 2, 4, 4), dtype=np.int64)})

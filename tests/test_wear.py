@@ -11,8 +11,8 @@ from placed_testing import random_placed
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.commands.demo import BUNDLED
-from cam_compiler.compile import compile_file, to_artefact
-from cam_compiler.execution import Network, of_module, of_program
+from cam_compiler.compile import compile_file
+from cam_compiler.execution import of_module, of_program
 from cam_compiler.pipeline import parse_passes, run_passes
 from dialects.machine.census import predict_shifts
 from dialects.machine.isa import Cell
@@ -23,7 +23,9 @@ from runtime.cost.report import Report, make_report
 from runtime.cost.technology import load_technology
 from runtime.cost.wear import total_wear
 from runtime.engines.golden import Simulator
-from runtime.host import Result
+from runtime.executor import Executor
+from runtime.interpreter import network_of
+from runtime.result import Result
 
 Numbers = NDArray[np.int64]
 
@@ -72,25 +74,27 @@ def lowered(placed: tuple[ModuleOp, Target], pipeline: str) -> ModuleOp:
     return module
 
 
-def reported(network: Network, batch: int | None = None) -> tuple[Result, Report]:
-    result = network.run({"image": np.load(BUNDLED / "digits_cnn_test.npz")["image"][:70]})
+def reported(executor: Executor, batch: int | None = None) -> tuple[Result, Report]:
+    network, result = executor.network, executor.run({"image": np.load(BUNDLED / "digits_cnn_test.npz")["image"][:70]})
     technology = load_technology("rtsim")
     return result, make_report(result, network.target, technology, batch=batch, programs=network.programs)
 
 
 def test_reports_say_what_an_array_goes_through(placed: tuple[ModuleOp, Target], tmp_path: Path) -> None:
     module = lowered(placed, "convert-rtm-to-ap")
-    network = of_module(module, placed[1], "native")
-    _, report = reported(network)
+    executor = of_module(module, placed[1], "native")
+    _, report = reported(executor)
     wear = report.to_json()["wear"]
     total = wear["total"]
     assert sum(total["shift_steps"]["columns"]) == report.total.counts.column_steps
-    assert [part["layers"] for part in wear["programs"]] == [list(part.layers) for part in network.programs]
+    assert [part["layers"] for part in wear["programs"]] == [
+        [segment.layer for segment in program.segments] for program in executor.network.programs
+    ]
     assert total["shift_steps"]["columns"][total["shift_steps"]["column"]] == max(total["shift_steps"]["columns"])
     # Each of three batches goes through the programs again.
-    _, thrice = reported(network, 30)
+    _, thrice = reported(executor, 30)
     assert thrice.to_json()["wear"]["total"]["writes_of_a_cell"] == 3 * total["writes_of_a_cell"]
-    save(to_artefact(module, placed[1]), tmp_path / "n.camx")
+    save(network_of(module, placed[1]), tmp_path / "n.camx")
     assert reported(of_program(tmp_path / "n.camx", "native"))[1].to_json()["wear"] == wear
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cam_compiler.compile import compile_file, on_the_host, to_artefact
+from cam_compiler.compile import compile_file, on_the_host
 from cam_compiler.files import check_output
 from cam_compiler.loading import pipeline_of
 from cam_compiler.options import add_machine, add_pipeline, add_quiet, add_tech, objective_of
@@ -14,6 +14,7 @@ from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator
 from runtime.camx import save
 from runtime.files import write_whole
+from runtime.interpreter import network_of
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -70,4 +71,4 @@ def run(options: argparse.Namespace) -> None:
     elif output.suffix == ".mlir":
         write_whole(output, (str(module) + "\n").encode())
     else:
-        save(to_artefact(module, target), output)
+        save(network_of(module, target), output)

@@ -45,10 +45,10 @@ def run(options: argparse.Namespace) -> None:
     print(f"the IR computes the same after: {', '.join(validator.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
     with watching(options.quiet):
-        network = of_module(module, target, options.engine)
-        result = network.run({"image": data["image"]})
+        executor = of_module(module, target, options.engine)
+        result = executor.run({"image": data["image"]})
     print(accuracy(result.outputs, data["label"]))
-    for form, executor in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):
-        print(*agreement(result.outputs, {"logits": data[f"logits_{form}"]}, f"{executor} on the {form} form"))
+    for form, peer in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):
+        print(*agreement(result.outputs, {"logits": data[f"logits_{form}"]}, f"{peer} on the {form} form"))
     print(*agreement(result.outputs, {"logits": data["logits_exact"]}, "the exact evaluation in double precision"))
-    print_report(report_of(options, result, network, technology))
+    print_report(report_of(options, result, executor.network, technology))

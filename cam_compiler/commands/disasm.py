@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> None:
     """Show the assembly of a binary program or of all segments of a compiled network."""
     path: Path = options.program
     if path.suffix == ".camx":
-        parts = [part for program in load(path).programs.values() for part in program.segments]
+        parts = [part for program in load(path).programs for part in program.segments]
         text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
     else:
         try:

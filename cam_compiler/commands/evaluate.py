@@ -19,7 +19,6 @@ from cam_compiler.evaluation.image_folder import ImageFolder
 from cam_compiler.evaluation.preprocess import Preprocess
 from cam_compiler.evaluation.scores import Agreement, accuracy_line
 from cam_compiler.evaluation.state import State, Tally
-from cam_compiler.execution import Network
 from cam_compiler.files import check_output
 from cam_compiler.loading import load_network, report_of
 from cam_compiler.options import (
@@ -38,8 +37,10 @@ from dialects.support.errors import InputError
 from dialects.support.instrumentation import part
 from runtime.cost.report import Report
 from runtime.cost.technology import load_technology
+from runtime.executor import part_size
 from runtime.files import write_whole
-from runtime.host import Result
+from runtime.network import Network
+from runtime.result import Result
 
 _MOST = 1024
 """Images of a part, so that little is lost when an evaluation is killed."""
@@ -116,15 +117,16 @@ def run(options: argparse.Namespace) -> None:
     output: Path | None = options.output
     state_path = _state_path(options)
     with watching(options.quiet):
-        network = load_network(options)
+        executor = load_network(options)
+    network = executor.network
     if len(network.inputs) != 1:
         raise InputError(f"it has {len(network.inputs)} inputs, images are one", place=str(options.model))
     data = _open(options, network)
     samples = _samples(data, options.limit)
     model, kind = _reference(options)
     preprocess = Preprocess(options.layout, options.scale, options.mean, options.std)
-    executor = reference.load(model, kind) if model else None
-    job = Evaluation(network, data, preprocess, executor, options.output_name)
+    peer = reference.load(model, kind) if model else None
+    job = Evaluation(executor, data, preprocess, peer, options.output_name)
     facts = {
         "model": str(options.model),
         "data": data.described,
@@ -165,7 +167,7 @@ def _tally(job: Evaluation, state: State, samples: int, quiet: bool) -> Tally:
     tally = state.read(samples)
     if tally.samples:
         print(f"going on after {tally.samples} of {samples} images ({state.path})")
-    size = min(job.network.part or _MOST, _MOST)
+    size = min(part_size(job.executor.network) or _MOST, _MOST)
     with watching(quiet):
         while tally.samples < samples:
             end = min(samples, tally.samples + size)

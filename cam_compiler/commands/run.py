@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
-from cam_compiler.execution import Network, named, of_module
+from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
@@ -18,8 +17,10 @@ from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report
 from dialects.support.errors import InputError
 from runtime.cost.technology import load_technology
+from runtime.executor import Executor
 from runtime.files import write_whole
-from runtime.host import Result, Value
+from runtime.result import Result
+from runtime.values import Value
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -55,9 +56,10 @@ def run(options: argparse.Namespace) -> None:
     expected = read_arrays(options.expect) if options.expect else None
     given = read_arrays(options.input)
     with watching(options.quiet):
-        network, check = _load(options)
+        executor, check = _load(options)
+    network = executor.network
     with watching(options.quiet):
-        result = network.run(named(given, network.inputs))
+        result = (check or executor).run(named(given, network.inputs))
     if check:
         sizes = {name: f"{count:,} integers equal" for name, count in check.equal.items()}
         print_listing([*sizes.items(), ("outputs", f"{_size(result):,} values equal")])
@@ -94,20 +96,20 @@ def _check_options(options: argparse.Namespace) -> None:
         )
 
 
-def _load(options: argparse.Namespace) -> tuple[Network, GoldenCheck | None]:
+def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
     """The network, and with `--check` what compares it with the golden one while it runs."""
     if not options.check or options.model.suffix == ".camx":
-        network, check = load_network(options), None
+        executor, check = load_network(options), None
     else:
         module, target = compiled(options)
         golden, _ = compile_file(options.model, options.target, pipeline=pipeline_of(options), stop_after="ternary")
-        check = GoldenCheck(module, golden, target, options.engine, not options.no_trace)
-        network = replace(of_module(module, target, options.engine), execute=check.run)
-    if options.report and not network.programs:
+        executor = of_module(module, target, options.engine, trace=not options.no_trace)
+        check = GoldenCheck(executor, module, golden)
+    if options.report and not executor.network.programs:
         raise InputError(
             "counts come from the simulator, and the pipeline ends above the machine code", place="--report"
         )
-    return network, check
+    return executor, check
 
 
 def _size(result: Result) -> int:

@@ -38,12 +38,12 @@ def run(options: argparse.Namespace) -> None:
 
 def _verify(path: Path, validator: Validator) -> None:
     if path.suffix == ".camx":
-        network = of_program(path, "native", trace=False)
+        executor = of_program(path, "native", trace=False)
         if validator.inputs is None:
             raise InputError("name an .onnx or .mlir file first, or give --input", place=str(path))
     else:
         module = read_module(path)
-        network = of_module(module, target_for(module, None), "native", trace=False)
+        executor = of_module(module, target_for(module, None), "native", trace=False)
         if validator.inputs is None:
             validator.inputs = edge_inputs(module)
-    validator.compare(network.run(named(validator.inputs, network.inputs)), path.name)
+    validator.compare(executor.run(named(validator.inputs, executor.network.inputs)), path.name)

@@ -18,7 +18,7 @@ import numpy as np
 from dialects.support.errors import InputError
 from dialects.support.tensors import IntArray
 from runtime.files import DAMAGED
-from runtime.host import Value
+from runtime.values import Value
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PIECE = 1 << 22

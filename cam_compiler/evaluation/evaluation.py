@@ -16,11 +16,13 @@ from cam_compiler.evaluation.datasets import DataSet, file_digest, shape_text
 from cam_compiler.evaluation.preprocess import Preprocess
 from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
 from cam_compiler.evaluation.state import Tally, digest_of
-from cam_compiler.execution import Network
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part, progress
 from runtime.batches import joined
-from runtime.host import Result, Value
+from runtime.executor import Executor
+from runtime.network import Network
+from runtime.result import Result
+from runtime.values import Value
 
 _TOP = 5
 
@@ -29,7 +31,7 @@ _TOP = 5
 class Evaluation:
     """One evaluation: everything that decides about its result."""
 
-    network: Network
+    executor: Executor
     data: DataSet
     preprocess: Preprocess
     reference: reference.Run | None
@@ -37,18 +39,18 @@ class Evaluation:
 
     def add(self, tally: Tally, end: int) -> Tally:
         """The tally after the images up to `end`."""
-        begin, spec = tally.samples, self.network.inputs[0]
+        begin, spec = tally.samples, self.executor.network.inputs[0]
         images = self.preprocess(self.data.read(begin, end), spec, begin)
         labels = self.data.labels[begin:end]
         with part(0, 1, 2 if self.reference else 1):
-            result = self.network.run({spec.name: images})
+            result = self.executor.run({spec.name: images})
         name, scores = self._scores(result)
         before = ranks(scores, labels, begin)
         tally = replace(tally, samples=end, top1=tally.top1 + int((before == 0).sum()))
         if scores.ndim == 2 and scores.shape[1] > 2 * _TOP:
             tally.top5 = (tally.top5 or 0) + int((before < _TOP).sum())
         pairs = zip(tally.segments, result.segments, strict=True) if tally.segments else ()
-        tally.segments = [joined(pair, self.network.target) for pair in pairs] or result.segments
+        tally.segments = [joined(pair, self.executor.network.target) for pair in pairs] or result.segments
         if self.reference:
             with part(1, 2, 2):
                 progress(0, 1, "reference")
@@ -82,8 +84,8 @@ class Evaluation:
         decisive = {
             **stated,
             "digests": [file_digest(*models), self.data.digest],
-            "target": asdict(self.network.target),
-            "code": _code_digest(self.network),
+            "target": asdict(self.executor.network.target),
+            "code": _code_digest(self.executor.network),
         }
         return digest_of(decisive)
 
@@ -92,7 +94,7 @@ def _code_digest(network: Network) -> str:
     """A hash of the machine code, which holds whatever decided about it when it was compiled."""
     digest = hashlib.blake2b(digest_size=16)
     for program in network.programs:
-        for layer, code in zip(program.layers, program.segments, strict=True):
+        for layer, code in program.segments:
             digest.update(f"{layer} {len(code)} ".encode())
             digest.update(code)
     return digest.hexdigest()

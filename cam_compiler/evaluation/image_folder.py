@@ -11,7 +11,7 @@ import numpy as np
 
 from dialects.support.errors import InputError
 from dialects.support.tensors import IntArray
-from runtime.host import Value
+from runtime.values import Value
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from dialects.support.errors import InputError
 from dialects.support.tensors import FloatArray
-from runtime.host import InputSpec, Value
+from runtime.network import InputSpec
+from runtime.values import Value
 
 LAYOUTS = {"chw": (0, 1, 2, 3), "hwc": (0, 3, 1, 2), "hw": (0, 1, 2)}
 """How a stored image lies; its axes in the order in which networks take them."""

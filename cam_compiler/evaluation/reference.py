@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 
 from dialects.support.errors import InputError, ModelError
-from runtime.host import Value
+from runtime.values import Value
 
 EXECUTORS = ("onnxruntime", "qonnx")
 _IR_VERSION = 10

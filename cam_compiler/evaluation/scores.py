@@ -9,7 +9,7 @@ import numpy as np
 
 from dialects.support.errors import InputError
 from dialects.support.tensors import FloatArray, IntArray
-from runtime.host import Value
+from runtime.values import Value
 
 
 def flat(output: Value) -> Value:

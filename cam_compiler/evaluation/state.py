@@ -15,7 +15,7 @@ from typing import Any
 from dialects.support.errors import InputError
 from runtime.cost.counts import Counts
 from runtime.files import write_whole
-from runtime.host import SegmentRun
+from runtime.result import SegmentRun
 
 
 def digest_of(value: object) -> str:

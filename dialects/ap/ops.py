@@ -9,8 +9,10 @@ from xdsl.irdl import irdl_attr_definition, irdl_op_definition, prop_def
 
 from dialects.ap.assembly import AssemblyCode
 from dialects.machine.code import Code
-from dialects.rtm.program import ProgramBase, SegmentBase
+from dialects.machine.program import Program, Segment
+from dialects.rtm.program import ProgramBase, SegmentBase, features
 from dialects.support.packed import PackedAttr
+from dialects.ternary import rows_of
 
 
 @irdl_attr_definition
@@ -42,3 +44,10 @@ class ProgramOp(ProgramBase):
 
     name = "ap.program"
     SEGMENT: ClassVar[type[SegmentBase]] = SegmentOp
+
+    @property
+    def program(self) -> Program:
+        """The program as a value, which runs without the IR."""
+        segments = tuple(Segment(segment.layer.data, segment.packed.binary) for segment in self.segments)
+        rows = max((rows_of(value) for value in (*self.inputs, *self.outputs)), default=1)
+        return Program(segments, tuple(map(features, self.inputs)), tuple(map(features, self.outputs)), rows)

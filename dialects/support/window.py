@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,9 @@ class Window:
         return stacked.transpose(0, 3, 4, 1, 2).reshape(samples * down * across, channels * self.size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Windows:
-    """The rows that a window gathers from images, for an engine that reads them where they are."""
+    """The rows that a window gathers from images; an engine reads them where they are, others gather them once."""
 
     images: Ints
     window: Window
@@ -81,11 +82,21 @@ class Windows:
         if not limits.min <= self.pad <= limits.max:
             object.__setattr__(self, "images", self.images.astype(np.int64))
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and their features."""
+        samples, channels, height, width = self.images.shape
+        down, across = self.window.positions(height, width)
+        return samples * down * across, channels * self.window.size
+
     def __len__(self) -> int:
-        down, across = self.window.positions(self.images.shape[2], self.images.shape[3])
-        return len(self.images) * down * across
+        return self.shape[0]
 
     def array(self) -> Ints:
+        return self._rows
+
+    @cached_property
+    def _rows(self) -> Ints:
         return self.window.gather(self.images, self.pad)
 
 

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.batches import counts_on
 from runtime.cost.counts import Counts, total
 from runtime.cost.technology import Technology
-from runtime.cost.wear import Program, Wear, total_wear, wear_of
-from runtime.host import Result, SegmentRun
+from runtime.cost.wear import Wear, total_wear, wear_of
+from runtime.result import Result, SegmentRun
 
 COMPONENTS = ("search", "write", "shift", "move", "fetch")
 _FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -150,7 +151,7 @@ def _wear(result: Result, target: Target, batch: int, programs: Sequence[Program
     found: list[Wear] = []
     runs = iter(result.segments)
     for program in programs:
-        rows = max((next(runs).rows for _ in program.layers), default=0) // result.samples
+        rows = max((next(runs).rows for _ in program.segments), default=0) // result.samples
         whole, rest = (_rounds(rows * size, target) for size in (batch, result.samples % batch))
         found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
     return found

@@ -14,15 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dialects.machine.census import predict_shifts
+from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
-
-
-class Program(NamedTuple):
-    """The code of what works on the same rows, a segment a layer."""
-
-    layers: Sequence[str]
-    segments: Sequence[bytes]
 
 
 class Spread(NamedTuple):
@@ -67,8 +61,8 @@ class Wear:
 
 def wear_of(program: Program, target: Target) -> Wear:
     """What an array goes through when it runs the program once."""
-    shifts = predict_shifts(program.segments, target.columns, target.domains)
-    return Wear(tuple(program.layers), shifts.steps_of_column.sum(axis=0), shifts.writes)
+    shifts = predict_shifts(program.codes, target.columns, target.domains)
+    return Wear(tuple(segment.layer for segment in program.segments), shifts.steps_of_column.sum(axis=0), shifts.writes)
 
 
 def total_wear(parts: Sequence[Wear]) -> Wear:

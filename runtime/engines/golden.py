@@ -13,11 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles
+from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles, decode
 from dialects.machine.isa import Cell, Instruction, Op, Pass, check, passes_of
+from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
+from dialects.support.window import Ints, Rows, Windows
 from runtime.cost.counts import Counts
 
 Words = NDArray[np.uint64]
@@ -164,3 +166,17 @@ class Simulator:
         bits = np.packbits(rows, bitorder="little")
         packed[: len(bits)] = bits
         return packed.view(np.uint64)
+
+
+def run(target: Target, programs: Sequence[tuple[Program, Sequence[Rows]]]) -> list[tuple[Ints, list[Counts]]]:
+    """Run programs, each on rows of its inputs: of each the outputs (rows, features) and each segment's counts."""
+    return [_run(target, program, inputs) for program, inputs in programs]
+
+
+def _run(target: Target, program: Program, inputs: Sequence[Rows]) -> tuple[Ints, list[Counts]]:
+    features = np.concatenate([part.array() if isinstance(part, Windows) else part for part in inputs], axis=1)
+    vectors: IntArray = features.T.astype(np.int64)
+    by_vector = np.zeros((sum(program.outputs), len(features)), dtype=np.int64)
+    simulator = Simulator(target, len(features))
+    counts = [simulator.run(layer, decode(code), vectors, by_vector) for layer, code in program.segments]
+    return by_vector.T, counts

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.program import Program
 from dialects.machine.tables import pass_table
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
@@ -70,53 +70,30 @@ def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, res
     return codes.reshape(values.shape)
 
 
-class Job(NamedTuple):
-    """The binary code of segments to be run on rows of inputs, and the number of vectors that they send."""
-
-    segments: Sequence[bytes]
-    inputs: Sequence[Rows]
-    output_count: int
-
-
 def run(
     target: Target,
-    segments: Sequence[bytes],
-    inputs: Sequence[Rows],
-    output_count: int,
-    threads: int,
-    *,
-    trace: bool = True,
-    instruction_set: str = INSTRUCTION_SETS[0],
-) -> tuple[Ints, list[Counts]]:
-    """Run a single job, see `run_all`."""
-    job = Job(segments, inputs, output_count)
-    [found] = run_all(target, [job], threads, trace=trace, instruction_set=instruction_set)
-    return found
-
-
-def run_all(
-    target: Target,
-    jobs: Sequence[Job],
+    programs: Sequence[tuple[Program, Sequence[Rows]]],
     threads: int,
     *,
     trace: bool = True,
     instruction_set: str = INSTRUCTION_SETS[0],
 ) -> list[tuple[Ints, list[Counts]]]:
-    """Run jobs that don't wait for each other: of each the outputs (rows, features) and each segment's counts.
+    """Run programs that don't wait for each other, each on rows of its inputs.
 
-    Raises ProgramError where the code is malformed or leaves the array. Without `trace` the counts that depend on the
-    data are None.
+    Gives the outputs of each (rows, features) and each segment's counts. Raises ProgramError where the code is
+    malformed or leaves the array. Without `trace` the counts that depend on the data are None.
     """
     try:
-        engines = [_engine_of(target.columns, target.domains, tuple(job.segments)) for job in jobs]
+        engines = [_engine_of(target.columns, target.domains, program.codes) for program, _ in programs]
         # Parts of a layer read the same rows.
-        given = {id(rows): rows for job in jobs for rows in job.inputs}
+        given = {id(rows): rows for _, inputs in programs for rows in inputs}
         bits = max((engine.input_bits for engine in engines), default=0)
         sources = {key: _input(rows, bits, threads, instruction_set) for key, rows in given.items()}
-        inputs = [[sources[id(rows)] for rows in job.inputs] for job in jobs]
+        inputs = [[sources[id(rows)] for rows in parts] for _, parts in programs]
         rows = [parts[0].rows if parts else 0 for parts in inputs]
         results = [
-            engine.outputs(job.output_count, count) for job, engine, count in zip(jobs, engines, rows, strict=True)
+            engine.outputs(sum(program.outputs), count)
+            for (program, _), engine, count in zip(programs, engines, rows, strict=True)
         ]
         traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
     except ValueError as error:
@@ -130,9 +107,9 @@ def run_all(
     ]
 
 
-def touched_planes(target: Target, segments: Sequence[bytes]) -> int:
+def touched_planes(target: Target, program: Program) -> int:
     """Bit planes that the engine reads and writes for each block of rows, where nothing is traced."""
-    return _engine_of(target.columns, target.domains, tuple(segments)).touched_planes
+    return _engine_of(target.columns, target.domains, program.codes).touched_planes
 
 
 @lru_cache(_PROGRAMS)

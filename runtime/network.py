@@ -1,0 +1,128 @@
+"""A network that is ready to run: what it takes, the steps in their order, and which values it gives.
+
+A module (runtime/from_module.py) and a .camx file (runtime/camx.py) become one of these, which runtime/executor.py
+runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dialects.machine.program import Program
+from dialects.machine.target import Target
+from dialects.support.errors import InputError
+from dialects.support.ranges import Range
+from runtime.host_actions import KINDS, Action
+from runtime.values import Value
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """An input of a network: its ONNX name, shape (-1 is the batch) and either a float type or a range of integers."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    """`float16`, `float32` or `float64`; `int64` where `span` is given"""
+    span: Range | None = None
+
+    def describe(self) -> str:
+        shape = "x".join("N" if size < 0 else str(size) for size in self.shape)
+        return f"{shape} {f'integers {self.span}' if self.span else self.dtype}"
+
+    def check(self, value: Value) -> Value:
+        """The array in the type that the network takes; raises InputError where it doesn't fit."""
+        place, hint = f"input '{self.name}'", f"expected {self.describe()}, N at least 1"
+        fits = value.ndim == len(self.shape) and all(
+            expected in (-1, found) for expected, found in zip(self.shape, value.shape, strict=True)
+        )
+        if not fits or value.size == 0:
+            raise InputError(f"its shape is {'x'.join(map(str, value.shape)) or 'a scalar'}", place=place, hint=hint)
+        if value.dtype.kind not in ("iub" if self.span else "fiub"):
+            raise InputError(f"its type is {value.dtype}", place=place, hint=hint)
+        if self.span:
+            low, high = int(value.min()), int(value.max())
+            if low < self.span.lo or high > self.span.hi:
+                raise InputError(f"its values go from {low} to {high}", place=place, hint=hint)
+            return value.astype(np.int64)
+        with np.errstate(over="ignore"):
+            exact = value.astype(self.dtype, copy=False)
+        if not np.isfinite(exact).all():
+            raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
+        return exact
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action of the host or a program of the array, with the names of the values that it takes and gives."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    action: Action | Program
+
+    @property
+    def title(self) -> str:
+        """What progress calls it."""
+        return self.action.layer if isinstance(self.action, Program) else self.action.title
+
+
+@dataclass(frozen=True)
+class Network:
+    """Steps in an order in which every value is made before it is taken; inputs are values of their ONNX names."""
+
+    target: Target
+    inputs: tuple[InputSpec, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[tuple[str, str], ...]
+    """(ONNX name, value)"""
+    sample_bytes: int
+    """about how much memory a sample takes while the network runs"""
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """The programs in the order of their steps."""
+        return tuple(step.action for step in self.steps if isinstance(step.action, Program))
+
+    @property
+    def uncompiled(self) -> str | None:
+        """The first step that can't run without the IR, if there is one."""
+        kinds = (Program, *KINDS.values())
+        return next((step.title for step in self.steps if not isinstance(step.action, kinds)), None)
+
+    @property
+    def on_host(self) -> list[str]:
+        """Functions that the network ends with and that the host computes, beside the output scale."""
+        said = (step.action.on_host for step in self.steps if isinstance(step.action, Action))
+        return [what for what in said if what]
+
+    def problem(self) -> str | None:
+        """What is wrong with the names of values, if anything: each is made once, before it is taken."""
+        known = {spec.name for spec in self.inputs}
+        for step in self.steps:
+            if unknown := set(step.inputs) - known:
+                return f"there is no value '{min(unknown)}'"
+            if twice := known & set(step.outputs):
+                return f"the value '{min(twice)}' is computed twice"
+            if len(step.outputs) != (len(step.action.outputs) if isinstance(step.action, Program) else 1):
+                return f"a step has {len(step.outputs)} outputs"
+            known.update(step.outputs)
+        unknown = {value for _, value in self.outputs} - known
+        return f"there is no value '{min(unknown)}'" if unknown else None
+
+
+def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value]) -> dict[str, Value]:
+    """The given arrays in the types that the network takes; raises InputError where they don't fit."""
+    expected = ", ".join(f"'{spec.name}' ({spec.describe()})" for spec in specs)
+    for spec in specs:
+        if spec.name not in given:
+            raise InputError(f"input '{spec.name}' is missing", hint=f"the network's inputs are {expected}")
+    if unknown := set(given) - {spec.name for spec in specs}:
+        raise InputError(f"there is no input '{min(unknown)}'", hint=f"the network's inputs are {expected}")
+    values = {spec.name: spec.check(np.asarray(given[spec.name])) for spec in specs}
+    if len({len(value) for value in values.values()}) > 1:
+        sizes = ", ".join(f"'{name}' {len(value)}" for name, value in values.items())
+        raise InputError(f"the inputs have different numbers of samples: {sizes}")
+    return values
