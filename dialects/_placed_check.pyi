@@ -6,16 +6,11 @@ from numpy.typing import NDArray
 Failure = tuple[bool, int, str]
 """whether a row of the values' table is meant rather than an instruction; its number; what is wrong with it"""
 
-def shifts(
-    code: NDArray[np.uint64],
-    bounds: NDArray[np.int64],
-    operands: NDArray[np.uint8],
-    touches: NDArray[np.uint8],
-    columns: int,
-    domains: int,
+def count(
+    code: NDArray[np.uint64], bounds: NDArray[np.int64], passes: NDArray[np.uint8], columns: int, domains: int
 ) -> tuple[Failure | None, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """For each segment: bit loops, shift steps, column steps, columns of the widest loop, the furthest domain; then
-    steps and ports by column; writes by column and domain of all segments.
+    """For each segment its counts, in the order of dialects/machine/census.py, and steps and ports by column; for all
+    segments, writes by column and domain.
     """
 
 def check(
@@ -24,19 +19,22 @@ def check(
     ids: NDArray[np.int32],
     places: NDArray[np.int32],
     place_bounds: NDArray[np.int64],
-    operands: NDArray[np.uint8],
-    touches: NDArray[np.uint8],
+    passes: NDArray[np.uint8],
     columns: int,
     domains: int,
 ) -> tuple[Failure | None, tuple[int, int]]:
     """The number of values and the most bits of a row that are live at a time."""
 
-def lawful(
-    code: NDArray[np.uint64],
-    operands: NDArray[np.uint8],
-    touches: NDArray[np.uint8],
-    columns: int,
-    domains: int,
-    loops: bool,
-) -> bool:
-    """Whether no instruction breaks a rule, and no bit loop if asked for."""
+def broken(
+    code: NDArray[np.uint64], passes: NDArray[np.uint8], columns: int, domains: int, loops: bool
+) -> Failure | None:
+    """The first rule of an instruction that is broken, or of a bit loop if asked for."""
+
+def operands(op: int) -> list[bool]:
+    """Whether there is such an opcode; its operands D, d, A, a, B, c, I; a vector's number, a carry of its own."""
+
+def unpack(first: int, second: int) -> list[int] | None:
+    """The fields of an instruction in the order of its words, then the immediate; None if the words are none."""
+
+def repack(first: int, second: int) -> tuple[int, int]:
+    """An instruction unpacked and packed again."""

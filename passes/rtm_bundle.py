@@ -25,7 +25,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.machine.census import Shifts
+from dialects.machine.census import Census
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.support.errors import CapacityError, PipelineError
@@ -41,8 +41,8 @@ class _Bundled(NamedTuple):
     """The placed statements of a program's segments, and what they shift."""
 
     codes: Sequence[PlacedCode]
-    before: Shifts
-    after: Shifts
+    before: Census
+    after: Census
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class RtmBundle(ModulePass):
             return _Bundled(codes, before, before)
         return _Bundled(bundled, before, after)
 
-    def _cost(self, shifts: Shifts) -> int:
+    def _cost(self, shifts: Census) -> int:
         columns, time = int(shifts.column_steps.sum()), int(shifts.shift_steps.sum())
         return {"energy": columns, "latency": time, "product": columns * time}[self.objective]
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from camc_testing import random_instruction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialects import _placed_check
 from dialects.ap.assembly import AssemblyCode
 from dialects.machine.check import check_binary
 from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles, check_code, decode, encode
 from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
-from dialects.machine.tables import operand_table, touch_table
-from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.support.errors import ProgramError, TextError
 
@@ -107,24 +102,6 @@ def test_damaged_bytes_are_a_program_or_an_error(items: list[Instruction], data:
             check_binary(bytes(binary), 256, 64)
     else:
         check_binary(bytes(binary), 256, 64)
-
-
-@given(st.integers(0, 1 << 32))
-def test_native_rules_are_those_of_the_instruction_table(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    geometry = Geometry(64, 6, 8)
-    for _ in range(20):
-        item = random_instruction(rng, geometry, 4, 4)
-        binary = bytearray(encode([item]))
-        binary[int(rng.integers(16))] ^= int(rng.choice([0, 1, 2, 64]))
-        try:
-            check_code(decode(bytes(binary)), geometry.columns, geometry.domains)
-            legal = True
-        except ProgramError:
-            legal = False
-        words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
-        tables = operand_table(), touch_table()
-        assert _placed_check.lawful(words, *tables, geometry.columns, geometry.domains, True) == legal
 
 
 @given(programs, st.integers(1, 15))

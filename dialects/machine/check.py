@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects import _placed_check
-from dialects.machine.code import BYTES_PER_INSTRUCTION, check_code, decode, numbered
+from dialects.machine.code import WORDS, check_code, decode, numbered
 from dialects.machine.isa import Op
-from dialects.machine.tables import operand_table, touch_table
+from dialects.machine.tables import pass_table
 
 
 def check_binary(
@@ -24,17 +24,16 @@ def check_binary(
 
     Without `loops`, bit loops are known to be legal.
     """
-    if len(binary) % BYTES_PER_INSTRUCTION or not _lawful(binary, columns, domains, loops):
+    if not WORDS.is_whole(binary) or not _lawful(binary, columns, domains, loops):
         check_code(decode(binary), columns, domains, place_of)
 
 
 def _lawful(binary: bytes, columns: int, domains: int, loops: bool) -> bool:
-    words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
-    return _placed_check.lawful(words, operand_table(), touch_table(), columns, domains, loops)
+    return _placed_check.broken(WORDS.unpack(binary), pass_table(), columns, domains, loops) is None
 
 
 def vectors(binary: bytes, op: Op) -> NDArray[np.int64]:
     """The numbers of the vectors that instructions of this opcode, IN or OUT, name."""
-    words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
+    words = WORDS.unpack(binary)
     named = words[(words[:, 0] & np.uint64(31)) == op, 1] >> np.uint64(32)
     return named.astype(np.uint32).view(np.int32).astype(np.int64)

@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Operand, check, passes_of
 from dialects.support.errors import CamcError, ProgramError
+from dialects.support.records import RowFormat
 
-BYTES_PER_INSTRUCTION = 16
+WORDS = RowFormat(np.uint64, 2)
+"""the two words of an instruction"""
+BYTES_PER_INSTRUCTION = WORDS.row_bytes
 _WORD0 = (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8))
 _SOURCE = ((".c", 11), (".d", 8), (".w", 6), (".s", 1), (".h", 6))
 _WORD1 = tuple(("a" + name, bits) for name, bits in _SOURCE) + tuple(("b" + name, bits) for name, bits in _SOURCE)
@@ -81,7 +84,7 @@ def fields(binary: bytes) -> dict[str, NDArray[np.int64]]:
             f"a binary program is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {len(binary)}",
             hint="the file is truncated or no AP program",
         )
-    words = np.frombuffer(binary, dtype="<u8").reshape(-1, 2)
+    words = WORDS.unpack(binary)
     names = [name for name, _ in (*_WORD0, *_WORD1)]
     table = {
         name: (words[:, word] >> np.uint64(at) & np.uint64((1 << bits) - 1)).astype(np.int64)

@@ -1,14 +1,13 @@
 """The instruction table as the native code reads it: which operands an opcode has, which passes a bit of it takes.
 
 A bit has a variant for all that may be known of it beforehand: whether it is the last one of a signed source, the
-first one, its bit of the immediate, and whether B and A are zero there (dialects/native/code.hpp).
+first one, its bit of the immediate, and whether B and A are zero there (dialects/native/checked_code.hpp).
 """
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +17,8 @@ from dialects.machine.isa import OPCODES, Op, Pass, variant_passes
 OPCODE_VALUES = 32
 """What five bits hold."""
 _VARIANTS = tuple(product((False, True), repeat=5))
-_ROLES = "DABCT"
-"""Roles of columns as they are numbered; the latch comes last."""
+_ROLES, _LATCH = "DABC", "T"
+"""Roles of columns as they are numbered, and the latch, which is none."""
 
 
 @cache
@@ -32,45 +31,37 @@ def operand_table() -> NDArray[np.uint8]:
 
 
 @cache
-def touch_table() -> NDArray[np.uint8]:
-    """Of every variant: masks of the roles that it searches and writes, and how many of its passes write D and C."""
-    table = np.zeros((OPCODE_VALUES, len(_VARIANTS), 4), dtype=np.uint8)
+def pass_table() -> NDArray[np.uint8]:
+    """Of every variant of an opcode's bit its passes summed up, as `Variant` in dialects/native/checked_code.hpp.
+
+    Masks of the roles that are searched and written, then numbers: searches, writes, cells that the searches look at,
+    cells written without a key, bits moved to or from the buffer, writes of D, writes of C.
+    """
+    table = np.zeros((OPCODE_VALUES, len(_VARIANTS), 9), dtype=np.uint8)
     for op in OPCODES:
         for variant, passes in enumerate(_variants_of(op)):
             for item in passes:
-                for kind, part in enumerate(item):
-                    for role, _ in part:
-                        if role != "T":
-                            table[op, variant, kind] |= 1 << _ROLES.index(role)
-                for kind, written in enumerate("DC", start=2):
-                    table[op, variant, kind] += any(role == written for role, _ in item.write)
+                table[op, variant, :2] |= np.array([_mask(part) for part in item], dtype=np.uint8)
+                table[op, variant, 2:] += np.array(_numbers(item), dtype=np.uint8)
     return table
 
 
-class PassTable(NamedTuple):
-    """The operands of all opcodes, then all passes; and where the passes of each variant start."""
-
-    data: NDArray[np.uint8]
-    starts: NDArray[np.int32]
-
-
-@cache
-def pass_table() -> PassTable:
-    """Of every pass: the number of its keys and of its writes, then (role, value) of each."""
-    found: list[Pass] = []
-    starts = [0]
-    for code in range(OPCODE_VALUES):
-        for passes in _variants_of(Op(code)) if code in set(OPCODES) else ((),) * len(_VARIANTS):
-            found += passes
-            starts.append(len(found))
-    numbers = [number for item in found for number in _numbers(item)]
-    data = np.concatenate((operand_table().ravel(), np.array(numbers, dtype=np.uint8)))
-    return PassTable(data, np.array(starts, dtype=np.int32))
+def _mask(part: tuple[tuple[str, int], ...]) -> int:
+    return sum(1 << _ROLES.index(role) for role, _ in part if role != _LATCH)
 
 
 def _numbers(item: Pass) -> list[int]:
-    bits = [number for part in item for role, value in part for number in (_ROLES.index(role), value)]
-    return [len(item.key), len(item.write), *bits]
+    searched, written = ([role for role, _ in part] for part in item)
+    keys = 0 if _LATCH in searched else len(searched)
+    return [
+        keys > 0,
+        _LATCH not in written,
+        keys,
+        0 if searched else len(written),
+        _LATCH in (*searched, *written),
+        "D" in written,
+        "C" in written,
+    ]
 
 
 def _is_vector(op: Op) -> bool:

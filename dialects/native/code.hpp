@@ -1,14 +1,77 @@
-// Binary AP code as all native parts read it: the layout of dialects/machine/code.py, and the cells that a bit needs.
+// Binary AP code as all native parts read it: the opcodes and their operands, and instructions as two words.
+//
+// The Python tables are the reference: OPCODES in dialects/machine/isa.py, the layout in dialects/machine/code.py.
+// tests/test_native_rules.py compares them with what stands here.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
-#include <vector>
+#include <string_view>
 
 namespace ap {
+
+enum Op : uint8_t {
+    kSet = 1,
+    kSetIf,
+    kCopy,
+    kExt,
+    kAddIp,
+    kSubIp,
+    kAdd,
+    kSub,
+    kCmpGe,
+    kIn,
+    kOut,
+    kCmpGev,
+    kCopyIf,
+    kOps  // one more than the last opcode
+};
+
+// What the five bits of an opcode hold.
+inline constexpr std::size_t kOpcodes = 32;
+
+// Which operands an opcode has, from their letters: D, A, B swept over their bits; d, a, c a single cell; I immediate.
+struct Operands {
+    bool known = false;  // whether there is such an opcode
+    bool dst_swept = false, dst_cell = false, a_swept = false, a_flag = false, b_swept = false, carry = false;
+    bool immediate = false;
+    bool vector = false;     // the immediate is the number of a vector
+    bool own_carry = false;  // the carry cell is written, rather than a flag that is read
+
+    constexpr Operands() = default;
+    constexpr Operands(Op op, std::string_view letters)
+        : known(true), dst_swept(has(letters, 'D')), dst_cell(has(letters, 'd')), a_swept(has(letters, 'A')),
+          a_flag(has(letters, 'a')), b_swept(has(letters, 'B')), carry(has(letters, 'c')), immediate(has(letters, 'I')),
+          vector(op == kIn || op == kOut), own_carry(carry && op != kCopyIf) {}
+
+private:
+    static constexpr bool has(std::string_view letters, char letter) {
+        return letters.find(letter) != std::string_view::npos;
+    }
+};
+
+inline constexpr std::array<Operands, kOpcodes> kOperands = [] {
+    std::array<Operands, kOpcodes> table{};
+    for (const auto& [op, letters] : {std::pair<Op, std::string_view>{kSet, "DI"},
+                                      {kSetIf, "DaI"},
+                                      {kCopy, "DA"},
+                                      {kExt, "Dc"},
+                                      {kAddIp, "DAc"},
+                                      {kSubIp, "DAc"},
+                                      {kAdd, "DABc"},
+                                      {kSub, "DABc"},
+                                      {kCmpGe, "dAI"},
+                                      {kIn, "DI"},
+                                      {kOut, "AI"},
+                                      {kCmpGev, "dAB"},
+                                      {kCopyIf, "DAc"}})
+        table[op] = Operands(op, letters);
+    return table;
+}();
+
+constexpr const Operands& operands_of(Op op) { return kOperands[op]; }
 
 struct Cell {
     int column = 0, domain = 0;
@@ -32,150 +95,107 @@ struct Operand {
     Cell cell_at(int bit) const { return {column, domain + std::clamp(bit - shift, 0, std::max(width - 1, 0))}; }
 };
 
-// Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
-inline int compared_width(const Operand& a, const Operand& b) {
-    const bool mixed = a.is_signed != b.is_signed;
-    return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
-}
+// Two words, from the least significant bit on:
+//
+//     word 0   opcode 5 | last 1 | start 6 | width 6 | dst column 11, domain 8 | carry column 11, domain 8
+//     word 1   A: column 11, domain 8, width 6, signed 1, shift 6 | B: the same 32 bits, or the immediate
+//
+// The unused top of word 0 is zero.
+using Words = std::array<uint64_t, 2>;
 
 struct Instruction {
-    int op = 0;
+    Op op{};
     bool last = true;  // its bit loop ends with it
     int start = 0;     // the step of the bit loop at which bit 0 comes
     int width = 0;
     Cell dst, carry;
     Operand a, b;
     int32_t imm = 0;  // shares its bits with b
-};
 
-// The opcodes of dialects/machine/isa.py.
-enum Op : uint8_t {
-    kSet = 1,
-    kSetIf,
-    kCopy,
-    kExt,
-    kAddIp,
-    kSubIp,
-    kAdd,
-    kSub,
-    kCmpGe,
-    kIn,
-    kOut,
-    kCmpGev,
-    kCopyIf,
-    kOps
-};
+    bool operator==(const Instruction&) const = default;
 
-// First bits and numbers of bits of the fields.
-namespace layout {
+    const Operands& operands() const { return operands_of(op); }
 
-inline constexpr int kOp = 0, kOpBits = 5, kLast = 5, kStart = 6, kWidth = 12, kSmallBits = 6;
-inline constexpr int kColumnBits = 11, kDomainBits = 8, kUnused = 56;
-inline constexpr int kDstColumn = 18, kDstDomain = 29, kCarryColumn = 37, kCarryDomain = 48;
-// Within the half of the second word that an operand takes.
-inline constexpr int kOperandDomain = 11, kOperandWidth = 19, kSigned = 25, kShift = 26;
-inline constexpr int kHalf = 32;
-
-inline int field(uint64_t word, int at, int bits) { return int(word >> at & ((uint64_t{1} << bits) - 1)); }
-
-inline Operand operand(uint64_t half) {
-    return {field(half, 0, kColumnBits), field(half, kOperandDomain, kDomainBits),
-            field(half, kOperandWidth, kSmallBits), field(half, kSigned, 1) != 0, field(half, kShift, kSmallBits)};
-}
-
-inline uint64_t bits(const Operand& from) {
-    return uint64_t(from.column) | uint64_t(from.domain) << kOperandDomain | uint64_t(from.width) << kOperandWidth |
-           uint64_t(from.is_signed) << kSigned | uint64_t(from.shift) << kShift;
-}
-
-}  // namespace layout
-
-inline int opcode_of(uint64_t first) { return layout::field(first, layout::kOp, layout::kOpBits); }
-
-// Whether the bits are zero that mean nothing.
-inline bool is_whole(uint64_t first) { return first >> layout::kUnused == 0; }
-
-inline Instruction decode(uint64_t first, uint64_t second, bool immediate) {
-    using namespace layout;
-    Instruction item;
-    item.op = opcode_of(first);
-    item.last = field(first, kLast, 1) != 0;
-    item.start = field(first, kStart, kSmallBits);
-    item.width = field(first, kWidth, kSmallBits);
-    item.dst = {field(first, kDstColumn, kColumnBits), field(first, kDstDomain, kDomainBits)};
-    item.carry = {field(first, kCarryColumn, kColumnBits), field(first, kCarryDomain, kDomainBits)};
-    item.a = operand(second & 0xFFFFFFFF);
-    if (immediate)
-        item.imm = int32_t(uint32_t(second >> kHalf));
-    else
-        item.b = operand(second >> kHalf);
-    return item;
-}
-
-inline std::array<uint64_t, 2> encode(const Instruction& item, bool immediate) {
-    using namespace layout;
-    const uint64_t first = uint64_t(item.op) << kOp | uint64_t(item.last) << kLast | uint64_t(item.start) << kStart |
-                           uint64_t(item.width) << kWidth | uint64_t(item.dst.column) << kDstColumn |
-                           uint64_t(item.dst.domain) << kDstDomain | uint64_t(item.carry.column) << kCarryColumn |
-                           uint64_t(item.carry.domain) << kCarryDomain;
-    return {first, bits(item.a) | (immediate ? uint64_t(uint32_t(item.imm)) : bits(item.b)) << kHalf};
-}
-
-// Roles of the columns of an instruction, in the order in which the tables of dialects/machine/tables.py number them.
-enum Role : uint8_t { kDst, kA, kB, kCarry, kRoles };
-
-constexpr std::size_t kOpcodes = 32, kVariants = 32;
-
-// Which operands an opcode has; a byte each in the table.
-struct Operands {
-    bool known = false, dst_swept = false, dst_cell = false, a_swept = false, a_flag = false, b_swept = false,
-         carry = false, immediate = false, vector = false;
-
-    static constexpr std::size_t kBytes = 9;
-
-    void read(const uint8_t* bytes) {
-        for (bool* flag : {&known, &dst_swept, &dst_cell, &a_swept, &a_flag, &b_swept, &carry, &immediate, &vector})
-            *flag = *bytes++ != 0;
+    // Whether the words have a known opcode, and zeros where bits mean nothing.
+    static bool is_instruction(const uint64_t* words) {
+        return kOperands[Bits{words[0]}.take(kOpBits)].known && words[0] >> kUnused == 0;
     }
 
-    // The first cell and the number of domains of the place of a role; none if the instruction has no such place.
-    std::pair<Cell, int> place_of(const Instruction& item, Role role) const {
-        switch (role) {
-        case kDst: return {item.dst, dst_swept ? item.width : dst_cell};
-        case kA: return {{item.a.column, item.a.domain}, a_flag ? 1 : a_swept ? item.a.width : 0};
-        case kB: return {{item.b.column, item.b.domain}, b_swept ? item.b.width : 0};
-        case kCarry: return {item.carry, carry};
-        default: return {{}, 0};
+    // The inverse of `pack`, for words that are an instruction.
+    static Instruction unpack(const uint64_t* words) {
+        Instruction item;
+        Bits first{words[0]}, second{words[1]};
+        item.op = Op(first.take(kOpBits));
+        item.last = first.take(1) != 0;
+        item.start = first.take(kSmallBits);
+        item.width = first.take(kSmallBits);
+        for (Cell* cell : {&item.dst, &item.carry}) *cell = take_cell(first);
+        item.a = take_operand(second);
+        if (item.operands().immediate)
+            item.imm = int32_t(uint32_t(second.word));
+        else
+            item.b = take_operand(second);
+        return item;
+    }
+
+    // Every field must fit its bits.
+    Words pack() const {
+        Bits first, second;
+        first.put(op, kOpBits);
+        first.put(last, 1);
+        first.put(start, kSmallBits);
+        first.put(width, kSmallBits);
+        for (const Cell& cell : {dst, carry}) put_cell(first, cell);
+        put_operand(second, a);
+        if (operands().immediate)
+            second.put(uint32_t(imm), 32);
+        else
+            put_operand(second, b);
+        return {first.word, second.word};
+    }
+
+private:
+    static constexpr int kOpBits = 5, kSmallBits = 6, kColumnBits = 11, kDomainBits = 8, kUnused = 56;
+
+    // Fields one after another: the next ones are taken off the low end, or put above those that are there.
+    struct Bits {
+        uint64_t word = 0;
+        int used = 0;
+
+        constexpr int take(int bits) {
+            const int field = int(word & ((uint64_t{1} << bits) - 1));
+            word >>= bits;
+            return field;
         }
+        constexpr void put(uint64_t field, int bits) {
+            word |= field << used;
+            used += bits;
+        }
+    };
+
+    static Cell take_cell(Bits& from) {
+        const int column = from.take(kColumnBits);
+        return {column, from.take(kDomainBits)};
     }
 
-    // What is known of a bit beforehand, as an index of the tables.
-    std::size_t variant_of(const Instruction& item, int bit) const {
-        const bool a_zero = a_swept && item.a.is_zero(bit), b_zero = b_swept && item.b.is_zero(bit);
-        // Beyond its 32 bits an immediate repeats its sign.
-        const bool imm = immediate && !vector && (int64_t(item.imm) >> bit & 1);
-        const bool sign = (item.a.is_signed || item.b.is_signed) && bit == item.width - 1;
-        return std::size_t(a_zero | b_zero << 1 | imm << 2 | (bit == 0) << 3 | sign << 4);
+    static void put_cell(Bits& to, const Cell& cell) {
+        to.put(uint64_t(cell.column), kColumnBits);
+        to.put(uint64_t(cell.domain), kDomainBits);
     }
 
-    // The cells at a bit, by role; only those of the roles that its passes name mean something.
-    std::array<Cell, kRoles> cells_of(const Instruction& item, int bit) const {
-        return {Cell{item.dst.column, item.dst.domain + (dst_swept ? bit : 0)},
-                a_flag ? Cell{item.a.column, item.a.domain} : item.a.cell_at(bit), item.b.cell_at(bit), item.carry};
+    static Operand take_operand(Bits& from) {
+        const Cell first = take_cell(from);
+        const int width = from.take(kSmallBits);
+        const bool is_signed = from.take(1) != 0;
+        return {first.column, first.domain, width, is_signed, from.take(kSmallBits)};
+    }
+
+    static void put_operand(Bits& to, const Operand& operand) {
+        put_cell(to, {operand.column, operand.domain});
+        to.put(uint64_t(operand.width), kSmallBits);
+        to.put(operand.is_signed, 1);
+        to.put(uint64_t(operand.shift), kSmallBits);
     }
 };
-
-// Behind the last member of the bit loop that begins at an instruction.
-inline std::size_t loop_end(const std::vector<Instruction>& code, std::size_t at) {
-    while (!code[at].last) ++at;
-    return at + 1;
-}
-
-// Steps of the bit loop of some members.
-inline int loop_steps(const std::vector<Instruction>& code, std::size_t at, std::size_t end) {
-    int steps = 0;
-    for (; at < end; ++at) steps = std::max(steps, code[at].start + code[at].width);
-    return steps;
-}
 
 }  // namespace ap

@@ -1,10 +1,9 @@
 // The Python module dialects._graph: what adder graphs compute, from their tables alone.
 #include "graph.hpp"
+#include "numpy.hpp"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-
-#include <memory>
 
 namespace nb = nanobind;
 using namespace adder_graph;
@@ -14,17 +13,9 @@ namespace {
 using Ranges = nb::ndarray<const std::int64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Nodes = nb::ndarray<const std::int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
 using Outputs = nb::ndarray<const std::int32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<nb::numpy, std::int64_t, nb::ndim<2>>;
+using Matrix = native::Matrix<std::int64_t>;
 
 constexpr std::size_t kMaxInputs = std::size_t{1} << 24;
-
-// An array that owns the elements it is given; an element is one number, or a run of them.
-template <typename Element>
-Matrix to_matrix(std::vector<Element> elements, std::size_t rows, std::size_t columns) {
-    auto held = std::make_unique<std::vector<Element>>(std::move(elements));
-    nb::capsule owner(held.get(), [](void* data) noexcept { delete static_cast<std::vector<Element>*>(data); });
-    return Matrix(held.release()->data(), {rows, columns}, owner);
-}
 
 Matrix coefficients(std::size_t inputs, const Nodes& nodes, const Outputs& outputs) {
     if (inputs > kMaxInputs) throw nb::value_error("too many inputs");
@@ -34,19 +25,18 @@ Matrix coefficients(std::size_t inputs, const Nodes& nodes, const Outputs& outpu
         nb::gil_scoped_release release;
         matrix = expand(graph);
     }
-    return to_matrix(std::move(matrix), outputs.shape(0), inputs);
+    return native::to_numpy<std::int64_t>(std::move(matrix), outputs.shape(0), inputs);
 }
 
 Matrix bounds(const Ranges& ranges, const Nodes& nodes) {
-    static_assert(sizeof(Ends) == 2 * sizeof(std::int64_t));
     const std::size_t inputs = ranges.shape(0), count = inputs + nodes.shape(0);
-    std::vector<Ends> ends(inputs);
-    for (std::size_t input = 0; input < inputs; ++input) ends[input] = {ranges(input, 0), ranges(input, 1)};
+    std::vector<Interval> intervals(inputs);
+    for (std::size_t input = 0; input < inputs; ++input) intervals[input] = {ranges(input, 0), ranges(input, 1)};
     {
         nb::gil_scoped_release release;
-        ends = value_ends({inputs, {nodes.data(), nodes.size()}, {}}, ends);
+        intervals = value_intervals({inputs, {nodes.data(), nodes.size()}, {}}, intervals);
     }
-    return to_matrix(std::move(ends), count, 2);
+    return native::to_numpy<std::int64_t>(std::move(intervals), count, 2);
 }
 
 }  // namespace

@@ -10,7 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "interval.hpp"
+
 namespace adder_graph {
+
+using native::Interval;
 
 struct Graph {
     std::size_t inputs;
@@ -114,33 +118,26 @@ inline std::vector<std::int64_t> expand(const Graph& graph) {
     return matrix;
 }
 
-// The lowest and the highest number of a value.
-struct Ends {
-    std::int64_t low;
-    std::int64_t high;
-};
-
-// The ends of every value, inputs first, by interval arithmetic.
-inline std::vector<Ends> value_ends(const Graph& graph, std::span<const Ends> inputs) {
+// The interval of every value, inputs first.
+inline std::vector<Interval> value_intervals(const Graph& graph, std::span<const Interval> inputs) {
     check_graph(graph);
-    std::vector<Ends> ends(inputs.begin(), inputs.end());
-    ends.reserve(graph.inputs + graph.count());
-    constexpr std::int64_t kMost = std::int64_t{1} << 61;
-    const auto shifted = [&](std::int64_t end, std::int32_t shift) {
-        if (end > kMost >> shift || end < -(kMost >> shift))
-            throw std::overflow_error("%" + std::to_string(ends.size()) + " may exceed 62 bits");
-        return static_cast<std::int64_t>(static_cast<std::uint64_t>(end) << shift);
+    constexpr Interval kAllowed{-(std::int64_t{1} << 61), std::int64_t{1} << 61};
+    std::vector<Interval> found(inputs.begin(), inputs.end());
+    found.reserve(graph.inputs + graph.count());
+    for (const Interval& input : inputs)
+        if (!kAllowed.holds(input)) throw std::overflow_error("an input may exceed 62 bits");
+    const auto term = [&](std::int32_t ref, std::int32_t shift) {
+        const Interval shifted = found[static_cast<std::size_t>(ref)] << shift;
+        if (!kAllowed.holds(shifted))
+            throw std::overflow_error("%" + std::to_string(found.size()) + " may exceed 62 bits");
+        return shifted;
     };
-    for (const Ends& input : inputs)
-        if (input.low < -kMost || input.high > kMost) throw std::overflow_error("an input may exceed 62 bits");
     for (std::size_t node = 0; node < graph.count(); ++node) {
         const std::int32_t* row = graph.node(node);
-        const Ends a = ends[static_cast<std::size_t>(row[0])], b = ends[static_cast<std::size_t>(row[2])];
-        const std::int64_t low = shifted(row[4] != 0 ? -b.high : b.low, row[3]);
-        const std::int64_t high = shifted(row[4] != 0 ? -b.low : b.high, row[3]);
-        ends.push_back({shifted(a.low, row[1]) + low, shifted(a.high, row[1]) + high});
+        const Interval a = term(row[0], row[1]), b = term(row[2], row[3]);
+        found.push_back(row[4] != 0 ? a - b : a + b);
     }
-    return ends;
+    return found;
 }
 
 }  // namespace adder_graph

@@ -1,109 +1,121 @@
 #include "loops.hpp"
 
 #include <cstdlib>
+#include <utility>
 
-namespace placed {
+namespace ap {
 
 namespace {
 
-class Sweep {
+// The port of each column, and what a step needs under it.
+class Ports {
 public:
-    explicit Sweep(const Program& program)
-        : program_(program), ports_(size_t(program.columns), 0), needed_(size_t(program.columns), -1),
-          needed_by_(size_t(program.columns), 0), loop_of_(size_t(program.columns), -1),
-          carries_(size_t(program.columns) * size_t(program.domains), kNone), writes_(carries_.size(), 0) {}
+    explicit Ports(int columns)
+        : at_(std::size_t(columns), 0), needed_(std::size_t(columns), -1), needed_by_(std::size_t(columns), 0),
+          loop_of_(std::size_t(columns), -1) {}
 
-    Shifts segment(size_t begin, size_t end) {
-        Shifts result;
-        result.of_column.assign(size_t(program_.columns), 0);
-        for (size_t at = begin; at < end;) {
-            size_t stop = program_.loop_end(at);
-            loop(at, stop, result);
-            at = stop;
-        }
-        result.ports.assign(ports_.begin(), ports_.end());
-        return result;
-    }
+    const std::vector<int>& at() const { return at_; }
 
-    const std::vector<int64_t>& writes() const { return writes_; }
-
-private:
-    static constexpr size_t kNone = size_t(-1);
-    const Program& program_;
-    std::vector<int> ports_, needed_;
-    std::vector<size_t> needed_by_;
-    std::vector<int64_t> loop_of_;
-    std::vector<size_t> carries_;
-    std::vector<int64_t> writes_;  // of each cell
-    std::vector<int> touched_;
-    int64_t number_ = 0;
-
-    void loop(size_t at, size_t stop, Shifts& result) {
-        if (stop - at > 1) check_carries(at, stop);
-        int64_t columns = 0;
-        for (int step = 0, steps = program_.loop_steps(at, stop); step < steps; ++step) {
-            for (size_t member = at; member < stop; ++member) {
-                const Instruction& item = program_.code[member];
-                int bit = step - item.start;
-                if (bit >= 0 && bit < item.width)
-                    program_.cells_of(item, bit, [&](Cell cell, int written) {
-                        need(cell, member, step);
-                        writes_[index(cell)] += written;
-                    });
-            }
-            int longest = 0;
-            for (int column : touched_) {
-                size_t at_column = size_t(column);
-                int distance = std::abs(ports_[at_column] - needed_[at_column]);
-                ports_[at_column] = needed_[at_column];
-                result.furthest = std::max(result.furthest, int64_t(needed_[at_column]));
-                needed_[at_column] = -1;
-                result.of_column[at_column] += distance;
-                result.column_steps += distance;
-                longest = std::max(longest, distance);
-                columns += loop_of_[at_column] != number_;
-                loop_of_[at_column] = number_;
-            }
-            touched_.clear();
-            result.shift_steps += longest;
-        }
-        ++result.loops;
-        result.widest = std::max(result.widest, columns);
-        ++number_;
-    }
-
-    void need(Cell cell, size_t member, int step) {
-        size_t column = size_t(cell.column);
+    // Throws Problem where the step needs another domain of the column.
+    void need(Cell cell, std::size_t member, int step) {
+        const auto column = std::size_t(cell.column);
         if (needed_[column] < 0) {
             touched_.push_back(cell.column);
             needed_[column] = cell.domain;
             needed_by_[column] = member;
         } else if (needed_[column] != cell.domain) {
-            std::string other =
-                needed_by_[column] == member ? "" : ", the other one by {" + std::to_string(needed_by_[column]) + "}";
-            throw Problem{member, "domains " + std::to_string(needed_[column]) + " and " + std::to_string(cell.domain) +
-                                      " of column c" + std::to_string(cell.column) + " are needed together at step " +
-                                      std::to_string(step) + " of the bit loop" + other};
+            throw Problem{member, meeting(cell, member, step)};
         }
     }
 
-    // The carry column of a conditional copy is a flag, which members may share.
-    bool keeps_carry(const Instruction& item) const { return program_.operands(item).carry && item.op != kCopyIf; }
-
-    size_t index(Cell cell) const { return size_t(cell.column) * size_t(program_.domains) + size_t(cell.domain); }
-    size_t& carry(const Instruction& item) { return carries_[index(item.carry)]; }
-
-    void check_carries(size_t at, size_t stop) {
-        for (size_t member = at; member < stop; ++member) {
-            const Instruction& item = program_.code[member];
-            if (!keeps_carry(item)) continue;
-            if (carry(item) != kNone)
-                throw Problem{member, "its carry " + text_of(item.carry) + " is also that of {" +
-                                          std::to_string(carry(item)) + "} in the same bit loop"};
-            carry(item) = member;
+    // Moves the columns to what the step of a loop needs; returns the columns that the loop needed for the first time.
+    int align(Counts& counts, int64_t* steps, int64_t loop) {
+        int longest = 0, fresh = 0;
+        for (const int touched : touched_) {
+            const auto column = std::size_t(touched);
+            const int domain = std::exchange(needed_[column], -1), distance = std::abs(at_[column] - domain);
+            at_[column] = domain;
+            steps[column] += distance;
+            counts.column_steps += distance;
+            counts.furthest = std::max(counts.furthest, int64_t(domain));
+            longest = std::max(longest, distance);
+            fresh += std::exchange(loop_of_[column], loop) != loop;
         }
-        for (size_t member = at; member < stop; ++member)
-            if (keeps_carry(program_.code[member])) carry(program_.code[member]) = kNone;
+        touched_.clear();
+        counts.shift_steps += longest;
+        return fresh;
+    }
+
+private:
+    std::vector<int> at_, needed_;  // domains; -1: the step doesn't need the column
+    std::vector<std::size_t> needed_by_;
+    std::vector<int64_t> loop_of_;  // the last loop that needed the column
+    std::vector<int> touched_;      // columns that the step needs
+
+    std::string meeting(Cell cell, std::size_t member, int step) const {
+        const std::size_t by = needed_by_[std::size_t(cell.column)];
+        return "domains " + std::to_string(needed_[std::size_t(cell.column)]) + " and " + std::to_string(cell.domain) +
+               " of column c" + std::to_string(cell.column) + " are needed together at step " + std::to_string(step) +
+               " of the bit loop" + (by == member ? "" : ", the other one by {" + std::to_string(by) + "}");
+    }
+};
+
+class Sweep {
+public:
+    explicit Sweep(const CheckedCode& program) : program_(program), ports_(program.columns) {
+        found_.writes.assign(std::size_t(program.columns) * std::size_t(program.domains), 0);
+    }
+
+    Swept run() {
+        for (std::size_t segment = 0; segment + 1 < program_.segments.size(); ++segment) {
+            found_.segments.emplace_back();
+            found_.steps.resize(found_.steps.size() + std::size_t(program_.columns), 0);
+            const std::size_t begin = program_.segments[segment], end = program_.segments[segment + 1];
+            found_.segments.back().instructions = int64_t(end - begin);
+            for (std::size_t at = begin, stop; at < end; at = stop) {
+                stop = program_.loop_end(at);
+                loop(at, stop);
+            }
+            found_.ports.insert(found_.ports.end(), ports_.at().begin(), ports_.at().end());
+        }
+        return std::move(found_);
+    }
+
+private:
+    const CheckedCode& program_;
+    Ports ports_;
+    Swept found_;
+    int64_t number_ = 0;  // of the loop
+
+    void loop(std::size_t at, std::size_t stop) {
+        Counts& counts = found_.segments.back();
+        int64_t* steps = found_.steps.data() + found_.steps.size() - std::size_t(program_.columns);
+        int64_t columns = 0;
+        for (int step = 0, count = program_.loop_steps(at, stop); step < count; ++step) {
+            for (std::size_t member = at; member < stop; ++member) {
+                const int bit = step - program_.code[member].start;
+                if (bit >= 0 && bit < program_.code[member].width) work(counts, member, bit, step);
+            }
+            columns += ports_.align(counts, steps, number_);
+        }
+        ++counts.loops;
+        counts.widest = std::max(counts.widest, columns);
+        ++number_;
+    }
+
+    void work(Counts& counts, std::size_t member, int bit, int step) {
+        const Instruction& item = program_.code[member];
+        const Variant& variant = program_.variant_of(item, bit);
+        counts.searches += variant.searches;
+        counts.writes += variant.writes;
+        counts.keyed += variant.keyed;
+        counts.unkeyed += variant.unkeyed;
+        counts.moved += variant.moves;
+        program_.each_cell(item, bit, [&](Cell cell, int writes) {
+            ports_.need(cell, member, step);
+            found_.writes[std::size_t(cell.column) * std::size_t(program_.domains) + std::size_t(cell.domain)] +=
+                writes;
+        });
     }
 };
 
@@ -115,7 +127,7 @@ struct Latest {
 
 class Order {
 public:
-    explicit Order(const Program& program)
+    explicit Order(const CheckedCode& program)
         : program_(program), latest_(size_t(program.columns) * size_t(program.domains)) {}
 
     void loop(size_t at, size_t stop) {
@@ -128,7 +140,7 @@ public:
     }
 
 private:
-    const Program& program_;
+    const CheckedCode& program_;
     std::vector<Latest> latest_;
     std::vector<size_t> touched_;
 
@@ -136,7 +148,7 @@ private:
     void each(size_t member, Visit&& visit) {
         const Instruction& item = program_.code[member];
         for (int bit = 0; bit < item.width; ++bit)
-            program_.cells_of(item, bit, [&](Cell cell, int writes) { visit(cell, writes > 0, item.start + bit); });
+            program_.each_cell(item, bit, [&](Cell cell, int writes) { visit(cell, writes > 0, item.start + bit); });
     }
 
     size_t index(Cell cell) const { return size_t(cell.column) * size_t(program_.domains) + size_t(cell.domain); }
@@ -162,16 +174,29 @@ private:
 
 }  // namespace
 
-Swept sweep(const Program& program) {
-    Sweep sweep(program);
-    Swept result;
-    for (size_t segment = 0; segment + 1 < program.segments.size(); ++segment)
-        result.segments.push_back(sweep.segment(program.segments[segment], program.segments[segment + 1]));
-    result.writes = sweep.writes();
-    return result;
+Swept sweep(const CheckedCode& program) { return Sweep(program).run(); }
+
+void check_carries(const CheckedCode& program) {
+    constexpr auto kNone = std::size_t(-1);
+    std::vector<std::size_t> taken(std::size_t(program.columns) * std::size_t(program.domains), kNone);
+    const auto by = [&](const Instruction& item) -> std::size_t& {
+        return taken[std::size_t(item.carry.column) * std::size_t(program.domains) + std::size_t(item.carry.domain)];
+    };
+    for (std::size_t at = 0, stop; at < program.code.size(); at = stop) {
+        stop = program.loop_end(at);
+        for (std::size_t member = at; stop - at > 1 && member < stop; ++member) {
+            const Instruction& item = program.code[member];
+            if (!item.operands().own_carry) continue;
+            // What an earlier loop has taken is free again.
+            if (by(item) != kNone && by(item) >= at)
+                throw Problem{member, "its carry " + text_of(item.carry) + " is also that of {" +
+                                          std::to_string(by(item)) + "} in the same bit loop"};
+            by(item) = member;
+        }
+    }
 }
 
-void check_order(const Program& program) {
+void check_order(const CheckedCode& program) {
     Order order(program);
     for (size_t at = 0; at < program.code.size();) {
         size_t stop = program.loop_end(at);
@@ -180,4 +205,4 @@ void check_order(const Program& program) {
     }
 }
 
-}  // namespace placed
+}  // namespace ap

@@ -1,26 +1,35 @@
-// Bit loops step by step: which domain each column must bring under its port, and what that costs in shifts.
+// Bit loops step by step: what their passes are, and what it costs to bring their cells under the ports.
 #pragma once
 
-#include "records.hpp"
+#include "checked_code.hpp"
 
-namespace placed {
+namespace ap {
 
-// What a segment shifts; ports go on from segment to segment, from domain 0 of each column on.
-struct Shifts {
-    int64_t loops = 0, shift_steps = 0, column_steps = 0, widest = 0, furthest = 0;
-    std::vector<int64_t> of_column, ports;
+// Of a segment, whatever the data and the rows are; dialects/machine/census.py names them in the same order. Ports go
+// on from segment to segment, from domain 0 of each column.
+struct Counts {
+    int64_t instructions = 0, loops = 0;
+    int64_t searches = 0, writes = 0, keyed = 0, unkeyed = 0;  // sums of the variants' numbers
+    int64_t shift_steps = 0;                                   // in time: columns that move together count once
+    int64_t column_steps = 0;                                  // of single columns
+    int64_t moved = 0;                                         // the sum of the variants' moves
+    int64_t widest = 0;                                        // columns of the loop that needs the most
+    int64_t furthest = 0;                                      // the domain
 };
 
-// What a program shifts, and how often it writes each cell of a row at most: (columns, domains).
 struct Swept {
-    std::vector<Shifts> segments;
-    std::vector<int64_t> writes;
+    std::vector<Counts> segments;
+    std::vector<int64_t> steps, ports;  // (segments, columns): steps, and the domain under each port at the end
+    std::vector<int64_t> writes;        // (columns, domains): passes that write a cell
 };
 
-// Steps through all loops; throws Problem where a column is needed at two domains at once or members share a carry.
-Swept sweep(const Program& program);
+// Steps through all loops; throws Problem where a column is needed at two domains at once.
+Swept sweep(const CheckedCode& program);
+
+// Throws Problem where members of a loop have one carry cell.
+void check_carries(const CheckedCode& program);
 
 // Throws Problem where executing a loop's members bit by bit differs from executing them one after another.
-void check_order(const Program& program);
+void check_order(const CheckedCode& program);
 
-}  // namespace placed
+}  // namespace ap

@@ -23,7 +23,7 @@ struct Value {
 
 class Checker {
 public:
-    Checker(const Program& program, std::span<const Names> names, std::span<const Row> rows,
+    Checker(const CheckedCode& program, std::span<const Names> names, std::span<const Row> rows,
             std::span<const int64_t> row_bounds)
         : program_(program), names_(names), rows_(rows) {
         if (names.size() != program.code.size() || row_bounds.size() != program.segments.size() || row_bounds[0] != 0 ||
@@ -53,7 +53,7 @@ public:
         Facts facts;
         for (size_t number = 0; number < names_.size(); ++number) {
             const Instruction& item = program_.code[number];
-            if (program_.operands(item).carry && item.op != kCopyIf) take_carry(owner, number, item.carry);
+            if (item.operands().own_carry) take_carry(owner, number, item.carry);
             if (names_[number].result < 0) continue;
             ++facts.values;
             const Value& value = values_[size_t(names_[number].result)];
@@ -75,7 +75,7 @@ public:
     }
 
 private:
-    const Program& program_;
+    const CheckedCode& program_;
     std::span<const Names> names_;
     std::span<const Row> rows_;
     std::vector<Value> values_;
@@ -179,7 +179,7 @@ private:
     void check_columns(size_t number) const {
         const Instruction& item = program_.code[number];
         const Names& names = names_[number];
-        const bool carries = program_.operands(item).carry && item.op != kCopyIf;
+        const bool carries = item.operands().own_carry;
         const int32_t ids[] = {names.result, names.a, names.b};
         for (int one = 0; one < 3; ++one) {
             if (ids[one] < 0) continue;
@@ -268,7 +268,7 @@ private:
     }
 
     std::string operands_mismatch(const Instruction& item, const Names& names) const {
-        const Operands& has = program_.operands(item);
+        const Operands& has = item.operands();
         const bool flagged = item.op == kSetIf || item.op == kCopyIf;
         if ((names.a >= 0 && !has.a_swept && !has.a_flag) || (names.b >= 0 && !has.b_swept && item.op != kCopyIf))
             return "it names a source that it doesn't take";
@@ -318,7 +318,7 @@ private:
 
 }  // namespace
 
-Facts check_names(const Program& program, std::span<const Names> names, std::span<const Row> rows,
+Facts check_names(const CheckedCode& program, std::span<const Names> names, std::span<const Row> rows,
                   std::span<const int64_t> row_bounds) {
     return Checker(program, names, rows, row_bounds).check_lifetimes();
 }

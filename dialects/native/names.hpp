@@ -3,9 +3,11 @@
 
 #include <span>
 
-#include "records.hpp"
+#include "checked_code.hpp"
 
 namespace placed {
+
+using namespace ap;
 
 // What a statement makes and reads, by id; -1 is no value (or the constant zero).
 struct Names {
@@ -22,7 +24,7 @@ struct Facts {
 };
 
 // Throws Problem for the first statement that breaks a rule of names, records or lifetimes.
-Facts check_names(const Program& program, std::span<const Names> names, std::span<const Row> rows,
+Facts check_names(const CheckedCode& program, std::span<const Names> names, std::span<const Row> rows,
                   std::span<const int64_t> row_bounds);
 
 }  // namespace placed

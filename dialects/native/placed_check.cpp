@@ -1,6 +1,6 @@
 // The Python module dialects._placed_check: what rtm and ap programs must obey, and the shifts that they cost.
 //
-// Everything here reads binary records (dialects/machine/code.py) and tables made from the instruction table; nothing
+// Everything here reads binary records (dialects/machine/code.py) and the passes of the instruction table; nothing
 // executes data.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -8,106 +8,134 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
-#include <memory>
 #include <optional>
 #include <tuple>
 
 #include "loops.hpp"
 #include "names.hpp"
+#include "numpy.hpp"
 
 namespace nb = nanobind;
 using namespace placed;
 
 namespace {
 
-using Words = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
-using Operand9 = nb::ndarray<const uint8_t, nb::shape<32, 9>, nb::c_contig, nb::device::cpu>;
-using Touches = nb::ndarray<const uint8_t, nb::shape<32, 32, 4>, nb::c_contig, nb::device::cpu>;
+using Passes = nb::ndarray<const uint8_t, nb::shape<32, 32, 9>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
-using Matrix = nb::ndarray<nb::numpy, int64_t, nb::ndim<2>>;
-using Failure = std::tuple<bool, size_t, std::string>;
+using native::Matrix;
+using Failure = std::tuple<bool, std::size_t, std::string>;
 
-Program make_program(const Words& code, const Bounds& bounds, const Operand9& operands, const Touches& touches,
-                     int columns, int domains) {
-    return {code.data(),     code.shape(0),  bounds.data(), bounds.shape(0),
-            operands.data(), touches.data(), columns,       domains};
+CheckedCode checked(const CodeWords& code, const Bounds& bounds, const Passes& passes, int columns, int domains) {
+    std::vector<std::size_t> segments(bounds.data(), bounds.data() + bounds.shape(0));
+    return {code.data(), code.shape(0), std::move(segments), passes.data(), columns, domains};
 }
 
-Matrix to_matrix(std::vector<int64_t> elements, size_t rows, size_t columns) {
-    auto held = std::make_unique<std::vector<int64_t>>(std::move(elements));
-    nb::capsule owner(held.get(), [](void* data) noexcept { delete static_cast<std::vector<int64_t>*>(data); });
-    return Matrix(held.release()->data(), {rows, columns}, owner);
-}
+Failure failure_of(const Problem& problem) { return {problem.of_value, problem.number, problem.text}; }
 
-// For each segment: bit loops, shift steps, column steps, columns of the widest loop, the furthest domain; then steps
-// and ports by column. For the program: writes by column and domain.
-std::pair<std::optional<Failure>, std::tuple<Matrix, Matrix, Matrix, Matrix>>
-shifts(Words code, Bounds bounds, Operand9 operands, Touches touches, int columns, int domains) {
+// For each segment its counts, in their order; then steps and ports by column. For the program: writes by column and
+// domain.
+std::pair<std::optional<Failure>, std::tuple<Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>>>
+count(CodeWords code, Bounds bounds, Passes passes, int columns, int domains) {
     Swept found;
     std::optional<Failure> failure;
     try {
         nb::gil_scoped_release released;
-        found = sweep(make_program(code, bounds, operands, touches, columns, domains));
+        const CheckedCode program = checked(code, bounds, passes, columns, domains);
+        program.check_rules();
+        check_carries(program);
+        found = sweep(program);
     } catch (const Problem& problem) {
-        failure = Failure{problem.of_value, problem.number, problem.text};
+        failure = failure_of(problem);
     }
-    std::vector<int64_t> totals, steps, ports;
-    for (const Shifts& item : found.segments) {
-        totals.insert(totals.end(), {item.loops, item.shift_steps, item.column_steps, item.widest, item.furthest});
-        steps.insert(steps.end(), item.of_column.begin(), item.of_column.end());
-        ports.insert(ports.end(), item.ports.begin(), item.ports.end());
-    }
-    found.writes.resize(size_t(columns) * size_t(domains));
-    size_t rows = found.segments.size(), wide = size_t(columns);
+    const auto wide = std::size_t(columns);
+    const std::size_t rows = found.segments.size(), written = found.writes.size() / std::size_t(domains);
     return {failure,
-            {to_matrix(totals, rows, 5), to_matrix(steps, rows, wide), to_matrix(ports, rows, wide),
-             to_matrix(std::move(found.writes), wide, size_t(domains))}};
+            {native::to_numpy<int64_t>(std::move(found.segments), rows, sizeof(Counts) / sizeof(int64_t)),
+             native::to_numpy<int64_t>(std::move(found.steps), rows, wide),
+             native::to_numpy<int64_t>(std::move(found.ports), rows, wide),
+             native::to_numpy<int64_t>(std::move(found.writes), written, std::size_t(domains))}};
 }
 
-std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(Words code, Bounds bounds, Ids ids, Places places,
-                                                                     Bounds place_bounds, Operand9 operands,
-                                                                     Touches touches, int columns, int domains) {
+std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(CodeWords code, Bounds bounds, Ids ids,
+                                                                     Places places, Bounds place_bounds, Passes passes,
+                                                                     int columns, int domains) {
     static_assert(sizeof(Names) == 16 && sizeof(Row) == 20);
     try {
         nb::gil_scoped_release released;
-        Program program = make_program(code, bounds, operands, touches, columns, domains);
-        Facts facts = check_names(program, {reinterpret_cast<const Names*>(ids.data()), ids.shape(0)},
-                                  {reinterpret_cast<const Row*>(places.data()), places.shape(0)},
-                                  {place_bounds.data(), place_bounds.shape(0)});
+        const CheckedCode program = checked(code, bounds, passes, columns, domains);
+        const Facts facts = check_names(program, {reinterpret_cast<const Names*>(ids.data()), ids.shape(0)},
+                                        {reinterpret_cast<const Row*>(places.data()), places.shape(0)},
+                                        {place_bounds.data(), place_bounds.shape(0)});
+        check_carries(program);
         sweep(program);
         check_order(program);
         return {std::nullopt, {facts.values, facts.peak_bits}};
     } catch (const Problem& problem) {
-        return {Failure{problem.of_value, problem.number, problem.text}, {0, 0}};
+        return {failure_of(problem), {0, 0}};
     }
 }
 
-// Whether no instruction breaks a rule, and no bit loop if asked for.
-bool lawful(Words code, Operand9 operands, Touches touches, int columns, int domains, bool loops) {
-    const int64_t bounds[] = {0, int64_t(code.shape(0))};
+// The first broken rule of an instruction, and of a bit loop if asked for.
+std::optional<Failure> broken(CodeWords code, Passes passes, int columns, int domains, bool loops) {
     try {
         nb::gil_scoped_release released;
-        Program program(code.data(), code.shape(0), bounds, 2, operands.data(), touches.data(), columns, domains);
-        if (!program.is_lawful()) return false;
-        if (loops) sweep(program);
-        return true;
-    } catch (const Problem&) {
-        return false;
+        const CheckedCode program(code.data(), code.shape(0), {0, code.shape(0)}, passes.data(), columns, domains);
+        program.check_rules();
+        if (loops) {
+            check_carries(program);
+            sweep(program);
+        }
+        return std::nullopt;
+    } catch (const Problem& problem) {
+        return failure_of(problem);
     }
+}
+
+// The operands of an opcode in the order of their declaration, for the tests.
+std::vector<bool> operands(unsigned op) {
+    const Operands& has = kOperands.at(op);
+    return {has.known,   has.dst_swept, has.dst_cell,  has.a_swept, has.a_flag,
+            has.b_swept, has.carry,     has.immediate, has.vector,  has.own_carry};
+}
+
+using Fields = std::vector<int64_t>;
+
+// The fields of an instruction in the order of its words, and the immediate; none if the words are no instruction.
+std::optional<Fields> unpack(uint64_t first, uint64_t second) {
+    const Words words{first, second};
+    if (!Instruction::is_instruction(words.data())) return std::nullopt;
+    const Instruction item = Instruction::unpack(words.data());
+    Fields fields{item.op,         item.last,       item.start,        item.width,
+                  item.dst.column, item.dst.domain, item.carry.column, item.carry.domain};
+    for (const Operand& operand : {item.a, item.b})
+        fields.insert(fields.end(), {operand.column, operand.domain, operand.width, operand.is_signed, operand.shift});
+    fields.push_back(item.imm);
+    return fields;
+}
+
+// The words of an instruction that `unpack` takes apart.
+std::pair<uint64_t, uint64_t> repack(uint64_t first, uint64_t second) {
+    const Words words{first, second}, again = Instruction::unpack(words.data()).pack();
+    return {again[0], again[1]};
 }
 
 }  // namespace
 
 NB_MODULE(_placed_check, m) {
     m.doc() = "Legality of placed code and the shifts that AP code costs.";
-    m.def("shifts", &shifts, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(),
-          nb::arg("operands").noconvert(), nb::arg("touches").noconvert(), nb::arg("columns"), nb::arg("domains"));
-    m.def("lawful", &lawful, nb::arg("code").noconvert(), nb::arg("operands").noconvert(),
-          nb::arg("touches").noconvert(), nb::arg("columns"), nb::arg("domains"), nb::arg("loops"));
+    m.def("count", &count, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(), nb::arg("passes").noconvert(),
+          nb::arg("columns"), nb::arg("domains"));
+    m.def("broken", &broken, nb::arg("code").noconvert(), nb::arg("passes").noconvert(), nb::arg("columns"),
+          nb::arg("domains"), nb::arg("loops"));
     m.def("check", &check, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(), nb::arg("ids").noconvert(),
-          nb::arg("places").noconvert(), nb::arg("place_bounds").noconvert(), nb::arg("operands").noconvert(),
-          nb::arg("touches").noconvert(), nb::arg("columns"), nb::arg("domains"));
+          nb::arg("places").noconvert(), nb::arg("place_bounds").noconvert(), nb::arg("passes").noconvert(),
+          nb::arg("columns"), nb::arg("domains"));
+    m.def("operands", &operands, nb::arg("op"));
+    m.def("unpack", &unpack, nb::arg("first"), nb::arg("second"));
+    m.def("repack", &repack, nb::arg("first"), nb::arg("second"));
 }

@@ -29,10 +29,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import Code, fields
+from dialects.machine.code import WORDS, Code, fields
 from dialects.rtm.placed_text import read_plain, read_text, write_lines
 from dialects.rtm.statements import Statement, assemble
 from dialects.support.errors import TextError
+from dialects.support.records import RowFormat
+
+NAMES = RowFormat(np.int32, 4)
+"""the values that an instruction makes, changes in place, and reads as a and b; -1 for none"""
+VALUES = RowFormat(np.int32, 5)
+"""number, column, first domain, width, signed of a value"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +46,16 @@ class PlacedCode(Code):
     """AP code, and the values that its instructions make and read."""
 
     names: bytes
-    """int32 (instructions, 4): what each makes, changes in place, and reads as a and b; -1 for none"""
+    """rows of NAMES, one for each instruction"""
     values: bytes
-    """int32 (values, 5), ascending: number, column, first domain, width, signed of what the code makes or reads"""
+    """rows of VALUES, ascending, of what the code makes or reads"""
 
     @classmethod
     def of_arrays(
         cls, binary: bytes | NDArray[np.uint64], names: NDArray[np.integer], values: NDArray[np.integer]
     ) -> Self:
         """Code from arrays as they are stored: words of instructions, names, values."""
-        return cls(bytes(binary), names.astype("<i4").tobytes(), values.astype("<i4").tobytes())
+        return cls(bytes(binary), NAMES.pack(names), VALUES.pack(values))
 
     @classmethod
     def of(cls, statements: Sequence[Statement]) -> Self:
@@ -60,16 +66,17 @@ class PlacedCode(Code):
 
     @property
     def names_array(self) -> NDArray[np.int32]:
-        return np.frombuffer(self.names, dtype="<i4").reshape(-1, 4)
+        return NAMES.unpack(self.names)
 
     @property
     def values_array(self) -> NDArray[np.int32]:
-        return np.frombuffer(self.values, dtype="<i4").reshape(-1, 5)
+        return VALUES.unpack(self.values)
 
     @property
     def whole(self) -> bool:
         """Whether there are names for all instructions, and all arrays have whole rows."""
-        return len(self.binary) == len(self.names) and not len(self.binary) % 16 and not len(self.values) % 20
+        whole = WORDS.is_whole(self.binary) and NAMES.is_whole(self.names) and VALUES.is_whole(self.values)
+        return whole and len(self.binary) // WORDS.row_bytes == len(self.names) // NAMES.row_bytes
 
     @property
     def live(self) -> NDArray[np.bool_]:

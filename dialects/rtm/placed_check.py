@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dialects import _placed_check
-from dialects.machine.census import joined
-from dialects.machine.code import BYTES_PER_INSTRUCTION
-from dialects.machine.tables import operand_table, touch_table
-from dialects.rtm.placed import PlacedCode
+from dialects.machine.code import WORDS
+from dialects.machine.tables import pass_table
+from dialects.rtm.placed import NAMES, VALUES, PlacedCode
 from dialects.support.errors import ProgramError
 
 
@@ -34,17 +33,16 @@ def check_placed(layers: Sequence[str], segments: Sequence[PlacedCode], columns:
         raise ProgramError(
             f"segment {layers[segments.index(torn[0])]}: instructions, names and values don't fit together"
         )
-    binary, bounds = joined([code.binary for code in segments], BYTES_PER_INSTRUCTION)
-    names, _ = joined([code.names for code in segments], 16)
-    values, value_bounds = joined([code.values for code in segments], 20)
+    words, bounds = WORDS.joined([code.binary for code in segments])
+    names, _ = NAMES.joined([code.names for code in segments])
+    values, value_bounds = VALUES.joined([code.values for code in segments])
     failure, facts = _placed_check.check(
-        np.frombuffer(binary, dtype="<u8").reshape(-1, 2),
+        words,
         bounds,
-        np.frombuffer(names, dtype="<i4").reshape(-1, 4),
-        np.frombuffer(values, dtype="<i4").reshape(-1, 5),
+        names,
+        values,
         value_bounds,
-        operand_table(),
-        touch_table(),
+        pass_table(),
         columns,
         domains,
     )

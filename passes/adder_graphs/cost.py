@@ -28,7 +28,7 @@ def cost_table() -> IntArray:
     """Cycles [operation][first bit][a present][b present] of a bit; of a bit set; of EXT's sign and further bits."""
     bits = [
         _bit_cycles(op, first, a, b)
-        for op in (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP)
+        for op in (Op.ADD_IP, Op.SUB_IP, Op.ADD, Op.SUB)
         for first in (False, True)
         for a in (False, True)
         for b in (False, True)

@@ -6,12 +6,12 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "adder_graphs/evaluation.hpp"
 #include "adder_graphs/grouping.hpp"
+#include "numpy.hpp"
 
 namespace nb = nanobind;
 using namespace adder_graph;
@@ -21,7 +21,7 @@ namespace {
 using Weights = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<const std::int32_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Column = nb::ndarray<const std::int64_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Table = nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>>;
+using Table = native::Matrix<std::int32_t>;
 
 constexpr std::int64_t kWeightLimit = std::int64_t{1} << 30;
 constexpr std::size_t kMaxRows = std::size_t{1} << 24;
@@ -52,17 +52,10 @@ int checked_threads(int threads) {
     return threads;
 }
 
-// A two-dimensional array that owns the elements it is given.
-template <typename Array, typename Element>
-Array to_array(std::vector<Element> elements, std::size_t rows, std::size_t columns) {
-    auto held = std::make_unique<std::vector<Element>>(std::move(elements));
-    nb::capsule owner(held.get(), [](void* data) noexcept { delete static_cast<std::vector<Element>*>(data); });
-    return Array(held.release()->data(), {rows, columns}, owner);
-}
-
-std::pair<Table, Table> to_tables(const Tables& tables) {
-    return {to_array<Table>(tables.nodes, tables.nodes.size(), 5),
-            to_array<Table>(tables.outputs, tables.outputs.size(), 3)};
+std::pair<Table, Table> to_tables(Tables tables) {
+    const std::size_t nodes = tables.nodes.size(), outputs = tables.outputs.size();
+    return {native::to_numpy<std::int32_t>(std::move(tables.nodes), nodes, 5),
+            native::to_numpy<std::int32_t>(std::move(tables.outputs), outputs, 3)};
 }
 
 std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matrices,
@@ -78,11 +71,12 @@ std::vector<std::pair<Table, Table>> share_many(const std::vector<Weights>& matr
     std::vector<Tables> solved(kernels.size());
     {
         nb::gil_scoped_release release;
-        native::each_in_parallel(kernels.size(), threads,
-                                 [&](std::size_t number) { solved[number] = solve(kernels[number], seed); });
+        native::parallel(static_cast<std::int64_t>(kernels.size()), threads, [&](std::int64_t number) {
+            solved[static_cast<std::size_t>(number)] = solve(kernels[static_cast<std::size_t>(number)], seed);
+        });
     }
     std::vector<std::pair<Table, Table>> tables;
-    for (const Tables& one : solved) tables.push_back(to_tables(one));
+    for (Tables& one : solved) tables.push_back(to_tables(std::move(one)));
     return tables;
 }
 
@@ -112,7 +106,7 @@ public:
             solved =
                 layer_->solve(table, by_value ? Order::by_value : Order::by_row, {budget_bits, resident}, threads_);
         }
-        auto [nodes, outputs] = to_tables(solved.tables);
+        auto [nodes, outputs] = to_tables(std::move(solved.tables));
         return {nodes, outputs, solved.cost.cycles, solved.cost.live_bits};
     }
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "numpy.hpp"
 #include "parallel.hpp"
 #include "placing/lowering.hpp"
 #include "placing/reading.hpp"
@@ -27,13 +28,6 @@ using Longs = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::
 using Ints = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Choice = std::tuple<int, bool, int, int, int>;  // window, bundles, fit, seek and crowd weights
-
-template <typename T>
-nb::ndarray<nb::numpy, T> array_of(std::vector<T>&& values, std::size_t columns) {
-    auto* kept = new std::vector<T>(std::move(values));
-    nb::capsule owner(kept, [](void* data) noexcept { delete static_cast<std::vector<T>*>(data); });
-    return nb::ndarray<nb::numpy, T>(kept->data(), {kept->size() / columns, columns}, owner);
-}
 
 double cost_of(const Shifts& shifts, const std::string& objective) {
     if (objective == "energy") return static_cast<double>(shifts.column_steps);
@@ -55,7 +49,8 @@ std::pair<std::optional<Placed>, int> best_of(const Statements& code, int column
     std::mutex lock;
     std::size_t best = choices.size();
     int width = 0;
-    native::each_in_parallel(choices.size(), threads, [&](std::size_t index) {
+    native::parallel(static_cast<int64_t>(choices.size()), threads, [&](int64_t number) {
+        const auto index = static_cast<std::size_t>(number);
         const auto [window, bundles, fit, seek, crowd] = choices[index];
         std::optional<Placed> mine;
         int lacking = 0;
@@ -121,19 +116,21 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, co
         const int widest = code.slots.empty() ? 0 : *std::max_element(code.slots.begin(), code.slots.end());
         return nb::make_tuple(width, widest, peak_bits(code));
     }
-    return nb::make_tuple(array_of(std::move(tables.words), word_count), array_of(std::move(tables.names), name_count),
-                          array_of(std::move(tables.values), value_count), tables.segments);
+    const std::size_t count = tables.names.size() / name_count, values = tables.values.size() / value_count;
+    return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, word_count),
+                          native::to_numpy<int32_t>(std::move(tables.names), count, name_count),
+                          native::to_numpy<int32_t>(std::move(tables.values), values, value_count), tables.segments);
 }
 
 Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, const Thrift& thrift) {
-    static_assert(sizeof(Step) == 11 * sizeof(int64_t) && sizeof(Span) == 16 && sizeof(Threshold) == 16);
+    static_assert(sizeof(Step) == 11 * sizeof(int64_t) && sizeof(Interval) == 16 && sizeof(Threshold) == 16);
     if (steps.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
         throw std::invalid_argument("the tables have wrong shapes");
     std::vector<Step> rows(steps.shape(0));
-    std::vector<Span> ranges(spans.shape(0));
+    std::vector<Interval> ranges(spans.shape(0));
     std::vector<Threshold> entries(thresholds.shape(0));
     if (!rows.empty()) std::memcpy(rows.data(), steps.data(), rows.size() * sizeof(Step));
-    if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Span));
+    if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Interval));
     if (!entries.empty()) std::memcpy(entries.data(), thresholds.data(), entries.size() * sizeof(Threshold));
     return Lowering(rows, std::move(ranges), entries, full, thrift).run();
 }

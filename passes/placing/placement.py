@@ -32,9 +32,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.census import Shifts, predict_shifts
+from dialects.machine.census import Census, predict_shifts
+from dialects.machine.code import WORDS
 from dialects.machine.target import Geometry
-from dialects.rtm.placed import PlacedCode
+from dialects.rtm.placed import NAMES, VALUES, PlacedCode
 from dialects.support.errors import CapacityError, Needs
 from passes import _placing
 from passes.placing.vector_code import VectorCode
@@ -129,9 +130,9 @@ def place_again(
 
     Raises CapacityError where no method finds a place for every value.
     """
-    words = np.frombuffer(b"".join(code.binary for code in codes), dtype="<u8").reshape(-1, 2)
-    names = np.concatenate([code.names_array for code in codes])
-    values = np.concatenate([code.values_array for code in codes])
+    words, _ = WORDS.joined([code.binary for code in codes])
+    names, _ = NAMES.joined([code.names for code in codes])
+    values, _ = VALUES.joined([code.values for code in codes])
     # A value is stated by every segment that reads it; what counts is its first row, as of several the last is kept.
     first = np.full(values[:, 0].max(initial=-1) + 1, -1)
     first[values[::-1, 0]] = np.arange(len(values))[::-1]
@@ -151,7 +152,7 @@ def place_again(
     return _codes(found, geometry)
 
 
-def shifts_of(codes: Sequence[PlacedCode], geometry: Geometry) -> Shifts:
+def shifts_of(codes: Sequence[PlacedCode], geometry: Geometry) -> Census:
     """What a placed program shifts, segment by segment, as the simulators count it."""
     return predict_shifts([code.binary for code in codes], geometry.columns, geometry.domains)
 

@@ -46,14 +46,13 @@ class Engine:
         self,
         code: NDArray[np.uint64],
         segments: NDArray[np.int32],
-        table: NDArray[np.uint8],
-        starts: NDArray[np.int32],
+        passes: NDArray[np.uint8],
         columns: int,
         domains: int,
     ) -> None: ...
     @property
     def counts(self) -> list[list[int]]:
-        """Counts of each segment that don't depend on the data; the order is that of runtime/engines/native.py."""
+        """Counts of each segment that don't depend on the data; the order is that of dialects/machine/census.py."""
 
     @property
     def output_bytes(self) -> int:

@@ -47,7 +47,7 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
     code = np.frombuffer(b"".join(segments), dtype="<u8").reshape(-1, 2)
     lengths = [len(segment) // BYTES_PER_INSTRUCTION for segment in segments]
     bounds = np.cumsum([0, *lengths]).astype(np.int32)
-    return _engine.Engine(code, bounds, *pass_table(), columns, domains)
+    return _engine.Engine(code, bounds, pass_table(), columns, domains)
 
 
 def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
@@ -119,7 +119,7 @@ def _static_counts(engine: _engine.Engine, target: Target, rows: int) -> tuple[C
 
 
 def _counts(target: Target, rows: int, static: Sequence[int]) -> Counts:
-    instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves = static
+    instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves, *_ = static
     arrays = -(-rows // target.rows)
     bits = instructions * BYTES_PER_INSTRUCTION * 8
     return Counts(

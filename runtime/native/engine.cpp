@@ -22,6 +22,7 @@
 
 #include "jobs.hpp"
 #include "memory.hpp"
+#include "numpy.hpp"
 #include "parallel.hpp"
 #include "quantise.hpp"
 
@@ -45,10 +46,10 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "programs and vectors are read as little-endian words");
 
-using Words = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Results = nb::ndarray<nb::device::cpu, nb::c_contig>;
-using Bytes = nb::ndarray<const uint8_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
+using Passes = nb::ndarray<const uint8_t, nb::shape<32, 32, 9>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const int32_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
 // The kernels of the instruction sets that this machine has, the widest first.
@@ -111,25 +112,33 @@ struct Input {
 
 class Engine {
 public:
-    Engine(Words code, Offsets segments, Bytes table, Offsets starts, int columns, int domains)
-        : prepared_(std::pair(code.data(), code.shape(0)), std::pair(segments.data(), segments.shape(0)),
-                    Table{table.data(), table.shape(0), starts.data(), starts.shape(0)}, columns, domains) {}
+    Engine(CodeWords code, Offsets segments, Passes passes, int columns, int domains)
+        : prepared_(code.data(), code.shape(0),
+                    std::vector<size_t>(segments.data(), segments.data() + segments.shape(0)), passes.data(), columns,
+                    domains) {}
 
     const Prepared& prepared() const { return prepared_; }
     int output_bytes() const { return prepared_.schedule().output_bytes; }
+
+    using CountRow = std::array<int64_t, sizeof(Counts) / sizeof(int64_t)>;
+    // Of each segment, in the order of their declaration.
+    std::vector<CountRow> counts() const {
+        std::vector<CountRow> all;
+        for (const Counts& counts : prepared_.counts()) all.push_back(std::bit_cast<CountRow>(counts));
+        return all;
+    }
 
     // Memory for outputs (vectors, rows); zero in vectors that the program doesn't send.
     nb::ndarray<nb::numpy> outputs(size_t count, size_t rows) const {
         size_t bytes = size_t(output_bytes()), line = rows * bytes;
         if (line && count > (size_t{1} << 40) / line) throw std::invalid_argument("outputs of an impossible size");
-        auto* memory = new Memory(std::max<size_t>(count * line, 1));
-        nb::capsule owner(memory, [](void* kept) noexcept { delete static_cast<Memory*>(kept); });
+        auto memory = std::make_unique<Memory>(std::max<size_t>(count * line, 1));
+        void* data = memory->data();
         for (size_t vector = 0; vector < count; ++vector)
-            if (!prepared_.program().sends(vector))
-                std::memset(static_cast<char*>(memory->data()) + vector * line, 0, line);
+            if (!prepared_.program().sends(vector)) std::memset(static_cast<char*>(data) + vector * line, 0, line);
         size_t shape[] = {count, rows};
         nb::dlpack::dtype type{uint8_t(nb::dlpack::dtype_code::Int), uint8_t(8 * bytes), 1};
-        return nb::ndarray<nb::numpy>(memory->data(), 2, shape, owner, nullptr, type);
+        return nb::ndarray<nb::numpy>(data, 2, shape, native::owner_of(std::move(memory)), nullptr, type);
     }
 
 private:
@@ -173,7 +182,7 @@ void quantise(Tensor3<const Real> values, Thresholds thresholds, Flags down, int
     for (size_t row = 0; row < thresholds.shape(0); ++row)
         steps.emplace_back(thresholds.data() + int64_t(row) * levels, levels);
     constexpr int64_t kPiece = 1 << 14;
-    parallel((size + kPiece - 1) / kPiece, threads, [&](int64_t number) {
+    native::parallel((size + kPiece - 1) / kPiece, threads, [&](int64_t number) {
         int64_t begin = number * kPiece, end = std::min(begin + kPiece, size);
         for (int64_t i = begin; i < end;) {
             size_t row = steps.size() == 1 ? 0 : size_t(i / rest % channels);
@@ -223,10 +232,9 @@ NB_MODULE(_engine, m) {
              nb::arg("pad"), nb::arg("bits"), nb::arg("threads"), nb::arg("instruction_set"))
         .def_prop_ro("rows", [](const Input& input) { return input.movement.rows(); });
     nb::class_<Engine>(m, "Engine")
-        .def(nb::init<camc::Words, camc::Offsets, camc::Bytes, camc::Offsets, int, int>(), nb::arg("code").noconvert(),
-             nb::arg("segments").noconvert(), nb::arg("table").noconvert(), nb::arg("starts").noconvert(),
-             nb::arg("columns"), nb::arg("domains"))
-        .def_prop_ro("counts", [](const Engine& engine) { return engine.prepared().counts(); })
+        .def(nb::init<camc::CodeWords, camc::Offsets, camc::Passes, int, int>(), nb::arg("code").noconvert(),
+             nb::arg("segments").noconvert(), nb::arg("passes").noconvert(), nb::arg("columns"), nb::arg("domains"))
+        .def_prop_ro("counts", &Engine::counts)
         .def_prop_ro("output_bytes", &Engine::output_bytes)
         .def_prop_ro("input_bits", [](const Engine& engine) { return engine.prepared().program().input_bits(); })
         .def_prop_ro("touched_planes",

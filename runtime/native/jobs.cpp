@@ -206,7 +206,7 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
             for (size_t job : groups[group].jobs) pieces.push_back({group, job, number});
     std::mutex guard;
     auto make = [&] { return Planes{Memory(size_t(planes + received) * size_t(words) * 8), 0}; };
-    parallel(int64_t(pieces.size()), threads, make, [&](int64_t at, Planes& mine) {
+    native::parallel(int64_t(pieces.size()), threads, make, [&](int64_t at, Planes& mine) {
         auto [of, job, number] = pieces[size_t(at)];
         void* first = static_cast<char*>(mine.memory.data()) + received * words * 8;
         Block block = all[job].block(number, words, first);
@@ -227,7 +227,7 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
     for (size_t job = 0; job < jobs.size(); ++job)
         for (size_t segment = 0; segment < totals[job].size(); ++segment) {
             const Traced& found = totals[job][segment];
-            result[job].emplace_back(found.written + jobs[job].program->counts()[segment][kUnkeyed] * jobs[job].rows,
+            result[job].emplace_back(found.written + jobs[job].program->counts()[segment].unkeyed * jobs[job].rows,
                                      found.toggled);
         }
     return result;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "loops.hpp"
 #include "movement.hpp"
 #include "program.hpp"
 #include "schedule.hpp"
@@ -17,7 +18,7 @@ class Prepared {
 public:
     template <class... Arguments>
     explicit Prepared(const Arguments&... arguments)
-        : program_(arguments...), counts_(program_.static_counts()), schedule_(program_) {}
+        : program_(arguments...), counts_(sweep(program_).segments), schedule_(program_) {}
 
     const Program& program() const { return program_; }
     // Of each segment, without those that depend on the data.

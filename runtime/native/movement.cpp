@@ -150,7 +150,7 @@ Movement::Movement(const Tensor<2>& tensor, int bits, int threads, Pack pack) : 
     // In tiles, so that features that lie side by side are read from a first-level cache.
     constexpr int64_t kRows = 512, kFeatures = 64;
     int64_t across = (features + kFeatures - 1) / kFeatures, tiles = (rows_ + kRows - 1) / kRows * across;
-    parallel(tiles, copying(size * 8, threads), [&](int64_t tile) {
+    native::parallel(tiles, copying(size * 8, threads), [&](int64_t tile) {
         int64_t row = tile / across * kRows, begin = tile % across * kFeatures;
         for (int64_t feature = begin; feature < std::min(begin + kFeatures, features); ++feature)
             pack(source_, tensor.data + feature * tensor.strides[1], row, std::min(row + kRows, rows_),
@@ -211,7 +211,7 @@ void Movement::copy_planes(const Tensor<4>& images, const Window& window, int th
     first += guard;
     std::fill_n(first + size, tail, 0);
     int64_t parts = lines.parts * items.parts;
-    parallel(channels * parts, copying(size * 8, threads), [&](int64_t number) {
+    native::parallel(channels * parts, copying(size * 8, threads), [&](int64_t number) {
         int64_t channel = number / parts, y = lines.phase(number % parts / items.parts),
                 x = items.phase(number % items.parts);
         const uint8_t* data = images.data + channel * images.strides[1] + y * images.strides[2] + x * images.strides[3];
@@ -277,7 +277,7 @@ void Movement::copy_padded(const Tensor<4>& images, const Window& window, int64_
             }
         }
     };
-    parallel(channels * samples, copying(size, threads), copy);
+    native::parallel(channels * samples, copying(size, threads), copy);
 }
 
 }  // namespace camc

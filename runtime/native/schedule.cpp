@@ -13,7 +13,7 @@ public:
         std::vector<std::pair<int, int>> used(size_t(program.columns), {program.domains, 0});
         for (const Instruction& item : program.code)
             for (Role role : {kDst, kA, kB, kCarry}) {
-                auto [cell, width] = program.place_of(item, role);
+                auto [cell, width] = place_of(item, role);
                 if (!width) continue;
                 auto& [low, high] = used[size_t(cell.column)];
                 low = std::min(low, cell.domain);
@@ -51,13 +51,10 @@ public:
         for (size_t number = at; number < end; ++number) {
             const Instruction& item = program_.code[number];
             for (int bit = 0; bit < item.width; ++bit) {
-                const Variant& variant = program_.variant_of(item, bit);
-                auto cells = program_.cells_of(item, bit);
-                for (Role role : {kDst, kA, kB, kCarry})
-                    if (variant.used() >> role & 1) {
-                        Use& use = cells_[size_t(cells[role].column) * program_.domains + cells[role].domain];
-                        touch(use, number - at, item.start + bit, variant.written >> role & 1);
-                    }
+                program_.each_cell(item, bit, [&](Cell cell, int writes) {
+                    Use& use = cells_[size_t(cell.column) * program_.domains + cell.domain];
+                    touch(use, number - at, item.start + bit, writes > 0);
+                });
             }
             if (item.op == kOut) send(number - at, item);
         }
@@ -140,7 +137,7 @@ private:
 
     // Bits [begin, end) of an instruction, cut where a shifted source begins.
     void add(const Instruction& item, int begin, int end) {
-        const Operands& row = program_.operands(item);
+        const Operands& row = item.operands();
         std::array<int, 4> cuts = {begin, end, end, end};
         if (row.a_swept && item.a.width) cuts[1] = std::clamp(item.a.shift, begin, end);
         if (row.b_swept && item.b.width) cuts[2] = std::clamp(item.b.shift, begin, end);
@@ -151,7 +148,7 @@ private:
 
     // Both sources are zero because of their shift in all of the bits, or in none.
     void add_part(const Instruction& item, int begin, int end) {
-        const Operands& row = program_.operands(item);
+        const Operands& row = item.operands();
         Step step{};
         step.op = uint8_t(item.op);
         step.first = begin == 0;

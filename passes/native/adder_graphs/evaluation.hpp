@@ -1,6 +1,6 @@
 // What computing a graph costs: AP cycles besides shifting, and the most bits of a row that are alive at a time.
 //
-// The same rules as placement/lowering.hpp: an operand that dies unshifted is overwritten, a place is as wide as its
+// The same rules as placing/lowering.hpp: an operand that dies unshifted is overwritten, a place is as wide as its
 // widest value and is free after its last reader. Inputs come just before their first use, unless they are resident
 // and there from the start; outputs stay.
 #pragma once

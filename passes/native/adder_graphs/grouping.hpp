@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "../parallel.hpp"
 #include "evaluation.hpp"
 #include "kernel.hpp"
+#include "parallel.hpp"
 #include "schedule.hpp"
 #include "value_schedule.hpp"
 
@@ -59,7 +59,8 @@ public:
     GroupedLayer(const Kernel& kernel, std::size_t groups, bool by_sign, int threads)
         : inputs_(intervals_of(kernel)), outputs_(kernel.outputs) {
         std::vector<std::optional<Group>> found(groups);
-        native::each_in_parallel(groups, threads, [&](std::size_t number) {
+        native::parallel(static_cast<std::int64_t>(groups), threads, [&](std::int64_t group) {
+            const auto number = static_cast<std::size_t>(group);
             const std::size_t begin = kernel.inputs * number / groups;
             const std::size_t end = kernel.inputs * (number + 1) / groups;
             found[number].emplace(
@@ -69,18 +70,19 @@ public:
     }
 
     void search(std::int64_t steps, std::uint64_t seed, int threads) {
-        native::each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
-            groups_[number].sharing.search(steps / static_cast<std::int64_t>(groups_.size()), seed);
+        const auto count = static_cast<std::int64_t>(groups_.size());
+        native::parallel(count, threads, [&](std::int64_t number) {
+            groups_[static_cast<std::size_t>(number)].sharing.search(steps / count, seed);
         });
     }
 
     // The cheapest graph that fits the budget; where none does, the one that needs the least memory.
     Solved solve(const Costs& costs, Order order, const Budget& budget, int threads) const {
         std::vector<std::vector<std::uint32_t>> orders(groups_.size());
-        native::each_in_parallel(groups_.size(), threads, [&](std::size_t number) {
-            const Group& group = groups_[number];
+        native::parallel(static_cast<std::int64_t>(groups_.size()), threads, [&](std::int64_t number) {
+            const Group& group = groups_[static_cast<std::size_t>(number)];
             const auto inputs = std::span(inputs_).subspan(group.begin, group.system().inputs());
-            orders[number] = order_rows(group.system(), inputs, order);
+            orders[static_cast<std::size_t>(number)] = order_rows(group.system(), inputs, order);
         });
         int width = 1;
         for (const Interval& interval : inputs_) width = std::max(width, interval.width());

@@ -26,7 +26,7 @@ inline std::vector<Interval> intervals_of(const Kernel& kernel) {
     std::vector<Interval> found;
     for (std::size_t input = 0; input < kernel.inputs; ++input) {
         const std::int64_t* range = kernel.ranges.data() + 2 * input;
-        found.push_back({static_cast<double>(range[0]), static_cast<double>(range[1])});
+        found.push_back({range[0], range[1]});
     }
     return found;
 }

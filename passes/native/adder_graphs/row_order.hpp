@@ -11,6 +11,8 @@
 
 namespace adder_graph {
 
+using native::Interval;
+
 // The range of every variable of a system, by interval arithmetic: the same in whatever order its terms are summed.
 class VariableRanges {
 public:

@@ -10,6 +10,8 @@
 
 namespace adder_graph {
 
+using native::Interval;
+
 // The rows of the tables of dialects/apv/adder_graph.py.
 using NodeRow = std::array<std::int32_t, 5>;    // a, a_shift, b, b_shift, subtract
 using OutputRow = std::array<std::int32_t, 3>;  // ref, shift, negate

@@ -35,9 +35,9 @@ private:
 };
 
 // The range of a sum when it has taken a term.
-inline Span span_with(const Statements& all, const Statement& item) {
-    const Span term = (item.a < 0 ? Span{} : all.values[item.a].span) << item.offset;
-    return all.sums[item.sum].span + (item.op == Op::add_ip ? term : -term);
+inline Interval span_with(const Statements& all, const Statement& item) {
+    const Interval term = (item.a < 0 ? Interval{} : all.values[item.a].span) << item.offset;
+    return all.sums[item.sum].span + (item.op == ap::kAddIp ? term : -term);
 }
 
 // The width of a sum when it has taken a term. Bits beyond the slot's width may be cut: the last value fits it.

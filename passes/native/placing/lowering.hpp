@@ -16,8 +16,8 @@ struct Thrift {
 
 class Lowering {
 public:
-    Lowering(const std::vector<Step>& steps, std::vector<Span> spans, std::span<const Threshold> thresholds, bool full,
-             const Thrift& thrift)
+    Lowering(const std::vector<Step>& steps, std::vector<Interval> spans, std::span<const Threshold> thresholds,
+             bool full, const Thrift& thrift)
         : spans_(std::move(spans)), thresholds_(thresholds) {
         out_.full = full;
         steps_ = Loading(thrift.by_output ? by_output(steps, spans_.size()) : steps, spans_, thrift.limit).run();
@@ -41,7 +41,7 @@ public:
 
 private:
     std::vector<Step> steps_;
-    std::vector<Span> spans_;
+    std::vector<Interval> spans_;
     std::span<const Threshold> thresholds_;
     std::vector<int64_t> last_, reads_;
     std::vector<int32_t> sum_of_;  // of each value that is the latest of a sum
@@ -61,15 +61,15 @@ private:
 
     void make_values() {
         out_.values.resize(spans_.size());
-        std::vector<Span> hulls;
+        std::vector<Interval> hulls;
         for (std::size_t i = 0; i < steps_.size(); ++i) {
             const Step& step = steps_[i];
             if (step.result < 0) continue;
-            const Span span = spans_[step.result];
+            const Interval span = spans_[step.result];
             const int64_t before = continues(step, static_cast<int64_t>(i));
             const int32_t slot = before >= 0 ? out_.values[before].slot : out_.new_slot();
             if (before < 0) hulls.push_back(span);
-            hulls[slot] = {std::min(hulls[slot].lo, span.lo), std::max(hulls[slot].hi, span.hi)};
+            hulls[slot] = {std::min(hulls[slot].low, span.low), std::max(hulls[slot].high, span.high)};
             out_.values[step.result] = Value::of(slot, span);
             out_.widen(slot, span.width());
         }
@@ -95,10 +95,10 @@ private:
 
     void lower(const Step& step, int64_t before) {
         switch (step.kind) {
-        case Kind::load: add(Op::in, step, step.result, value(step.result).width).imm = step.imm; break;
-        case Kind::constant: add(Op::set, step, step.result, value(step.result).width).imm = step.imm; break;
+        case Kind::load: add(ap::kIn, step, step.result, value(step.result).width).imm = step.imm; break;
+        case Kind::constant: add(ap::kSet, step, step.result, value(step.result).width).imm = step.imm; break;
         case Kind::store: {
-            Statement& item = add(Op::out, step, -1, value(step.a).width);
+            Statement& item = add(ap::kOut, step, -1, value(step.a).width);
             item.a = static_cast<int32_t>(step.a);
             item.imm = step.imm;
             break;
@@ -120,15 +120,15 @@ private:
                 accumulate(step, extend(step, before, result.width), source, shift);
         } else if (step.a >= 0 && step.a == step.b && step.a_shift != step.b_shift && result.width > step.b_shift) {
             // Two domains of one column would meet.
-            const Span span = value(step.a).span;
+            const Interval span = value(step.a).span;
             const int32_t half =
-                out_.new_value(Value::of(result.slot, {span.lo << step.a_shift, span.hi << step.a_shift}));
+                out_.new_value(Value::of(result.slot, {span.low << step.a_shift, span.high << step.a_shift}));
             copy(step, half, step.a, step.a_shift);
             accumulate(step, extend(step, half, result.width), step.b, step.b_shift);
         } else if (step.b < 0 || result.width <= step.b_shift) {
             copy(step, step.result, step.a, step.a_shift);
         } else {
-            Statement& item = add(step.subtract ? Op::sub : Op::add, step, step.result, result.width);
+            Statement& item = add(step.subtract ? ap::kSub : ap::kAdd, step, step.result, result.width);
             // A source of which the result keeps no bit is zero.
             item.a = static_cast<int32_t>(step.a_shift < result.width ? step.a : -1);
             item.b = static_cast<int32_t>(step.b);
@@ -139,10 +139,10 @@ private:
 
     void copy(const Step& step, int64_t result, int64_t source, int64_t shift) {
         if (source < 0 || shift >= value(result).width) {
-            add(Op::set, step, result, value(result).width);
+            add(ap::kSet, step, result, value(result).width);
             return;
         }
-        Statement& item = add(Op::copy, step, result, value(result).width);
+        Statement& item = add(ap::kCopy, step, result, value(result).width);
         item.a = static_cast<int32_t>(source);
         item.a_shift = static_cast<int16_t>(shift);
     }
@@ -150,7 +150,7 @@ private:
     // result = old + or - (source << shift): a shift skips the low domains, which stay as they are.
     void accumulate(const Step& step, int64_t old, int64_t source, int64_t shift) {
         const int width = value(step.result).width - static_cast<int>(shift);
-        Statement& item = add(step.subtract ? Op::sub_ip : Op::add_ip, step, step.result, width);
+        Statement& item = add(step.subtract ? ap::kSubIp : ap::kAddIp, step, step.result, width);
         item.old = static_cast<int32_t>(old);
         item.a = static_cast<int32_t>(source);
         item.offset = static_cast<int16_t>(shift);
@@ -168,7 +168,7 @@ private:
         ++it.remaining;
         sum_of_[step.result] = sum;
         out_.widen(it.slot, static_cast<int>(shift) + 1);
-        Statement& item = add(step.subtract ? Op::sub_ip : Op::add_ip, step, -1, 1);
+        Statement& item = add(step.subtract ? ap::kSubIp : ap::kAddIp, step, -1, 1);
         item.sum = sum;
         item.a = static_cast<int32_t>(source);
         item.offset = static_cast<int16_t>(shift);
@@ -182,16 +182,10 @@ private:
         wider.width = static_cast<int16_t>(width);
         const int32_t result = out_.new_value(wider);
         const int offset = before.is_signed ? before.width - 1 : before.width;
-        Statement& item = add(before.is_signed ? Op::ext : Op::set, step, result, width - offset);
+        Statement& item = add(before.is_signed ? ap::kExt : ap::kSet, step, result, width - offset);
         item.old = static_cast<int32_t>(number);
         item.offset = static_cast<int16_t>(offset);
         return result;
-    }
-
-    // Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
-    static int compared(const Value& a, const Value& b) {
-        const bool mixed = a.is_signed != b.is_signed;
-        return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
     }
 
     // The result holds one operand and takes the other one in the rows where that is greater. A value that the
@@ -208,10 +202,10 @@ private:
         }
         const int64_t mine = before >= 0 ? old : kept;
         const int32_t flag = out_.new_value(Value::of(out_.new_slot(), {0, 1}));
-        Statement& test = add(Op::cmp_gev, step, flag, compared(value(other), value(mine)));
+        Statement& test = add(ap::kCmpGev, step, flag, ap::compared_width(value(other), value(mine)));
         test.a = static_cast<int32_t>(other);
         test.b = static_cast<int32_t>(mine);
-        Statement& item = add(Op::copy_if, step, step.result, result.width);
+        Statement& item = add(ap::kCopyIf, step, step.result, result.width);
         item.old = static_cast<int32_t>(old);
         item.a = static_cast<int32_t>(other);
         item.b = flag;
@@ -220,23 +214,23 @@ private:
     // Ascending thresholds: each row that has reached one gets the number beside it, by the bits that change.
     void lower_steps(const Step& step) {
         const Value result = value(step.result);
-        const int64_t mask = most_of(result.width);
+        const int64_t mask = Interval::of_width(result.width, false).high;
         const auto entries = thresholds_.subspan(step.table_begin, step.table_end - step.table_begin);
         int64_t number = step.imm;
         int32_t current = static_cast<int32_t>(entries.empty() ? step.result : out_.new_value(result));
-        add(Op::set, step, current, result.width).imm = number;
+        add(ap::kSet, step, current, result.width).imm = number;
         for (const Threshold& entry : entries) {
             const int32_t flag = out_.new_value(Value::of(out_.new_slot(), {0, 1}));
-            Statement& test = add(Op::cmp_ge, step, flag, value(step.a).width);
+            Statement& test = add(ap::kCmpGe, step, flag, value(step.a).width);
             test.a = static_cast<int32_t>(step.a);
             test.imm = entry.bound;
             const int width =
                 std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>((number ^ entry.number) & mask))));
             const int64_t next = &entry == &entries.back() ? step.result : out_.new_value(result);
-            Statement& change = add(Op::set_if, step, next, width);
+            Statement& change = add(ap::kSetIf, step, next, width);
             change.old = current;
             change.a = flag;
-            change.imm = entry.number & most_of(width);
+            change.imm = entry.number & Interval::of_width(width, false).high;
             current = static_cast<int32_t>(next);
             number = entry.number;
         }

@@ -47,7 +47,7 @@ inline std::vector<Step> by_output(const std::vector<Step>& steps, std::size_t v
 // than `limit` bits, inputs are dropped, first those that are used again last, and loaded again for their next use.
 class Loading {
 public:
-    Loading(const std::vector<Step>& steps, std::vector<Span>& spans, int64_t limit)
+    Loading(const std::vector<Step>& steps, std::vector<Interval>& spans, int64_t limit)
         : steps_(steps), spans_(spans), limit_(limit), inputs_(spans.size()) {
         for (const Step& step : steps)
             if (step.kind == Kind::load) inputs_[step.result].load = &step;
@@ -81,7 +81,7 @@ private:
     };
 
     const std::vector<Step>& steps_;
-    std::vector<Span>& spans_;
+    std::vector<Interval>& spans_;
     int64_t limit_, live_ = 0;
     std::vector<Input> inputs_;               // by value, as the given steps have it
     std::vector<std::vector<int64_t>> uses_;  // of each value, those to come, the next one last; none without a limit
@@ -103,7 +103,7 @@ private:
         load.segment = segment;
         if (input.name >= 0) {
             load.result = static_cast<int64_t>(spans_.size());
-            spans_.push_back(Span(spans_[value]));
+            spans_.push_back(Interval(spans_[value]));
         }
         input.name = load.result;
         input.held = true;

@@ -55,7 +55,7 @@ private:
             value.slot = name(i, 1) >= 0 ? out_.values[name(i, 1)].slot : out_.new_slot();
             value.width = static_cast<int16_t>(width);
             value.is_signed = is_signed;
-            value.span = is_signed ? Span{-most_of(width - 1) - 1, most_of(width - 1)} : Span{0, most_of(width)};
+            value.span = Interval::of_width(width, is_signed);
             out_.widen(value.slot, width);
         }
     }
@@ -63,8 +63,8 @@ private:
     void read(std::size_t i, int32_t segment) {
         const uint64_t* words = &source_.words[i * word_count];
         Statement item;
-        item.op = static_cast<Op>(ap::opcode_of(words[0]));
-        const ap::Instruction code = ap::decode(words[0], words[1], !item.has_b());
+        const ap::Instruction code = ap::Instruction::unpack(words);
+        item.op = code.op;
         item.width = static_cast<int16_t>(code.width);
         item.segment = segment;
         item.result = name(i, 0);
@@ -77,11 +77,11 @@ private:
         drop_unread(item);
         if (item.result >= 0 && !item.makes_flag())
             item.offset = static_cast<int16_t>(code.dst.domain - source_.values[item.result * value_count + 2]);
-        const bool grows = (item.op == Op::ext || item.op == Op::set) && item.old >= 0;
+        const bool grows = (item.op == ap::kExt || item.op == ap::kSet) && item.old >= 0;
         if (grows && readers_[item.result] == 1 && readers_[item.old] == 1) {
             // Whether it is a sum that grows shows at its reader.
             grown_from_[item.result] = static_cast<int32_t>(out_.code.size());
-        } else if ((item.op == Op::add_ip || item.op == Op::sub_ip) && item.a >= 0 && readers_[item.old] == 1) {
+        } else if ((item.op == ap::kAddIp || item.op == ap::kSubIp) && item.a >= 0 && readers_[item.old] == 1) {
             add_term(item);
             return;
         }
@@ -91,7 +91,7 @@ private:
     // A source that is shifted beyond the result is zero.
     void drop_unread(Statement& item) {
         if (item.a_shift >= item.width) {
-            if (item.op == Op::copy) item.op = Op::set;
+            if (item.op == ap::kCopy) item.op = ap::kSet;
             item.a = -1;
             item.a_shift = 0;
         }

@@ -254,7 +254,7 @@ private:
         const int width = sum_width(all_, item);
         if (const int growth = growth_of(item); growth >= 0) {
             Statement extend;
-            extend.op = before.is_signed ? Op::ext : Op::set;
+            extend.op = before.is_signed ? ap::kExt : ap::kSet;
             extend.segment = item.segment;
             extend.offset = static_cast<int16_t>(growth);
             extend.width = static_cast<int16_t>(width - growth);

@@ -5,50 +5,26 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <vector>
 
+#include "interval.hpp"
+#include "rules.hpp"
+
 namespace placement {
 
-// The binary opcodes of dialects/machine/isa.py.
-enum class Op : uint8_t { set = 1, set_if, copy, ext, add_ip, sub_ip, add, sub, cmp_ge, in, out, cmp_gev, copy_if };
-
-// The largest number of so many bits, up to 63.
-inline int64_t most_of(int width) { return static_cast<int64_t>((uint64_t{1} << width) - 1); }
-
-struct Span {
-    static constexpr int64_t most = int64_t{1} << 62;  // ends stop here
-
-    int64_t lo = 0, hi = 0;
-
-    static int64_t within(int64_t number) { return std::clamp(number, -most, most); }
-
-    Span operator+(const Span& other) const {
-        return {within(within(lo) + within(other.lo)), within(within(hi) + within(other.hi))};
-    }
-    Span operator-() const { return {-within(hi), -within(lo)}; }
-    Span operator<<(int shift) const {
-        const int64_t reach = shift < 62 ? most >> shift : 0;
-        return {std::clamp(lo, -reach, reach) << shift, std::clamp(hi, -reach, reach) << shift};
-    }
-
-    bool is_signed() const { return lo < 0; }
-    int width() const {
-        const int64_t magnitude = lo < 0 && ~lo > hi ? ~lo : hi;
-        return std::max(1, static_cast<int>(std::bit_width(static_cast<uint64_t>(magnitude))) + (lo < 0));
-    }
-};
+using ap::Op;
+using native::Interval;
 
 struct Value {
     int32_t slot = -1;
     int16_t width = 0;
     bool is_signed = false;
-    Span span;  // what it may hold
+    Interval span;  // what it may hold
 
-    static Value of(int32_t slot, Span span) {
+    static Value of(int32_t slot, Interval span) {
         return {slot, static_cast<int16_t>(span.width()), span.is_signed(), span};
     }
 };
@@ -67,21 +43,18 @@ struct Statement {
     int32_t sum = -1;        // the sum that it adds a term to: width, old value and result depend on the terms' order
     int64_t imm = 0;
 
-    bool carries() const {
-        return op == Op::add_ip || op == Op::sub_ip || op == Op::add || op == Op::sub || op == Op::ext;
-    }
-    bool makes_flag() const { return op == Op::cmp_ge || op == Op::cmp_gev; }
-    // Whether the code names a second source, where that of other statements has an immediate.
-    bool has_b() const { return op == Op::add || op == Op::sub || op == Op::cmp_gev; }
+    const ap::Operands& operands() const { return ap::operands_of(op); }
+    bool carries() const { return operands().own_carry; }
+    bool makes_flag() const { return operands().dst_cell; }
     // Whether a source is processed bit by bit rather than as a flag.
-    bool sweeps_a() const { return op != Op::set_if; }
-    bool sweeps_b() const { return op != Op::copy_if; }
+    bool sweeps_a() const { return operands().a_swept; }
+    bool sweeps_b() const { return operands().b_swept; }
 };
 
 // Terms that are added to one slot in any order: the value that they are added to, its range so far, the last value.
 struct Sum {
     int32_t slot = -1, current = -1, final = -1, remaining = 0;
-    Span span;
+    Interval span;
 };
 
 struct Statements {

@@ -41,16 +41,17 @@ inline Tables to_tables(const Placed& from, std::size_t segments) {
             target.domain += item.offset;
         }
         ap::Instruction code;
-        code.op = static_cast<int>(item.op);
+        code.op = item.op;
         code.last = item.last;
         code.start = item.start;
         code.width = item.width;
         code.dst = {target.column, target.domain};
         code.carry = {from.carries[i].column, from.carries[i].domain};
-        if (item.op != Op::set && item.op != Op::in) code.a = operand_of(from, item.a, item.a_shift);
-        code.b = operand_of(from, item.b, item.b_shift);
+        const ap::Operands& has = item.operands();
+        if (has.a_swept || has.a_flag) code.a = operand_of(from, item.a, item.a_shift);
+        if (has.b_swept) code.b = operand_of(from, item.b, item.b_shift);
         code.imm = static_cast<int32_t>(item.imm);
-        for (const uint64_t word : ap::encode(code, !item.has_b())) out.words.push_back(word);
+        for (const uint64_t word : code.pack()) out.words.push_back(word);
         for (const int32_t name : {item.result, item.old, item.a, item.b})
             out.names.push_back(name < 0 ? -1 : number_of[name]);
     }

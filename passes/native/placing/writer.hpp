@@ -174,7 +174,7 @@ private:
                 columns_[column].port = carry.domain;
                 nearest_[column].distance = 0;
                 out_.shifts.column_steps += distance;
-            } else if (item.op == Op::copy_if) {
+            } else if (item.op == ap::kCopyIf) {
                 carry = out_.places[plan_.values[item.b].slot];
             }
             out_.code.push_back(item);
@@ -211,7 +211,7 @@ private:
         int32_t& source =
             member.item.a >= 0 && plan_.values[member.item.a].slot == moved ? member.item.a : member.item.b;
         Statement copy;
-        copy.op = Op::copy;
+        copy.op = ap::kCopy;
         copy.segment = member.item.segment;
         copy.a = source;
         Value value = plan_.values[source];

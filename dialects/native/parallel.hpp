@@ -16,8 +16,9 @@
 #include <mutex>
 #include <system_error>
 #include <thread>
+#include <vector>
 
-namespace camc {
+namespace native {
 
 class Crew {
 public:
@@ -31,9 +32,11 @@ public:
         return *crew;
     }
 
-    // Calls work on as many threads, the caller among them, and returns when all have returned.
+    // Calls work on as many threads, the caller among them, and returns when all have returned. While one call has the
+    // crew, others get threads that don't stay.
     void run(int threads, const std::function<void()>& work) {
-        std::lock_guard<std::mutex> lock(in_use_);
+        std::unique_lock<std::mutex> mine(in_use_, std::try_to_lock);
+        if (!mine) return run_apart(threads, work);
         try {
             for (; helpers_ < threads - 1; ++helpers_)
                 std::thread([this, number = helpers_, seen = calls_.load()] { help(number, seen); }).detach();
@@ -66,6 +69,17 @@ private:
 #endif
     }
 
+    static void run_apart(int threads, const std::function<void()>& work) {
+        std::vector<std::thread> others;
+        try {
+            while (int(others.size()) < threads - 1) others.emplace_back(work);
+        } catch (const std::system_error&) {
+            // As above.
+        }
+        work();
+        for (std::thread& other : others) other.join();
+    }
+
     void help(int number, unsigned seen) {
         for (;; ++seen) {
             auto until = std::chrono::steady_clock::now() + kPatience;
@@ -78,19 +92,21 @@ private:
 };
 
 // Calls work(0, state), ..., work(count - 1, state) on at most `threads` threads, each of which makes a state of its
-// own; raises what one of the calls raised.
+// own. Raises what the first of the calls in their order raised; those behind it need not have been made.
 template <class Make, class Work>
 void parallel(int64_t count, int threads, const Make& make, const Work& work) {
     std::atomic<int64_t> next{0};
     std::exception_ptr failure;
+    int64_t failed = count;
     std::mutex guard;
     auto run = [&] {
+        int64_t number = -1;  // before all calls: making the state
         try {
             auto state = make();
-            for (int64_t number; (number = next.fetch_add(1)) < count;) work(number, state);
+            while ((number = next.fetch_add(1)) < count) work(number, state);
         } catch (...) {
             std::lock_guard<std::mutex> lock(guard);
-            failure = std::current_exception();
+            if (number < failed) failed = number, failure = std::current_exception();
             next = count;
         }
     };
@@ -108,4 +124,4 @@ void parallel(int64_t count, int threads, const Work& work) {
         count, threads, [] { return 0; }, [&](int64_t number, int) { work(number); });
 }
 
-}  // namespace camc
+}  // namespace native

@@ -1,0 +1,109 @@
+// The rules of a single instruction, which checkers, the engine and the placer share.
+//
+// The reference is `check` in dialects/machine/isa.py; tests/test_native_rules.py compares every verdict and message.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "code.hpp"
+#include "interval.hpp"
+
+namespace ap {
+
+inline constexpr int kMaxColumns = 2048, kMaxDomains = 256, kMaxWidth = 63;
+
+// Roles of the columns of an instruction, in the order in which dialects/machine/tables.py numbers them.
+enum Role : uint8_t { kDst, kA, kB, kCarry, kRoles };
+
+// Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
+template <class Value>
+int compared_width(const Value& a, const Value& b) {
+    const bool mixed = a.is_signed != b.is_signed;
+    return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
+}
+
+// The first cell and the number of domains of the place of a role; none if the instruction has no such place.
+inline std::pair<Cell, int> place_of(const Instruction& item, Role role) {
+    const Operands& has = item.operands();
+    switch (role) {
+    case kDst: return {item.dst, has.dst_swept ? item.width : has.dst_cell};
+    case kA: return {{item.a.column, item.a.domain}, has.a_flag ? 1 : has.a_swept ? item.a.width : 0};
+    case kB: return {{item.b.column, item.b.domain}, has.b_swept ? item.b.width : 0};
+    case kCarry: return {item.carry, has.carry};
+    default: return {{}, 0};
+    }
+}
+
+// The cells at a bit, by role; only those of the roles that its passes name mean something.
+inline std::array<Cell, kRoles> cells_of(const Instruction& item, int bit) {
+    const Operands& has = item.operands();
+    return {Cell{item.dst.column, item.dst.domain + (has.dst_swept ? bit : 0)},
+            has.a_flag ? Cell{item.a.column, item.a.domain} : item.a.cell_at(bit), item.b.cell_at(bit), item.carry};
+}
+
+inline std::string text_of(int64_t column, int64_t domain, int64_t width = 1, bool is_signed = false) {
+    std::string text("c");
+    text.append(std::to_string(column)).append("[").append(std::to_string(domain));
+    if (width != 1) text.append(":").append(std::to_string(domain + width));
+    return text.append(is_signed ? "]s" : "]");
+}
+
+inline std::string text_of(Cell cell) { return text_of(cell.column, cell.domain); }
+
+// What of the instruction has no place in the array; empty if nothing.
+inline std::string outside(const Instruction& item, int columns, int domains) {
+    if (item.width < 1 || item.width > kMaxWidth)
+        return "a width is 1 to " + std::to_string(kMaxWidth) + " bits, found " + std::to_string(item.width);
+    for (const Role role : {kDst, kA, kB, kCarry}) {
+        const auto [cell, width] = place_of(item, role);
+        if (width && (cell.column >= columns || cell.domain + width > domains)) {
+            const std::string place = "c" + std::to_string(cell.column) + "[" + std::to_string(cell.domain) + ":" +
+                                      std::to_string(cell.domain + width) + "]";
+            return place + " lies outside " + std::to_string(columns) + " columns of " + std::to_string(domains) +
+                   " domains";
+        }
+    }
+    return {};
+}
+
+// The column in which two places that are needed together meet, or -1. Both sources may be the same value.
+inline int meeting_column(const Instruction& item) {
+    std::array<int, kRoles> columns;
+    for (const Role role : {kDst, kA, kB, kCarry}) {
+        const auto [cell, width] = place_of(item, role);
+        columns[role] = width ? cell.column : -1 - role;
+    }
+    for (const auto& [one, other] : {std::pair{kDst, kA}, {kDst, kB}, {kDst, kCarry}, {kCarry, kA}, {kCarry, kB}})
+        if (columns[one] == columns[other]) return columns[one];
+    return columns[kA] == columns[kB] && item.a != item.b ? columns[kA] : -1;
+}
+
+// What is wrong with widths, shifts and the immediate; empty if nothing.
+inline std::string wrong_fields(const Instruction& item) {
+    const bool compares = item.op == kCmpGe || item.op == kCmpGev;
+    if ((item.op == kCmpGe || item.op == kOut) && item.width != item.a.width)
+        return "its width " + std::to_string(item.width) + " is not that of its source, " +
+               std::to_string(item.a.width);
+    if (item.op == kCmpGev && item.width != compared_width(item.a, item.b))
+        return "its sources are compared over " + std::to_string(compared_width(item.a, item.b)) + " bits";
+    if ((compares || item.op == kOut) && (item.a.shift || item.b.shift)) return "a source of it can't be shifted";
+    if (item.op == kSetIf && (item.a.width != 1 || item.a.is_signed || item.a.shift))
+        return "its flag is a single cell, neither signed nor shifted";
+    if (item.op == kCmpGe && !native::Interval::of_width(item.width, item.a.is_signed).holds(item.imm))
+        return "the immediate " + std::to_string(item.imm) + " is no value of the " + std::to_string(item.width) +
+               "-bit source";
+    if (item.operands().vector && item.imm < 0)
+        return "a vector's number can't be negative, found " + std::to_string(item.imm);
+    return {};
+}
+
+// The rule that keeps an instruction from running on an array of that many columns and domains; empty if none does.
+inline std::string broken_rule(const Instruction& item, int columns, int domains) {
+    if (std::string problem = outside(item, columns, domains); !problem.empty()) return problem;
+    if (const int column = meeting_column(item); column >= 0)
+        return "two bits that are needed together meet in column c" + std::to_string(column);
+    return wrong_fields(item);
+}
+
+}  // namespace ap
