@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from cam_compiler.importer import import_model
-from dialects.support.errors import TargetError
+from dialects.support.errors import InputError, TargetError
 from dialects.support.ranges import Range
-from runtime.rivals import crossbar, digital
+from runtime.rivals import clusters, crossbar, digital
+from runtime.rivals.dataflow import Node, dataflow_of
 from runtime.rivals.estimate import Setting, load_settings
 from runtime.rivals.workload import Layer, Workload, bits_of, workload_of
 
@@ -38,12 +40,73 @@ def test_crossbar_totals_lie_within_a_quarter_of_the_simulators_own_runs(
     rows = benchmark("rivals").crossbar_rows()
     assert len(rows) == 12
     for row in rows:
-        assert row["ours_uj"] == pytest.approx(row["theirs_uj"], rel=0.25), row
+        assert row["ours"] == pytest.approx(row["theirs"], rel=0.25), row
 
 
 def test_a_digital_macro_at_its_own_width_is_the_published_point(benchmark: Callable[[str], ModuleType]) -> None:
     for row in benchmark("rivals").digital_rows():
-        assert row["ours_uj"] == pytest.approx(row["theirs_uj"], rel=0.01), row
+        assert row["ours"] == pytest.approx(row["theirs"], rel=0.01), row
+
+
+def test_analog_clusters_go_through_the_three_stages_of_the_paper(benchmark: Callable[[str], ModuleType]) -> None:
+    rows = benchmark("rivals").cluster_rows()
+    assert len(rows) == 10
+    for row in rows:
+        assert row["ours"] == pytest.approx(row["theirs"], rel=0.1), row
+
+
+def chain(*rows: int) -> list[Node]:
+    """Layers of one crossbar, each over the rows of the one before."""
+    return [
+        Node(
+            f"n{number}", size, 10, 4, (number - 1,) if number else (), Layer("", 9, 4, size * 10, 4, 2), stride=stride
+        )
+        for number, (size, stride) in enumerate(zip(rows, (1, *(a // b for a, b in pairwise(rows))), strict=True))
+    ]
+
+
+def test_a_pipeline_takes_as_long_as_its_slowest_layer_and_what_fills_it() -> None:
+    setting = clusters.settings()["aimc-512"]
+    nodes, tile = chain(64, 64, 32), setting["rows_per_tile"]
+    run = clusters.run(nodes, clusters.Placement(), setting, batch=4)
+    row = 10 * setting["product_ns"]
+    # The second begins a tile after the first; the last waits for two tiles for one of its own.
+    assert run.done_ns[0] == pytest.approx((64 + tile + tile) * row)
+    assert run.interval_ns == pytest.approx(64 * row)
+    assert run.bound == "n0"
+    copied = clusters.run(nodes, clusters.Placement({"n0": 2, "n1": 2}), setting, batch=4)
+    assert copied.interval_ns == pytest.approx(32 * row)
+
+
+def test_residuals_off_the_chip_share_one_channel() -> None:
+    setting = clusters.settings()["aimc-512"]
+    nodes = [*chain(16, 16), Node("add", 16, 10, 4, (0, 1))]
+    run = clusters.run(nodes, clusters.Placement(residuals_on_chip=False), setting, batch=1)
+    inside = clusters.run(nodes, clusters.Placement(), setting, batch=1)
+    moved = 2 * 16 * 10 * 4
+    assert run.batch_ns - inside.batch_ns == pytest.approx(moved / setting["offchip_bytes_per_ns"])
+    assert run.busy_ns["off-chip residuals"] == pytest.approx(moved / setting["offchip_bytes_per_ns"])
+
+
+def test_more_clusters_are_never_slower_and_too_few_are_refused() -> None:
+    setting, nodes = clusters.settings()["aimc-512"], chain(64, 64, 32)
+    placements = [clusters.balanced(nodes, setting, number) for number in (5, 8, 16, 64)]
+    intervals = [clusters.run(nodes, placement, setting, batch=8).interval_ns for placement in placements]
+    assert intervals == sorted(intervals, reverse=True) and intervals[0] > intervals[-1]
+    for number, placement in zip((5, 8, 16, 64), placements, strict=True):
+        assert clusters.clusters_in_use(nodes, placement, setting) <= number
+    with pytest.raises(InputError, match="one copy of each layer takes 5 clusters, there are 4"):
+        clusters.balanced(nodes, setting, 4)
+
+
+def test_the_dataflow_of_a_residual_network_joins_its_branches() -> None:
+    nodes = dataflow_of(import_model(BUNDLED / "digits_cnn_qdq.onnx"))
+    assert any(clusters.joins(node) for node in nodes)
+    assert all(source < number for number, node in enumerate(nodes) for source in node.sources)
+    assert [node.sources for node in nodes if not node.sources] == [()]
+    assert len({node.name for node in nodes}) == len(nodes)
+    run = clusters.run(nodes, clusters.Placement(), clusters.settings()["aimc-512"], batch=3)
+    assert len(run.done_ns) == 3 and sorted(run.done_ns) == list(run.done_ns)
 
 
 def test_a_narrower_operation_costs_a_digital_macro_in_proportion_to_both_widths() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.rivals.dataflow import Node
 from runtime.rivals.workload import Layer, Workload
 
 
@@ -36,3 +37,30 @@ def vgg9() -> Workload:
     for inputs, outputs in ((4096, 512), (512, 512), (512, 10)):
         layers.append(Layer(f"fc{outputs}", inputs, outputs, 1, 4, 2))
     return Workload("VGG-9", tuple(layers))
+
+
+def resnet18_nodes(side: int = 256, classes: int = 1000) -> tuple[Node, ...]:
+    """ResNet-18 with its pooling and residual sums, as rows of images flow through it."""
+    layers = {layer.name: layer for layer in resnet18(side, classes).layers}
+    size, nodes = side // 2, list[Node]()
+
+    def add(name: str, channels: int, sources: tuple[int, ...], kernel: int = 1, stride: int = 1, pad: int = 0) -> int:
+        nodes.append(Node(name, size, size, channels, sources, layers.get(name), kernel, stride, pad))
+        return len(nodes) - 1
+
+    add("conv1", 64, (), 7, 2, 3)
+    size //= 2
+    last, shortcut = add("maxpool", 64, (0,), 3, 2, 1), 0
+    for stage, width in enumerate((64, 128, 256, 512), start=1):
+        for block in range(2):
+            stride = 2 if stage > 1 and block == 0 else 1
+            size //= stride
+            name, shortcut = f"layer{stage}.{block}", last
+            first = add(f"{name}.conv1", width, (last,), 3, stride, 1)
+            second = add(f"{name}.conv2", width, (first,), 3, 1, 1)
+            if stride == 2:
+                shortcut = add(f"{name}.downsample", width, (last,), 1, 2)
+            last = add(f"{name}.add", width, (second, shortcut))
+    height, size = size, 1
+    add("fc", classes, (add("avgpool", 512, (last,), height),))
+    return tuple(nodes)

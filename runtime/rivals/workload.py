@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp
 
 from dialects import ternary
 from dialects.support.ranges import Range
@@ -63,20 +63,17 @@ class Workload:
 
 def workload_of(module: ModuleOp, name: str) -> Workload:
     """The products with constant weights of a module at the `ternary` level; sums and pooling are not among them."""
-    layers: list[Layer] = []
-    for op in module.walk():
-        if isinstance(op, ternary.MatmulOp | ternary.ConvOp):
-            groups = op.group_count if isinstance(op, ternary.ConvOp) else 1
-            layers.append(_layer(op, groups, f"layer {len(layers)}"))
-    return Workload(name, tuple(layers))
+    found = [op for op in module.walk() if isinstance(op, ternary.MatmulOp | ternary.ConvOp)]
+    return Workload(name, tuple(layer_of(op, f"layer {number}") for number, op in enumerate(found)))
 
 
-def _layer(op: ternary.MatmulOp | ternary.ConvOp, groups: int, name: str) -> Layer:
+def layer_of(op: ternary.MatmulOp | ternary.ConvOp, name: str) -> Layer:
+    """A product with constant weights; `name` is for one whose ONNX node has none."""
+    groups = op.group_count if isinstance(op, ternary.ConvOp) else 1
     weights: IntArray = op.weights.data.array
     outputs, inputs = weights.shape
-    stated = op.layer
     return Layer(
-        stated.data if isinstance(stated, StringAttr) and stated.data else name,
+        op.layer.data if op.layer and op.layer.data else name,
         inputs,
         outputs // groups,
         prod(ternary.shape_of(op.results[0])[2:]),
