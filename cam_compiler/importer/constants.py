@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -105,11 +104,11 @@ class Constant:
 
     def restructured(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Constant:
         """The same values after a change of shape or order."""
-        scale = None if self.scale is None else _unspread(change(np.broadcast_to(self.scale, self.shape)))
+        scale = None if self.scale is None else unspread(change(np.broadcast_to(self.scale, self.shape)))
         return replace(self, raw=change(self.raw), scale=scale)
 
 
-def _unspread(values: ObjectArray) -> ObjectArray:
+def unspread(values: ObjectArray) -> ObjectArray:
     """Without the repetitions along dimensions that hold the very same objects."""
     for axis in range(values.ndim):
         first = values[tuple(slice(0, 1) if index == axis else slice(None) for index in range(values.ndim))]
@@ -151,28 +150,8 @@ def _plain(constant: Constant, node: Node) -> NDArray[Any]:
     return each(float if not constant.integral else int, numbers).astype(dtype)
 
 
-MAX_ELEMENTS = 1 << 26
-"""Elements of a constant that an operator makes."""
-
-
-def _check_size(node: Node, inputs: list[Constant | None]) -> None:
-    """Raises ModelError for operators that would make a huge tensor of a small one."""
-    first, second = [*inputs, None, None][:2]
-    if node.op == "ConstantOfShape" and first is not None:
-        count = prod(first.integers(node))
-    elif node.op == "Expand" and first is not None and second is not None:
-        count = prod(np.broadcast_shapes(first.shape, tuple(second.integers(node))))
-    elif node.op == "Tile" and first is not None and second is not None:
-        count = first.raw.size * prod(second.integers(node))
-    else:
-        return
-    if count > MAX_ELEMENTS:
-        raise node.error(f"it makes a constant of {count} elements", hint=f"at most {MAX_ELEMENTS}")
-
-
 def evaluate(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
     """The node by the reference evaluator of onnx, in the float arithmetic of the model."""
-    _check_size(node, inputs)
     feeds = {
         name: _plain(value, node) for name, value in zip(node.inputs, inputs, strict=True) if name and value is not None
     }
@@ -306,35 +285,7 @@ def axes_of(node: Node, given: Constant | None) -> list[int] | None:
     return given.integers(node) if given is not None else node.integers("axes")
 
 
-def _slice(node: Node, data: Constant, inputs: list[Constant | None]) -> Constant:
-    rank = data.raw.ndim
-    if len(inputs) > 1:
-        parts = [None if item is None else item.integers(node) for item in inputs[1:]]
-        starts, ends, axes, steps = [*parts, None, None, None, None][:4]
-    else:
-        starts, ends, axes, steps = node.integers("starts"), node.integers("ends"), node.integers("axes"), None
-    if starts is None or ends is None:
-        raise node.error("it has no starts or ends")
-    index = [slice(None)] * rank
-    for axis, start, end, step in zip(
-        axes or range(len(starts)), starts, ends, steps or [1] * len(starts), strict=True
-    ):
-        # An end beyond the start of the tensor, going down, has no other way to be written in Python.
-        index[axis] = slice(start, None if step < 0 and end < -data.shape[axis] else end, step)
-    return data.restructured(lambda array: array[tuple(index)])
-
-
-def _reshape(node: Node, data: Constant, target: list[int]) -> Constant:
-    keep = node.integer("allowzero", 0) == 0
-    shape = [data.shape[i] if size == 0 and keep and i < len(data.shape) else size for i, size in enumerate(target)]
-    return data.restructured(lambda array: array.reshape(shape))
-
-
-def _squeeze(data: Constant, axes: list[int] | None) -> Constant:
-    return data.restructured(lambda array: np.squeeze(array, None if axes is None else tuple(axes)))
-
-
-def _cast(node: Node, data: Constant) -> Constant:
+def cast(node: Node, data: Constant) -> Constant:
     """To an integer type, the fraction is cut off, and of the integer those bits are kept that the type has."""
     target = node.integer("to", TensorProto.UNDEFINED)
     if data.symbolic:
@@ -357,69 +308,3 @@ def _cast(node: Node, data: Constant) -> Constant:
     whole = each(int, data.exact(node))
     wrapped = each(lambda item: (item - span.lo) % (span.hi - span.lo + 1) + span.lo, whole)
     return Constant(wrapped.astype(np.uint64 if target == TensorProto.UINT64 else np.int64), target)
-
-
-def _gather(node: Node, data: Constant, indices: Constant) -> Constant:
-    where = np.array(indices.integers(node), dtype=np.int64).reshape(indices.shape)
-    return data.restructured(lambda array: np.asarray(np.take(array, where, axis=node.integer("axis", 0))))
-
-
-def _concat(node: Node, parts: list[Constant]) -> Constant:
-    axis = node.integer("axis", 0)
-    if all(part.scale is None for part in parts):
-        arrays = [part.raw.astype(object) if part.integral else part.raw for part in parts]
-        return Constant(np.concatenate(arrays, axis=axis), parts[0].elem_type)
-    return exact_constant(np.concatenate([part.exact(node) for part in parts], axis=axis), parts[0].elem_type)
-
-
-def structural(node: Node, inputs: list[Constant | None]) -> Constant | None:
-    """The result of an operator that only moves values; None where it is not one of those."""
-    data = inputs[0] if inputs else None
-    if data is None:
-        return None
-    second = inputs[1] if len(inputs) > 1 else None
-    match node.op:
-        case "Identity" | "Dropout":
-            return data
-        case "Cast":
-            return _cast(node, data)
-        case "Transpose":
-            perm = node.integers("perm")
-            return data.restructured(lambda array: np.transpose(array, perm))
-        case "Reshape":
-            target = second.integers(node) if second is not None else node.integers("shape")
-            return _reshape(node, data, target or [])
-        case "Flatten":
-            axis = node.integer("axis", 1)
-            rows = int(np.prod(data.shape[: axis if axis >= 0 else len(data.shape) + axis], dtype=np.int64))
-            return data.restructured(lambda array: array.reshape(rows, -1))
-        case "Squeeze":
-            return _squeeze(data, axes_of(node, second))
-        case "Unsqueeze":
-            axes = axes_of(node, second) or [0]
-            return data.restructured(lambda array: np.expand_dims(array, tuple(axes)))
-        case "Gather" if second is not None:
-            return _gather(node, data, second)
-        case "Slice":
-            return _slice(node, data, inputs)
-        case "Concat":
-            return _concat(node, [part for part in inputs if part is not None])
-        case _:
-            return None
-
-
-def fold(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
-    """The results of an operator of the standard domain on constants; raises ModelError where there are none."""
-    if node.op.startswith("Random") or node.op in ("Bernoulli", "Multinomial"):
-        raise node.error("random numbers are not supported")
-    moved = structural(node, inputs)
-    if moved is not None:
-        return [moved]
-    present = [item for item in inputs if item is not None]
-    if not all(item.integral for item in present) and len(present) == len(inputs):
-        result = exact_arithmetic(node, present)
-        if result is not None:
-            return [result]
-    if any(item.symbolic for item in present):
-        raise node.error("the batch size can't be calculated with")
-    return evaluate(node, opset, inputs)

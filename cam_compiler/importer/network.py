@@ -35,8 +35,9 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 
 from cam_compiler.importer.arithmetic.exact import IDENTITY
 from cam_compiler.importer.builder import Builder, hint_of
-from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, fold, integer_range
+from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, integer_range
 from cam_compiler.importer.context import Call, Context, handler_of, supported
+from cam_compiler.importer.folding import fold
 from cam_compiler.importer.model import Model, Node, Port, load_model
 from cam_compiler.importer.nodes import conv as nodes_conv
 from cam_compiler.importer.nodes import host as nodes_host

@@ -15,11 +15,15 @@ from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.model import Node
 from dialects.support.tensors import IntArray
 
-FLOAT_STEPS = 127
+FLOAT_STEPS = 1 << 15
 """Float weights count as quantised if they are at most this many steps of a common size from zero."""
 
 MAX_WEIGHT = 1 << 20
-ACCEPTED = "weights from a quantiser (Quant, DequantizeLinear, ...), or floats that are only -a, 0 and +a an output"
+MAX_INTEGER = 1 << 30
+"""Float weights count as quantised, too, if they are integers of at most this size."""
+ACCEPTED = (
+    "weights from a quantiser (Quant, DequantizeLinear, ...), integers, or floats that are only -a, 0 and +a an output"
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def _from_floats(node: Node, weights: NDArray[np.float64]) -> tuple[IntArray, Ob
     if (np.isin(np.abs(weights), 0) | (np.abs(weights) == sizes)).all():
         steps = np.where(sizes == 0, 1.0, sizes)
         return np.sign(weights).astype(np.int64), fractions(steps[np.newaxis, :])
+    if sizes.max() <= MAX_INTEGER and (weights == np.rint(weights)).all():
+        return weights.astype(np.int64), filled((1, 1), ONE)
     distinct: NDArray[np.float64] = np.unique(np.abs(weights))
     if len(distinct) <= FLOAT_STEPS + 1:
         step = _common_step([Fraction(float(value)) for value in distinct])
