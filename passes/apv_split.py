@@ -1,17 +1,20 @@
 """apv-split: layers in parts, each of which fits an array or shares more in it.
 
-Stands between convert-ternary-to-apv and apv-share. A linear layer is cut by its outputs: each part loads the inputs
-again, computes some of the outputs, takes them through the thresholds and residual additions that follow, and stores
-them; then the stored parts lie side by side in the buffer. Every part is a stage, on arrays of its own or one part
-after the other on the same arrays. What is moved is counted where it moves, at the loads and stores.
+Stands between convert-ternary-to-apv and apv-share. A linear layer is cut by its outputs: each part is a stage of its
+own, which loads the inputs again, computes some of the outputs, takes them through the thresholds and residual
+additions that follow, and stores them; then the stored parts lie side by side in the buffer. What comes before the
+layer in its stage and what comes after it become stages, too. What is moved is counted where it moves, at the loads
+and stores.
 
-    %x = apv.load %q                            %x = apv.load %q
-    %a = apv.linear %x graph <{ 512 outputs }>  %a = apv.linear %x graph <{ outputs 0 to 255 }>
-    %t = apv.threshold %a                       %t = apv.threshold %a
-    %r = apv.store %t              becomes      %p = apv.store %t
-                                                %y = apv.load %q
-                                                ...
-                                                %r = ternary.concat %p, %o
+    %r = apv.stage {                              %p = apv.stage {
+      %x = apv.load %q                              %x = apv.load %q
+      %a = apv.linear %x graph <{ 512 outputs }>    %a = apv.linear %x graph <{ outputs 0 to 255 }>
+      %t = apv.threshold %a                         %t = apv.threshold %a
+      %s = apv.store %t                 becomes     %s = apv.store %t
+      apv.yield %s                                  apv.yield %s
+    }                                             }
+                                                  %o = apv.stage { ... outputs 256 to 511 ... }
+                                                  %r = ternary.concat %p, %o
 
 `outputs` fixes the number of parts (0: chosen by cost, per layer). `inputs` cuts by inputs as well, where thresholds
 follow: that many partial sums of every output are stored, and a last stage loads and adds them. `budget` is the share
@@ -21,9 +24,10 @@ step of a column counts, in AP cycles (0: nothing, and nothing is placed to find
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from xdsl.context import Context
@@ -84,10 +88,11 @@ class ApvSplit(ModulePass):
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
             inputs = min(self.inputs, len(layer.graph.data.inputs)) if _has_thresholds(layer) else 1
-            if _meets_again(layer, _chain(layer)):
+            cut = _Cut.of(layer)
+            if cut.meets_again:
                 parts = inputs = 1
             if parts > 1 or inputs > 1:
-                _split(layer, max(1, parts), inputs)
+                _split(cut, max(1, parts), inputs)
             did(self.name, name, Figure("parts", None, max(1, parts) * inputs, peak=True), show=self.stats)
 
     def _parts(self, layers: Sequence[apv.LinearOp], geometry: Geometry) -> list[int]:
@@ -128,69 +133,129 @@ def _bounds(count: int, parts: int) -> list[tuple[int, int]]:
     return [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
-def _split(layer: apv.LinearOp, parts: int, input_parts: int) -> None:
-    chain = _chain(layer)
-    end = chain[-1].results[0]
-    at = _Builder(InsertPoint.after(chain[-1]))
-    sources = [at.buffered(value) for value in layer.inputs]
+class _Cut(NamedTuple):
+    """A layer in its stage, what is split with it, and what else the stage does; loads stand with what uses them."""
+
+    stage: apv.StageOp
+    chain: Sequence[Operation]
+    """the layer, and what follows it output by output"""
+    before: Set[Operation]
+    """what doesn't depend on the chain"""
+    after: Set[Operation]
+    """what does, but for stores of its end"""
+
+    @classmethod
+    def of(cls, layer: apv.LinearOp) -> _Cut:
+        stage, chain = layer.parent_op(), _chain(layer)
+        assert isinstance(stage, apv.StageOp)
+        before: set[Operation] = set()
+        after: set[Operation] = set()
+        for op in stage.ops:
+            if op in chain or isinstance(op, apv.LoadOp):
+                continue
+            makers = {value.owner for value in op.operands}
+            if makers & after or (chain[-1] in makers and not isinstance(op, apv.StoreOp)):
+                after.add(op)
+            elif chain[-1] not in makers:
+                before.add(op)
+        return cls(stage, chain, before | _loaded(before), after | _loaded(after))
+
+    @property
+    def meets(self) -> bool:
+        """Whether what comes after the chain works with what comes before it."""
+        return any(value.owner in self.before for op in self.after for value in op.operands)
+
+    @property
+    def meets_again(self) -> bool:
+        """Whether it does, and the chain takes what is computed before it: a stage would wait for itself."""
+        return self.meets and not all(isinstance(value.owner, apv.LoadOp) for value in self.chain[0].operands)
+
+
+def _loaded(ops: Set[Operation]) -> set[Operation]:
+    return {value.owner for op in ops for value in op.operands if isinstance(value.owner, apv.LoadOp)}
+
+
+def _split(cut: _Cut, parts: int, input_parts: int) -> None:
+    stage, chain = cut.stage, cut.chain
+    layer, end = chain[0], chain[-1].results[0]
+    sources = [_buffered(value) for value in layer.operands]
+    before = cut.before | {value.owner for value in sources if isinstance(value.owner, apv.StoreOp)}
     linear = [op for op in chain if isinstance(op, apv.LinearOp)]
     weights: dict[Operation, IntArray] = {op: op.graph.data.coefficients() for op in linear}
+    new: list[Operation] = []
     stored = [
-        _part(at, weights, chain, sources, np.arange(begin, stop), input_parts)
-        for begin, stop in _bounds(len(layer.graph.data.output_table), parts)
+        _part(new, weights, chain, sources, np.arange(begin, stop), input_parts)
+        for begin, stop in _bounds(len(weights[layer]), parts)
     ]
-    whole = stored[0] if len(stored) == 1 else at.add(ConcatOp(stored))
-    _replace(end, whole, at)
-    for op in reversed(chain):
-        operands = list(op.operands)
-        Rewriter.erase_op(op)
-        for value in operands:
-            if isinstance(value.owner, apv.LoadOp) and not list(value.uses):
-                Rewriter.erase_op(value.owner)
+    whole = stored[0]
+    if len(stored) > 1:
+        new.append(ConcatOp(stored))
+        whole = new[-1].results[0]
+    after = cut.after | _go_on(end, whole)
+    if cut.meets:
+        new += _stage_of(stage, before | after)
+    else:
+        new = [*_stage_of(stage, before), *new, *_stage_of(stage, after)]
+    Rewriter.insert_op(new, InsertPoint.before(stage))
+    for output, value in zip(stage.outputs, list(stage.yielded), strict=True):
+        output.replace_all_uses_with(value)
+    Rewriter.erase_op(stage)
+
+
+def _stage_of(stage: apv.StageOp, ops: Set[Operation]) -> list[Operation]:
+    """Some operations of a stage as another one, if there are any."""
+    chosen = [op for op in stage.ops if op in ops]
+    return [apv.StageOp(chosen)] if chosen else []
+
+
+def _buffered(value: SSAValue) -> SSAValue:
+    """The tensor in the buffer that columns are loaded from; columns of the array are stored first."""
+    if isinstance(value.owner, apv.LoadOp):
+        return value.owner.input
+    assert isinstance(value.owner, Operation)
+    store = apv.StoreOp(value)
+    Rewriter.insert_op(store, InsertPoint.after(value.owner))
+    store.result.name_hint = value.name_hint
+    return store.result
+
+
+def _go_on(end: SSAValue, tensor: SSAValue) -> set[Operation]:
+    """Let those who stored the end of a chain take the tensor that now holds it, and all others load it."""
+    assert isinstance(end.owner, Operation)
+    tensor.name_hint = end.name_hint
+    users = {use.operation for use in end.uses}
+    for store in users:
+        if isinstance(store, apv.StoreOp):
+            tensor.name_hint = store.result.name_hint
+            store.result.replace_all_uses_with(tensor)
+    if all(isinstance(user, apv.StoreOp) for user in users):
+        return set()
+    load = apv.LoadOp(tensor)
+    load.result.name_hint = tensor.name_hint
+    Rewriter.insert_op(load, InsertPoint.after(end.owner))
+    end.replace_uses_with_if(load.result, lambda use: not isinstance(use.operation, apv.StoreOp))
+    return {load}
 
 
 class _Builder:
-    """Inserts operations one after the other."""
+    """Collects the operations of a stage."""
 
-    def __init__(self, point: InsertPoint):
-        self.point = point
+    def __init__(self) -> None:
+        self.ops: list[Operation] = []
 
     def add(self, op: Operation, name: str | None = None) -> SSAValue:
-        Rewriter.insert_op(op, self.point)
-        self.point = InsertPoint.after(op)
+        self.ops.append(op)
         op.results[0].name_hint = name
         return op.results[0]
 
     def load(self, tensor: SSAValue) -> SSAValue:
         return self.add(apv.LoadOp(tensor), tensor.name_hint)
 
-    def buffered(self, value: SSAValue) -> SSAValue:
-        """The tensor in the buffer that columns are loaded from; columns of the array are stored first."""
-        if isinstance(value.owner, apv.LoadOp):
-            return value.owner.input
-        assert isinstance(value.owner, Operation)
-        store = apv.StoreOp(value)
-        Rewriter.insert_op(store, InsertPoint.after(value.owner))
-        store.result.name_hint = value.name_hint
-        return store.result
-
-
-def _meets_again(layer: apv.LinearOp, chain: Sequence[Operation]) -> bool:
-    """Whether what follows the chain in the array works with what comes before it: a stage would wait for itself."""
-    after = {use.operation for use in chain[-1].results[0].uses if not isinstance(use.operation, apv.StoreOp)}
-    seen: set[Operation] = set(chain)
-    pending = [value.owner for value in layer.inputs if not isinstance(value.owner, apv.LoadOp)]
-    while pending:
-        op = pending.pop()
-        if not isinstance(op, Operation) or op in seen:
-            continue
-        if op in after:
-            return True
-        seen.add(op)
-        for value in (*op.operands, *op.results):
-            if isinstance(value.type, apv.ColumnsType):
-                pending += [value.owner, *(use.operation for use in value.uses)]
-    return False
+    def stored(self, value: SSAValue, name: str | None, stages: list[Operation]) -> SSAValue:
+        """The tensor that the stage, which ends here, stores."""
+        self.add(apv.StoreOp(value), name)
+        stages.append(apv.StageOp(self.ops))
+        return stages[-1].results[0]
 
 
 def _chain(layer: apv.LinearOp) -> list[Operation]:
@@ -218,7 +283,7 @@ def _by_channel(op: apv.LinearOp, before: Operation) -> bool:
 
 
 def _part(
-    at: _Builder,
+    stages: list[Operation],
     weights: Mapping[Operation, IntArray],
     chain: Sequence[Operation],
     sources: Sequence[SSAValue],
@@ -228,12 +293,13 @@ def _part(
     """The stage that computes some outputs of a chain, up to the tensor that it stores."""
     layer = chain[0]
     assert isinstance(layer, apv.LinearOp)
+    at = _Builder()
     rows = weights[layer][outputs]
     span = apv.columns_of(layer.result).range
     if input_parts == 1:
         value = _linear(at, layer, [at.load(tensor) for tensor in sources], rows, span)
     else:
-        value = _partial_sums(at, layer, sources, rows, input_parts)
+        value = _partial_sums(at, stages, layer, sources, rows, input_parts)
     for op in chain[1:]:
         name = op.results[0].name_hint
         match op:
@@ -245,7 +311,7 @@ def _part(
                 value = _sum_part(at, op, weights[op][outputs], chain, value, outputs)
             case _:
                 raise AssertionError(op.name)
-    return at.add(apv.StoreOp(value), chain[-1].results[0].name_hint)
+    return at.stored(value, chain[-1].results[0].name_hint, stages)
 
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
@@ -255,17 +321,23 @@ def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows:
 
 
 def _partial_sums(
-    at: _Builder, layer: apv.LinearOp, sources: Sequence[SSAValue], rows: IntArray, parts: int
+    at: _Builder,
+    stages: list[Operation],
+    layer: apv.LinearOp,
+    sources: Sequence[SSAValue],
+    rows: IntArray,
+    parts: int,
 ) -> SSAValue:
     """Sums over parts of the inputs, each stored by a stage of its own, then loaded and added."""
     loaded: list[SSAValue] = []
     for begin, stop in _bounds(rows.shape[1], parts):
         some = np.zeros_like(rows)
         some[:, begin:stop] = rows[:, begin:stop]
-        values = [at.load(tensor) for tensor in sources]
+        part = _Builder()
+        values = [part.load(tensor) for tensor in sources]
         ranges = ranges_of(values)
-        partial = _linear(at, layer, values, some, _reach(some, ranges))
-        loaded.append(at.add(apv.StoreOp(partial), layer.result.name_hint))
+        partial = _linear(part, layer, values, some, _reach(some, ranges))
+        loaded.append(part.stored(partial, layer.result.name_hint, stages))
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
     ranges = ranges_of(values)
@@ -296,7 +368,7 @@ def _sum_part(
             values.append(value)
             blocks.append(block[:, outputs])
         else:
-            values.append(at.load(at.buffered(operand)))
+            values.append(at.load(_buffered(operand)))
             blocks.append(block)
     return _linear(at, op, values, np.concatenate(blocks, axis=1), apv.columns_of(op.result).range)
 
@@ -305,18 +377,3 @@ def _rows_of(table: Thresholds, outputs: IntArray) -> Thresholds:
     if table.channels == 1:
         return table
     return Thresholds.from_array(table.array[outputs], np.array(table.down)[outputs])
-
-
-def _replace(value: SSAValue, tensor: SSAValue, at: _Builder) -> None:
-    """Let those who stored a value take the tensor that now holds it, and all others load it."""
-    loaded: SSAValue | None = None
-    tensor.name_hint = value.name_hint
-    for use in list(value.uses):
-        user = use.operation
-        if isinstance(user, apv.StoreOp):
-            tensor.name_hint = user.result.name_hint
-            user.result.replace_all_uses_with(tensor)
-            Rewriter.erase_op(user)
-        else:
-            loaded = loaded or at.load(tensor)
-            user.operands[use.index] = loaded

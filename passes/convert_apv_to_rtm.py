@@ -1,8 +1,8 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
-Stands after the passes on adder graphs. What works on the same rows, from its loads to its stores, becomes one placed
-program for one array geometry: the pass's `rows`, `columns` and `domains` if given, else the module's attribute
-`rtm.geometry`, else the default target's. `accumulators` is "exact", where a sum that is computed in place grows with
+Stands after the passes on adder graphs. Every stage becomes one placed program for one array geometry: the pass's
+`rows`, `columns` and `domains` if given, else the module's attribute `rtm.geometry`, else the default target's.
+`accumulators` is "exact", where a sum that is computed in place grows with
 its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is "spread"
 (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
 passes/placing/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed
@@ -23,14 +23,13 @@ from math import inf
 from typing import Literal
 
 from xdsl.context import Context
-from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, rtm
-from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv.spatial import ConcatOp, MaxOp
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.rtm.program import geometry_of
@@ -61,13 +60,9 @@ class ConvertApvToRtm(ModulePass):
         if self.threads < 0:
             raise PipelineError(f"threads {self.threads}", place=self.name, hint="threads are at least 0")
         geometry = self._geometry(op)
-        for function in op.ops:
-            if isinstance(function, func.FuncOp) and not function.is_declaration:
-                block = function.body.block
-                stages = _stages(block)
-                for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
-                    _replace(stage, code, geometry)
-                _sort(block)
+        stages = [item for item in op.walk() if isinstance(item, apv.StageOp)]
+        for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
+            _replace(stage, code, geometry)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
         sizes = {"rows": self.rows, "columns": self.columns, "domains": self.domains}
@@ -76,12 +71,10 @@ class ConvertApvToRtm(ModulePass):
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
         return geometry
 
-    def _placed(self, stages: Sequence[Sequence[Operation]], geometry: Geometry) -> list[_Code]:
+    def _placed(self, stages: Sequence[apv.StageOp], geometry: Geometry) -> list[_Code]:
         """The code of every stage, several at a time."""
 
-        def placed(stage: Sequence[Operation]) -> _Code:
-            if not any(isinstance(op, apv.StoreOp) for op in stage):
-                return []
+        def placed(stage: apv.StageOp) -> _Code:
             code = _vector_code(stage)
             return list(zip(code.segments, self._place(code, geometry), strict=True))
 
@@ -106,64 +99,29 @@ class ConvertApvToRtm(ModulePass):
         raise min(problems, key=lambda error: error.needs.columns if error.needs else inf)
 
 
-def _replace(ops: Sequence[Operation], code: _Code, geometry: Geometry) -> None:
-    """Put a placed program in the place of its stage; one that stores nothing has no effect."""
-    if stores := [op for op in ops if isinstance(op, apv.StoreOp)]:
-        inputs, outputs = [op.input for op in ops if isinstance(op, apv.LoadOp)], [op.result.type for op in stores]
-        segments = [rtm.SegmentOp(layer, placed) for layer, placed in code if len(placed)]
-        program = rtm.ProgramOp(inputs, outputs, geometry, segments)
-        Rewriter.insert_op(program, InsertPoint.before(stores[0]))
-        for store, result in zip(stores, program.outputs, strict=True):
-            result.name_hint = store.result.name_hint
-            store.result.replace_all_uses_with(result)
-    for op in reversed(ops):
-        Rewriter.erase_op(op)
+def _replace(stage: apv.StageOp, code: _Code, geometry: Geometry) -> None:
+    """Put a placed program in the place of its stage."""
+    segments = [rtm.SegmentOp(layer, placed) for layer, placed in code if len(placed)]
+    program = rtm.ProgramOp(stage.inputs, [output.type for output in stage.outputs], geometry, segments)
+    Rewriter.insert_op(program, InsertPoint.before(stage))
+    for old, new in zip(stage.outputs, program.outputs, strict=True):
+        new.name_hint = old.name_hint
+        old.replace_all_uses_with(new)
+    Rewriter.erase_op(stage)
 
 
-def _stages(block: Block) -> list[list[Operation]]:
-    """The operations on column vectors, grouped by the rows that they work on, in order of their first operation."""
-    stage_of: dict[SSAValue, int] = {}
-    members: dict[int, list[Operation]] = {}
-    for number, op in enumerate(block.ops):
-        if not op.name.startswith("apv.") or isinstance(op, GatherOp | ScatterOp):
-            continue
-        found = sorted({stage_of[value] for value in op.operands if value in stage_of})
-        stage = found[0] if found else number
-        members.setdefault(stage, []).append(op)
-        for other in found[1:]:
-            members[stage] = sorted(members[stage] + members.pop(other), key=list(block.ops).index)
-            stage_of.update({value: stage for value, at in stage_of.items() if at == other})
-        stage_of.update({result: stage for result in op.results if isinstance(result.type, apv.ColumnsType)})
-    return list(members.values())
-
-
-def _layer_name(stage: Sequence[Operation]) -> str:
+def _layer_name(stage: apv.StageOp) -> str:
     """The layer that a stage is known by: its largest linear one."""
-    layers = [op for op in stage if isinstance(op, apv.LinearOp) and op.layer]
+    layers = [op for op in stage.ops if isinstance(op, apv.LinearOp) and op.layer]
     largest = max(layers, key=lambda op: len(op.graph.data.node_bytes), default=None)
     return largest.layer.data if largest and largest.layer else "stage"
 
 
-def _sort(block: Block) -> None:
-    """Bring operations behind those whose results they use; otherwise the order stays."""
-    waiting = list(block.ops)
-    done: set[SSAValue] = set(block.args)
-    while waiting:
-        ready = [op for op in waiting if all(value in done for value in op.operands)]
-        if not ready:
-            raise PipelineError(f"stages depend on each other in a circle, at {waiting[0].name}")
-        first = ready[0]
-        done.update(first.results)
-        waiting.remove(first)
-        first.detach()
-        block.add_op(first)
-
-
-def _vector_code(ops: Sequence[Operation]) -> VectorCode:
+def _vector_code(stage: apv.StageOp) -> VectorCode:
     code = VectorCode()
     columns: dict[SSAValue, list[View]] = {}
     loads = read = written = 0
-    for op in ops:
+    for op in stage.ops:
         match op:
             case apv.LoadOp():
                 code.begin_segment(f"load {op.input.name_hint or loads}")

@@ -3,13 +3,17 @@
 Stands after import. Channels become column vectors; rows are the samples of the batch, or, for images, the positions of
 every sample. A matmul or convolution becomes an adder graph without sharing (a running sum an output), which later
 passes improve. Where the rows change (a window is gathered, an image is flattened), values go through the global
-buffer: a store, a gather or scatter, a load. The input quantiser and the output scale stay on the host.
+buffer: a store, a gather or scatter, a load, and another stage begins. The input quantiser and the output scale stay
+on the host.
 
     %a = ternary.matmul %q : ... weights <{ +0- }>
   becomes
-    %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-    %b = apv.linear %x : ... graph <{ inputs 3 in 0..1  %3 = %0 - %2 : i2  out %3 }>
-    %a = apv.store %b : ...
+    %a = apv.stage : ... {
+      %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
+      %b = apv.linear %x : ... graph <{ inputs 3 in 0..1  %3 = %0 - %2 : i2  out %3 }>
+      %s = apv.store %b : ...
+      apv.yield %s : ...
+    }
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp, StringAttr
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -53,13 +57,17 @@ class ConvertTernaryToApv(ModulePass):
             layer = item.properties.get("layer")
             progress(index, len(items), layer.data if isinstance(layer, StringAttr) else "")
             conversion.visit(item)
-        conversion.erase()
+        conversion.finish()
+        for function in op.ops:
+            for region in function.regions:
+                for block in region.blocks:
+                    _sort(block)
 
 
 class _Columns(NamedTuple):
     """A tensor that lives in the array: its column vectors, its shape as a tensor, and the stage that computes it.
 
-    A stage is a run of work on the same rows, from loads to stores; a stage depends on earlier ones only.
+    A stage depends on earlier ones only.
     """
 
     value: SSAValue
@@ -76,7 +84,8 @@ class _Conversion:
         """stored forms of values that live in the array"""
         self.stage_of: dict[SSAValue, int] = {}
         """the stage that each stored tensor, or what the host makes of it, comes from; inputs come before all stages"""
-        self.stages = 0
+        self.stages: list[list[Operation]] = [[]]
+        """the operations of each stage, which stand in the function until all are known; stage 0 has none"""
         self.replaced: list[Operation] = []
 
     def visit(self, op: Operation) -> None:
@@ -130,8 +139,7 @@ class _Conversion:
         stage = max((columns.stage for columns in present if columns), default=0)
         absent = [value for value, columns in zip(values, present, strict=True) if columns is None]
         if any(self.stage_of.get(value, 0) >= stage for value in absent):
-            self.stages += 1
-            stage = self.stages
+            stage = self._begin_stage()
         return [self._at(value, stage, user) for value in values]
 
     def _at(self, value: SSAValue, stage: int, user: Operation) -> _Columns:
@@ -150,8 +158,15 @@ class _Conversion:
         if value in self.columns and window.pointwise:
             return self.columns[value]
         tensor = self._tensor(value, user)
-        self.stages += 1
-        return self._load(self._gather(tensor, window, pad, user), shape, self.stages, user)
+        return self._load(self._gather(tensor, window, pad, user), shape, self._begin_stage(), user)
+
+    def _begin_stage(self) -> int:
+        self.stages.append([])
+        return len(self.stages) - 1
+
+    def _add(self, op: Operation, stage: int, user: Operation) -> None:
+        _insert(op, user)
+        self.stages[stage].append(op)
 
     def _gather(self, tensor: SSAValue, window: Window, pad: int, user: Operation) -> SSAValue:
         shape = ternary.shape_of(tensor)
@@ -175,7 +190,7 @@ class _Conversion:
             tensor = reshape.result
         load = apv.LoadOp(tensor)
         load.result.name_hint = tensor.name_hint
-        _insert(load, user)
+        self._add(load, stage, user)
         return _Columns(load.result, shape, stage)
 
     def _tensor(self, value: SSAValue, user: Operation) -> SSAValue:
@@ -186,7 +201,7 @@ class _Conversion:
             return self.tensors[value]
         columns = self.columns[value]
         store = apv.StoreOp(columns.value)
-        _insert(store, user)
+        self._add(store, columns.stage, user)
         result, shape = store.result, columns.shape
         result.name_hint = value.name_hint
         if prod(shape[2:]) != 1:
@@ -222,14 +237,39 @@ class _Conversion:
         self._replace(op, apv.LinearOp(values, graph, span, layer, kernel_size), sources[0].stage)
 
     def _replace(self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | MaxOp | ConcatOp, stage: int) -> None:
-        _insert(new, op)
+        self._add(new, stage, op)
         new.result.name_hint = op.results[0].name_hint
         self.columns[op.results[0]] = _Columns(new.result, ternary.shape_of(op.results[0]), stage)
         self.replaced.append(op)
 
-    def erase(self) -> None:
+    def finish(self) -> None:
+        """Make the stages, each where it first stores something; one that stores nothing has no effect."""
         for op in reversed(self.replaced):
             Rewriter.erase_op(op)
+        for ops in reversed(self.stages):
+            if stores := [op for op in ops if isinstance(op, apv.StoreOp)]:
+                following = stores[0]
+                while following in ops:
+                    following = following.next_op
+                    assert following
+                _insert(apv.StageOp(ops), following)
+            else:
+                for op in reversed(ops):
+                    Rewriter.erase_op(op)
+
+
+def _sort(block: Block) -> None:
+    """Bring operations behind those whose results they use; otherwise the order stays."""
+    waiting = list(block.ops)
+    made_here = {result for op in waiting for result in op.results}
+    needs = {op: {value for inner in op.walk() for value in inner.operands} & made_here for op in waiting}
+    made: set[SSAValue] = set()
+    while waiting:
+        op = next(op for op in waiting if needs[op] <= made)
+        made.update(op.results)
+        waiting.remove(op)
+        op.detach()
+        block.add_op(op)
 
 
 def _insert(op: Operation, before: Operation) -> None:

@@ -21,7 +21,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Operation, SSAValue
 
-from dialects import ap, ternary
+from dialects import ap, apv, ternary
 from dialects.apv import spatial as apv_spatial
 from dialects.machine.program import Program
 from dialects.machine.target import Target
@@ -155,7 +155,8 @@ def network_of(module: ModuleOp, target: Target) -> Network:
         if isinstance(op, func.ReturnOp):
             outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
             break
-        taken, given = (tuple(names[value] for value in values) for values in (op.operands, op.results))
+        inputs = op.inputs if isinstance(op, apv.StageOp) else op.operands
+        taken, given = (tuple(names[value] for value in values) for values in (inputs, op.results))
         steps.append(Step(taken, given, action_of(op)))
     specs, placed_for = tuple(input_specs(function)), _placed_for(function, target)
     return Network(placed_for, specs, tuple(steps), outputs, sample_bytes(function))

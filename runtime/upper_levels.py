@@ -6,11 +6,12 @@ are the reference for machine code, so they share nothing with the engines.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from xdsl.ir import Operation
+from xdsl.ir import Operation, SSAValue
 
 from dialects import apv, rtm, ternary
 from dialects.apv import spatial as apv_spatial
@@ -39,6 +40,8 @@ class Evaluate(Action):
     def results(self, *inputs: AnyValue) -> Sequence[AnyValue]:
         if isinstance(self.op, rtm.ProgramOp):
             return [narrow(value) for value in _placed(self.op, inputs)]
+        if isinstance(self.op, apv.StageOp):
+            return _stage(self.op, inputs)
         return (narrow(_value(self.op, *inputs)),)
 
 
@@ -68,6 +71,20 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return op.thresholds.data.apply(ints(inputs[0]).T, apv.columns_of(op.result).range).T
         case _:
             raise PipelineError(f"there is no way to run '{op.name}'", hint="lower it to ternary, apv, rtm or ap")
+
+
+def _stage(stage: apv.StageOp, inputs: Sequence[AnyValue]) -> list[AnyValue]:
+    """What a stage stores; column vectors are dropped after their last reader."""
+    loaded = iter(inputs)
+    values: dict[SSAValue, AnyValue] = {}
+    readers = Counter(value for op in stage.ops for value in op.operands)
+    for op in stage.ops:
+        taken = [next(loaded)] if isinstance(op, apv.LoadOp) else [values[value] for value in op.operands]
+        values[op.results[0]] = narrow(_value(op, *taken))
+        readers.subtract(op.operands)
+        for value in {value for value in op.operands if readers[value] == 0}:
+            values.pop(value, None)
+    return [values[value] for value in stage.yielded]
 
 
 def _convolve(op: ternary_spatial.ConvOp, images: Ints) -> IntArray:

@@ -286,8 +286,11 @@ UNEVEN = """
 func.func @main(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<0, 1>> {
   %g = apv.gather %x window <kernel 1x1> : tensor<?x1x3x3x!ternary.int<0, 1>>
     -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
-  %l = apv.load %g : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<1, 0, 1, rows 9>
-  %t = apv.store %l : !apv.columns<1, 0, 1, rows 9> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
+  %t = apv.stage : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> {
+    %l = apv.load %g : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<1, 0, 1, rows 9>
+    %s = apv.store %l : !apv.columns<1, 0, 1, rows 9> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
+    apv.yield %s : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>>
+  }
   %s = apv.scatter %t : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<9>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
   return %s : tensor<?x1x2x2x!ternary.int<0, 1>>
 }

@@ -15,7 +15,7 @@ from camc_testing import Network, parse_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.validation import Validator, difference
@@ -279,7 +279,13 @@ def columns(draw: st.DrawFn) -> str:
     network = Network(
         {f"x{n}": ternary.int_tensor((DYNAMIC_INDEX, c), s) for n, (c, s) in enumerate(zip(counts, spans, strict=True))}
     )
-    values = [network.add(apv.LoadOp(argument)) for argument in network.args]
+    ops: list[Operation] = []
+
+    def add(op: Operation) -> SSAValue:
+        ops.append(op)
+        return op.results[0]
+
+    values = [add(apv.LoadOp(argument)) for argument in network.args]
     for kind in draw(
         st.lists(st.sampled_from(["max", "max", "concat", "linear", "threshold"]), min_size=1, max_size=4)
     ):
@@ -290,27 +296,31 @@ def columns(draw: st.DrawFn) -> str:
             span = span.union(each.range)
         match kind:
             case "concat" | "max":
-                value = network.add(apv_spatial.ConcatOp(parts, span))
+                value = add(apv_spatial.ConcatOp(parts, span))
                 total = apv.columns_of(value).count.data
                 if kind == "max":
                     size = draw(st.sampled_from([size for size in range(1, total + 1) if total % size == 0]))
-                    value = network.add(apv_spatial.MaxOp(value, size))
+                    value = add(apv_spatial.MaxOp(value, size))
             case "threshold":
                 source, result = kinds[0].range, draw(st.sampled_from(RESULTS))
                 point = st.integers(source.lo, source.hi + 1)
                 levels = result.hi - result.lo
                 points = sorted(draw(st.lists(point, min_size=levels, max_size=levels)))
-                value = network.add(apv.ThresholdOp(parts[0], Thresholds.from_array(np.array([points])), result))
+                value = add(apv.ThresholdOp(parts[0], Thresholds.from_array(np.array([points])), result))
             case _:
                 ranges = [each.range for each in kinds for _ in range(each.count.data)]
                 rng = np.random.default_rng(draw(st.integers(0, 99)))
                 weights = rng.integers(-3, 4, size=(draw(st.integers(1, 3)), len(ranges)))
                 graph = unshared(weights, ranges)
                 reach = 3 * sum(max(abs(each.lo), abs(each.hi)) for each in ranges)
-                value = network.add(apv.LinearOp(parts, graph, Range(-reach, reach)))
+                value = add(apv.LinearOp(parts, graph, Range(-reach, reach)))
         values.append(value)
     ends = [values[-1], *draw(st.lists(st.sampled_from(values), max_size=2))]
-    return str(network.finish({f"y{n}": network.add(apv.StoreOp(value)) for n, value in enumerate(ends)}))
+    for end in ends:
+        add(apv.StoreOp(end))
+    stage = apv.StageOp(ops)
+    network.add(stage)
+    return str(network.finish({f"y{n}": output for n, output in enumerate(stage.outputs)}))
 
 
 @pytest.mark.parametrize("accumulators", ["exact", "full"])

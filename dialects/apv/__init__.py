@@ -1,10 +1,14 @@
 """The `apv` dialect (AP vectors): layers over column vectors, one value a row; rows are the samples of the batch.
 
-    %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>
-    %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> graph <{ ... }>
-    %r = apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>
+    %r = apv.stage : tensor<?x10x!ternary.int<-90, 75>> {
+      %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>
+      %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> graph <{ ... }>
+      %s = apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>
+      apv.yield %s : tensor<?x10x!ternary.int<-90, 75>>
+    }
 
-A linear layer is an adder graph with exact widths: weights have become instructions.
+A stage is what works on the same rows, from its loads to its stores. A linear layer is
+an adder graph with exact widths: weights have become instructions.
 """
 
 from __future__ import annotations
@@ -13,11 +17,12 @@ from xdsl.ir import Dialect
 
 from dialects.apv.ops import LinearOp, LoadOp, StoreOp, ThresholdOp
 from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
+from dialects.apv.stage import StageOp, YieldOp
 from dialects.apv.types import ColumnsType, GraphAttr, columns_of
 
 Apv = Dialect(
     "apv",
-    [LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, MaxOp, ConcatOp],
+    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, MaxOp, ConcatOp],
     [ColumnsType, GraphAttr],
 )
 
@@ -31,7 +36,9 @@ __all__ = [
     "LoadOp",
     "MaxOp",
     "ScatterOp",
+    "StageOp",
     "StoreOp",
     "ThresholdOp",
+    "YieldOp",
     "columns_of",
 ]

@@ -22,7 +22,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.apv.adder_graph import AdderGraph
-from dialects.apv.types import ColumnsType, GraphAttr, column_rows, columns_of, verify_same_rows
+from dialects.apv.types import ColumnsType, GraphAttr, InStage, column_rows, columns_of, verify_same_rows
 from dialects.support.ranges import Range
 from dialects.support.tensors import Thresholds
 from dialects.ternary.types import (
@@ -58,7 +58,7 @@ class LoadOp(IRDLOperation):
     name = "apv.load"
     input = operand_def(RowsTensor)
     result = result_def(ColumnsType)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 
     def __init__(self, value: SSAValue):
@@ -79,7 +79,7 @@ class StoreOp(IRDLOperation):
     name = "apv.store"
     input = operand_def(ColumnsType)
     result = result_def(RowsTensor)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     assembly_format = "$input `:` type($input) `->` type($result) attr-dict"
 
     def __init__(self, value: SSAValue):
@@ -105,7 +105,7 @@ class LinearOp(IRDLOperation):
     graph = prop_def(GraphAttr)
     layer = opt_prop_def(StringAttr)
     kernel_size = opt_prop_def(IntegerAttr)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$inputs attr-dict `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph"
 
@@ -173,7 +173,7 @@ class ThresholdOp(IRDLOperation):
     result = result_def(ColumnsType)
     thresholds = prop_def(ThresholdsAttr)
     layer = opt_prop_def(StringAttr)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     assembly_format = "$input `:` type($input) `->` type($result) (`layer` $layer^)? `thresholds` $thresholds attr-dict"
 
     def __init__(self, value: SSAValue, thresholds: Thresholds, result: Range, layer: StringAttr | None = None):

@@ -29,7 +29,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.apv.types import ColumnsType, column_rows, columns_of, verify_same_rows
+from dialects.apv.types import ColumnsType, InStage, column_rows, columns_of, verify_same_rows
 from dialects.support.ranges import Range
 from dialects.support.window import Window
 from dialects.ternary.spatial import WindowAttr, verify_windows, window_range
@@ -114,7 +114,7 @@ class ConcatOp(IRDLOperation):
     name = "apv.concat"
     inputs = var_operand_def(ColumnsType)
     result = result_def(ColumnsType)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     assembly_format = "$inputs `:` functional-type($inputs, $result) attr-dict"
 
     def __init__(self, values: Sequence[SSAValue], span: Range):
@@ -143,7 +143,7 @@ class MaxOp(IRDLOperation):
     result = result_def(ColumnsType)
     size = prop_def(IntegerAttr)
     layer = opt_prop_def(StringAttr)
-    traits = traits_def(Pure())
+    traits = traits_def(InStage(), Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$input attr-dict `:` type($input) `->` type($result) (`layer` $layer^)?"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from xdsl.dialects.builtin import IntAttr
 from xdsl.ir import Attribute, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
+from xdsl.traits import OpTrait
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.apv.adder_graph import AdderGraph
@@ -63,6 +65,16 @@ class ColumnsType(ParametrizedAttribute, TypeAttribute):
             raise VerifyException(f"the range {self.low.data} to {self.high.data} is empty")
         if self.rows.data < 1:
             raise VerifyException(f"expected at least one row per sample, found {self.rows.data}")
+
+
+@dataclass(frozen=True)
+class InStage(OpTrait):
+    """An operation on column vectors, which stands in a stage."""
+
+    def verify(self, op: Operation) -> None:
+        parent = op.parent_op()
+        if parent is not None and parent.name != "apv.stage":
+            raise VerifyException(f"expected to stand in an apv.stage, found {op.name} in {parent.name}")
 
 
 @irdl_attr_definition

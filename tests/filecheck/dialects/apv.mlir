@@ -4,31 +4,37 @@
 // CHECK-LABEL: func.func @all
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x3x!ternary.int<-1, 2>>)
 func.func @all(%q: tensor<?x3x!ternary.int<-1, 2>>) -> tensor<?x3x!ternary.int<0, 1>> {
-  // CHECK-NEXT: %[[X:.*]] = apv.load %[[Q]] : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
-  %x = apv.load %q : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
-  // CHECK-NEXT: %[[A:.*]] = apv.linear %[[X]] : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
-  // CHECK-NEXT:   inputs 3 in -1..2
-  // CHECK-NEXT:   %3 = %0 + %1 : i4
-  // CHECK-NEXT:   %4 = %2<<1 - %3 : i4
-  // CHECK-NEXT:   out %3
-  // CHECK-NEXT:   out -%4
-  // CHECK-NEXT:   out zero
-  // CHECK-NEXT: }>
-  %a = apv.linear %x : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
-    inputs 1 in -1..2      ; a comment
-    inputs 2 in -1..2
-    %sum = %0 + %1 : i4
-    %difference = %2 << 1 - %sum : i4
-    out %sum  out -%difference  out zero
-  }>
-  // CHECK-NEXT: %[[T:.*]] = apv.threshold %[[A]] : !apv.columns<3, -8, 8> -> !apv.columns<3, 0, 1> layer "act" thresholds <{
-  // CHECK-NEXT:   down -2
-  // CHECK-NEXT: }>
-  %t = apv.threshold %a : !apv.columns<3, -8, 8> -> !apv.columns<3, 0, 1> layer "act" thresholds <{
-    down -2
-  }>
-  // CHECK-NEXT: %[[Y:.*]] = apv.store %[[T]] : !apv.columns<3, 0, 1> -> tensor<?x3x!ternary.int<0, 1>>
-  %y = apv.store %t : !apv.columns<3, 0, 1> -> tensor<?x3x!ternary.int<0, 1>>
-  // CHECK-NEXT: func.return %[[Y]]
+  // CHECK-NEXT: %[[STAGE:.*]] = apv.stage : tensor<?x3x!ternary.int<0, 1>> {
+  %y = apv.stage : tensor<?x3x!ternary.int<0, 1>> {
+    // CHECK-NEXT: %[[X:.*]] = apv.load %[[Q]] : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
+    %x = apv.load %q : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
+    // CHECK-NEXT: %[[A:.*]] = apv.linear %[[X]] : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
+    // CHECK-NEXT:   inputs 3 in -1..2
+    // CHECK-NEXT:   %3 = %0 + %1 : i4
+    // CHECK-NEXT:   %4 = %2<<1 - %3 : i4
+    // CHECK-NEXT:   out %3
+    // CHECK-NEXT:   out -%4
+    // CHECK-NEXT:   out zero
+    // CHECK-NEXT: }>
+    %a = apv.linear %x : (!apv.columns<3, -1, 2>) -> !apv.columns<3, -8, 8> layer "fc" graph <{
+      inputs 1 in -1..2      ; a comment
+      inputs 2 in -1..2
+      %sum = %0 + %1 : i4
+      %difference = %2 << 1 - %sum : i4
+      out %sum  out -%difference  out zero
+    }>
+    // CHECK-NEXT: %[[T:.*]] = apv.threshold %[[A]] : !apv.columns<3, -8, 8> -> !apv.columns<3, 0, 1> layer "act" thresholds <{
+    // CHECK-NEXT:   down -2
+    // CHECK-NEXT: }>
+    %t = apv.threshold %a : !apv.columns<3, -8, 8> -> !apv.columns<3, 0, 1> layer "act" thresholds <{
+      down -2
+    }>
+    // CHECK-NEXT: %[[STORED:.*]] = apv.store %[[T]] : !apv.columns<3, 0, 1> -> tensor<?x3x!ternary.int<0, 1>>
+    %y = apv.store %t : !apv.columns<3, 0, 1> -> tensor<?x3x!ternary.int<0, 1>>
+    // CHECK-NEXT: apv.yield %[[STORED]] : tensor<?x3x!ternary.int<0, 1>>
+    apv.yield %y : tensor<?x3x!ternary.int<0, 1>>
+    // CHECK-NEXT: }
+  }
+  // CHECK-NEXT: func.return %[[STAGE]]
   func.return %y : tensor<?x3x!ternary.int<0, 1>>
 }

@@ -16,7 +16,10 @@ func.func @empty(%x: !apv.columns<2, 2, 1>) {
 
 // CHECK: expected a tensor (batch, 2), found ?x3
 func.func @load(%q: tensor<?x3x!ternary.int<0, 1>>) {
-  %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
+  apv.stage {
+    %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
+    apv.yield
+  }
   func.return
 }
 
@@ -24,7 +27,10 @@ func.func @load(%q: tensor<?x3x!ternary.int<0, 1>>) {
 
 // CHECK: the tensor ranges over 0..1, the columns over 0..2
 func.func @store(%x: !apv.columns<3, 0, 2>) {
-  %q = apv.store %x : !apv.columns<3, 0, 2> -> tensor<?x3x!ternary.int<0, 1>>
+  apv.stage {
+    %q = apv.store %x : !apv.columns<3, 0, 2> -> tensor<?x3x!ternary.int<0, 1>>
+    apv.yield
+  }
   func.return
 }
 
@@ -32,10 +38,13 @@ func.func @store(%x: !apv.columns<3, 0, 2>) {
 
 // CHECK: the graph has 1 inputs and 1 outputs, its types say 2 and 1
 func.func @inputs(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
-    inputs 1 in 0..2
-    out %0
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
+      inputs 1 in 0..2
+      out %0
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -43,10 +52,13 @@ func.func @inputs(%x: !apv.columns<2, 0, 2>) {
 
 // CHECK: 3 inputs can't be channels of 2
 func.func @kernel(%x: !apv.columns<3, 0, 1>) {
-  %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<3, 0, 1>) -> !apv.columns<1, 0, 1> graph <{
-    inputs 3 in 0..1
-    out %0
-  }>
+  apv.stage {
+    %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<3, 0, 1>) -> !apv.columns<1, 0, 1> graph <{
+      inputs 3 in 0..1
+      out %0
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -54,11 +66,14 @@ func.func @kernel(%x: !apv.columns<3, 0, 1>) {
 
 // CHECK: input %1 of the graph ranges over 0..1, its column over 0..2
 func.func @narrow(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
-    inputs 1 in 0..2
-    inputs 1 in 0..1
-    out %0
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<2, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
+      inputs 1 in 0..2
+      inputs 1 in 0..1
+      out %0
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -66,10 +81,13 @@ func.func @narrow(%x: !apv.columns<2, 0, 2>) {
 
 // CHECK: output 0 of the graph reaches -2..0, the result has 0..2
 func.func @result(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
-    inputs 1 in 0..2
-    out -%0
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 2> graph <{
+      inputs 1 in 0..2
+      out -%0
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -79,16 +97,19 @@ func.func @result(%x: !apv.columns<1, 0, 2>) {
 // CHECK-NOT: the result has 0..6
 // CHECK: %3 ranges over 0..4, which is u3, not u2
 func.func @cancelled(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
-    inputs 1 in 0..2
-    %1 = %0<<2 - %0 : i5
-    out %1
-  }>
-  %b = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
-    inputs 1 in 0..2
-    %3 = %0 + %0 : u2
-    out %3
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
+      inputs 1 in 0..2
+      %1 = %0<<2 - %0 : i5
+      out %1
+    }>
+    %b = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
+      inputs 1 in 0..2
+      %3 = %0 + %0 : u2
+      out %3
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -96,12 +117,15 @@ func.func @cancelled(%x: !apv.columns<1, 0, 2>) {
 
 // CHECK: %2 is not computed before it is used
 func.func @later(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
-    inputs 1 in 0..2
-    %1 = %0 + %2 : u3
-    %2 = %0 + %0 : u3
-    out %1
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 6> graph <{
+      inputs 1 in 0..2
+      %1 = %0 + %2 : u3
+      %2 = %0 + %0 : u3
+      out %1
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -109,11 +133,14 @@ func.func @later(%x: !apv.columns<1, 0, 2>) {
 
 // CHECK: %1 shifts both of its terms
 func.func @shifts(%x: !apv.columns<1, 0, 2>) {
-  %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 8> graph <{
-    inputs 1 in 0..2
-    %1 = %0<<1 + %0<<1 : u4
-    out %1
-  }>
+  apv.stage {
+    %a = apv.linear %x : (!apv.columns<1, 0, 2>) -> !apv.columns<1, 0, 8> graph <{
+      inputs 1 in 0..2
+      %1 = %0<<1 + %0<<1 : u4
+      out %1
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -121,9 +148,12 @@ func.func @shifts(%x: !apv.columns<1, 0, 2>) {
 
 // CHECK: 2 columns can't become 3
 func.func @threshold(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<3, 0, 1> thresholds <{
-    up 1
-  }>
+  apv.stage {
+    %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<3, 0, 1> thresholds <{
+      up 1
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -131,9 +161,12 @@ func.func @threshold(%x: !apv.columns<2, 0, 2>) {
 
 // CHECK: thresholds of an input 0..2 lie in 0..3, found -1..-1
 func.func @reach(%x: !apv.columns<2, 0, 2>) {
-  %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<2, 0, 1> thresholds <{
-    up -1
-  }>
+  apv.stage {
+    %a = apv.threshold %x : !apv.columns<2, 0, 2> -> !apv.columns<2, 0, 1> thresholds <{
+      up -1
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -148,11 +181,14 @@ func.func @no_rows(%x: !apv.columns<2, 0, 1, rows 0>) {
 
 // CHECK: values of 1 and 36 rows per sample don't fit together
 func.func @linear_rows(%x: !apv.columns<1, 0, 1, rows 36>, %y: !apv.columns<1, 0, 1>) {
-  %a = apv.linear %x, %y : (!apv.columns<1, 0, 1, rows 36>, !apv.columns<1, 0, 1>) -> !apv.columns<1, 0, 2, rows 36> graph <{
-    inputs 2 in 0..1
-    %2 = %0 + %1 : u2
-    out %2
-  }>
+  apv.stage {
+    %a = apv.linear %x, %y : (!apv.columns<1, 0, 1, rows 36>, !apv.columns<1, 0, 1>) -> !apv.columns<1, 0, 2, rows 36> graph <{
+      inputs 2 in 0..1
+      %2 = %0 + %1 : u2
+      out %2
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -160,9 +196,12 @@ func.func @linear_rows(%x: !apv.columns<1, 0, 1, rows 36>, %y: !apv.columns<1, 0
 
 // CHECK: values of 1 and 4 rows per sample don't fit together
 func.func @threshold_rows(%x: !apv.columns<2, 0, 2, rows 4>) {
-  %a = apv.threshold %x : !apv.columns<2, 0, 2, rows 4> -> !apv.columns<2, 0, 1> thresholds <{
-    up 1
-  }>
+  apv.stage {
+    %a = apv.threshold %x : !apv.columns<2, 0, 2, rows 4> -> !apv.columns<2, 0, 1> thresholds <{
+      up 1
+    }>
+    apv.yield
+  }
   func.return
 }
 
@@ -170,6 +209,9 @@ func.func @threshold_rows(%x: !apv.columns<2, 0, 2, rows 4>) {
 
 // CHECK: values of 1 and 4 rows per sample don't fit together
 func.func @load_rows(%q: tensor<?x2x!ternary.int<0, 1>, #ternary.rows<4>>) {
-  %x = apv.load %q : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<2, 0, 1>
+  apv.stage {
+    %x = apv.load %q : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<2, 0, 1>
+    apv.yield
+  }
   func.return
 }

@@ -58,7 +58,10 @@ func.func @scatter_rows(%x: tensor<?x2x1x!ternary.int<0, 1>>) {
 
 // CHECK: expected 5 columns in the result
 func.func @concat_count(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, 0, 1>) {
-  %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<4, 0, 1>
+  apv.stage {
+    %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<4, 0, 1>
+    apv.yield
+  }
   func.return
 }
 
@@ -66,7 +69,10 @@ func.func @concat_count(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, 0, 1>) {
 
 // CHECK: the result's range does not cover those of the inputs
 func.func @concat_range(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, -1, 1>) {
-  %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, -1, 1>) -> !apv.columns<5, 0, 1>
+  apv.stage {
+    %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, -1, 1>) -> !apv.columns<5, 0, 1>
+    apv.yield
+  }
   func.return
 }
 
@@ -74,7 +80,10 @@ func.func @concat_range(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, -1, 1>) {
 
 // CHECK: 8 columns in runs of 3 can't be 2
 func.func @max_count(%x: !apv.columns<8, 0, 1>) {
-  %r = apv.max %x {size = 3 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<2, 0, 1>
+  apv.stage {
+    %r = apv.max %x {size = 3 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<2, 0, 1>
+    apv.yield
+  }
   func.return
 }
 
@@ -82,7 +91,10 @@ func.func @max_count(%x: !apv.columns<8, 0, 1>) {
 
 // CHECK: 8 columns in runs of 0 can't be 8
 func.func @max_size(%x: !apv.columns<8, 0, 1>) {
-  %r = apv.max %x {size = 0 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<8, 0, 1>
+  apv.stage {
+    %r = apv.max %x {size = 0 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<8, 0, 1>
+    apv.yield
+  }
   func.return
 }
 
@@ -90,7 +102,10 @@ func.func @max_size(%x: !apv.columns<8, 0, 1>) {
 
 // CHECK: 8 columns in runs of 4 can't be 2
 func.func @max_range(%x: !apv.columns<8, 0, 1>) {
-  %r = apv.max %x {size = 4 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<2, 0, 2>
+  apv.stage {
+    %r = apv.max %x {size = 4 : i64} : !apv.columns<8, 0, 1> -> !apv.columns<2, 0, 2>
+    apv.yield
+  }
   func.return
 }
 
@@ -114,7 +129,10 @@ func.func @scatter_positions(%x: tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>
 
 // CHECK: values of 1 and 9 rows per sample don't fit together
 func.func @concat_rows(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, 0, 1, rows 9>) {
-  %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1, rows 9>) -> !apv.columns<5, 0, 1, rows 9>
+  apv.stage {
+    %r = apv.concat %x, %y : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1, rows 9>) -> !apv.columns<5, 0, 1, rows 9>
+    apv.yield
+  }
   func.return
 }
 
@@ -122,7 +140,10 @@ func.func @concat_rows(%x: !apv.columns<2, 0, 1>, %y: !apv.columns<3, 0, 1, rows
 
 // CHECK: values of 2 and 9 rows per sample don't fit together
 func.func @max_rows(%x: !apv.columns<8, 0, 1, rows 9>) {
-  %r = apv.max %x {size = 4 : i64} : !apv.columns<8, 0, 1, rows 9> -> !apv.columns<2, 0, 1, rows 2>
+  apv.stage {
+    %r = apv.max %x {size = 4 : i64} : !apv.columns<8, 0, 1, rows 9> -> !apv.columns<2, 0, 1, rows 2>
+    apv.yield
+  }
   func.return
 }
 

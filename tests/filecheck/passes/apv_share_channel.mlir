@@ -10,16 +10,21 @@
 // CHECK-NEXT:   %[[S:[0-9]+]] = {{%0 [+] %1|%1 [+] %0}} : u2
 // CHECK:        %{{[0-9]+}} = %[[S]] + %2 : u2
 // CHECK-NOT:    %1 + %2
-func.func @channels(%x: !apv.columns<4, 0, 1>) -> !apv.columns<2, 0, 4> {
-  %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<4, 0, 1>) -> !apv.columns<2, 0, 4> layer "conv" graph <{
-    inputs 4 in 0..1
-    %4 = %0 + %1 : u2
-    %5 = %1 + %2 : u2
-    %6 = %5 + %3 : u2
-    %7 = %4 + %2 : u2
-    %8 = %6 + %0 : u3
-    out %7
-    out %8
-  }>
-  func.return %a : !apv.columns<2, 0, 4>
+func.func @channels(%q: tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 4>> {
+  %r = apv.stage : tensor<?x2x!ternary.int<0, 4>> {
+    %x = apv.load %q : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
+    %a = apv.linear %x {kernel_size = 2 : i64} : (!apv.columns<4, 0, 1>) -> !apv.columns<2, 0, 4> layer "conv" graph <{
+      inputs 4 in 0..1
+      %4 = %0 + %1 : u2
+      %5 = %1 + %2 : u2
+      %6 = %5 + %3 : u2
+      %7 = %4 + %2 : u2
+      %8 = %6 + %0 : u3
+      out %7
+      out %8
+    }>
+    %r = apv.store %a : !apv.columns<2, 0, 4> -> tensor<?x2x!ternary.int<0, 4>>
+    apv.yield %r : tensor<?x2x!ternary.int<0, 4>>
+  }
+  func.return %r : tensor<?x2x!ternary.int<0, 4>>
 }

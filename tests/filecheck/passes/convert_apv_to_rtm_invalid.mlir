@@ -12,26 +12,29 @@
 
 // All sums of two are needed again for others, and no room is left for these.
 func.func @network(%q: tensor<?x4x!ternary.int<0, 3>>) -> tensor<?x6x!ternary.int<0, 12>> {
-  %x = apv.load %q : tensor<?x4x!ternary.int<0, 3>> -> !apv.columns<4, 0, 3>
-  %a = apv.linear %x : (!apv.columns<4, 0, 3>) -> !apv.columns<6, 0, 12> graph <{
-    inputs 4 in 0..3
-    %4 = %0 + %1 : u3
-    %5 = %1 + %2 : u3
-    %6 = %2 + %3 : u3
-    %7 = %3 + %0 : u3
-    %8 = %4 + %5 : u4
-    %9 = %6 + %7 : u4
-    %10 = %4 + %6 : u4
-    %11 = %5 + %7 : u4
-    %12 = %4 + %7 : u4
-    %13 = %5 + %6 : u4
-    out %8
-    out %9
-    out %10
-    out %11
-    out %12
-    out %13
-  }>
-  %y = apv.store %a : !apv.columns<6, 0, 12> -> tensor<?x6x!ternary.int<0, 12>>
+  %y = apv.stage : tensor<?x6x!ternary.int<0, 12>> {
+    %x = apv.load %q : tensor<?x4x!ternary.int<0, 3>> -> !apv.columns<4, 0, 3>
+    %a = apv.linear %x : (!apv.columns<4, 0, 3>) -> !apv.columns<6, 0, 12> graph <{
+      inputs 4 in 0..3
+      %4 = %0 + %1 : u3
+      %5 = %1 + %2 : u3
+      %6 = %2 + %3 : u3
+      %7 = %3 + %0 : u3
+      %8 = %4 + %5 : u4
+      %9 = %6 + %7 : u4
+      %10 = %4 + %6 : u4
+      %11 = %5 + %7 : u4
+      %12 = %4 + %7 : u4
+      %13 = %5 + %6 : u4
+      out %8
+      out %9
+      out %10
+      out %11
+      out %12
+      out %13
+    }>
+    %y = apv.store %a : !apv.columns<6, 0, 12> -> tensor<?x6x!ternary.int<0, 12>>
+    apv.yield %y : tensor<?x6x!ternary.int<0, 12>>
+  }
   func.return %y : tensor<?x6x!ternary.int<0, 12>>
 }

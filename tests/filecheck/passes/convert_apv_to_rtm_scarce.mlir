@@ -21,22 +21,25 @@
 // AGAIN-NEXT:   %{{[0-9]+}} : c0[0:5] = %[[S]] += %[[X1]] carry c2[0]
 // AGAIN:        out 2
 func.func @network(%x: tensor<?x6x!ternary.int<0, 15>>) -> tensor<?x3x!ternary.int<0, 60>> {
-  %q = apv.load %x : tensor<?x6x!ternary.int<0, 15>> -> !apv.columns<6, 0, 15>
-  %a = apv.linear %q : (!apv.columns<6, 0, 15>) -> !apv.columns<3, 0, 60> layer "fc" graph <{
-    inputs 6 in 0..15
-    %6 = %0 + %1 : u5
-    %7 = %6 + %2 : u6
-    %8 = %7 + %3 : u6
-    %9 = %2 + %3 : u5
-    %10 = %9 + %4 : u6
-    %11 = %10 + %5 : u6
-    %12 = %0 + %1 : u5
-    %13 = %12 + %4 : u6
-    %14 = %13 + %5 : u6
-    out %8
-    out %11
-    out %14
-  }>
-  %r = apv.store %a : !apv.columns<3, 0, 60> -> tensor<?x3x!ternary.int<0, 60>>
+  %r = apv.stage : tensor<?x3x!ternary.int<0, 60>> {
+    %q = apv.load %x : tensor<?x6x!ternary.int<0, 15>> -> !apv.columns<6, 0, 15>
+    %a = apv.linear %q : (!apv.columns<6, 0, 15>) -> !apv.columns<3, 0, 60> layer "fc" graph <{
+      inputs 6 in 0..15
+      %6 = %0 + %1 : u5
+      %7 = %6 + %2 : u6
+      %8 = %7 + %3 : u6
+      %9 = %2 + %3 : u5
+      %10 = %9 + %4 : u6
+      %11 = %10 + %5 : u6
+      %12 = %0 + %1 : u5
+      %13 = %12 + %4 : u6
+      %14 = %13 + %5 : u6
+      out %8
+      out %11
+      out %14
+    }>
+    %r = apv.store %a : !apv.columns<3, 0, 60> -> tensor<?x3x!ternary.int<0, 60>>
+    apv.yield %r : tensor<?x3x!ternary.int<0, 60>>
+  }
   func.return %r : tensor<?x3x!ternary.int<0, 60>>
 }

@@ -38,19 +38,22 @@
 // CHECK-NEXT: func.return %[[S1]] : tensor<?x2x3x3x!ternary.int<0, 1>>
 func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!ternary.int<0, 1>> {
   %x_1 = apv.gather %x window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>
-  %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<4, 0, 1, rows 9>
-  %a = apv.linear %x_2 : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
-    inputs 4 in 0..1
-    %4 = %0 - %2 : i2
-    %5 = %4 + %3 : i3
-    %6 = %1 + %2 : u2
-    out %5
-    out -%6
-  }>
-  %t = apv.threshold %a : !apv.columns<2, -2, 2, rows 9> -> !apv.columns<2, 0, 1, rows 9> layer "act" thresholds <{
-    up 0
-  }>
-  %t_1 = apv.store %t : !apv.columns<2, 0, 1, rows 9> -> tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>>
+  %t_1 = apv.stage : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> {
+    %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<4, 0, 1, rows 9>
+    %a = apv.linear %x_2 : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
+      inputs 4 in 0..1
+      %4 = %0 - %2 : i2
+      %5 = %4 + %3 : i3
+      %6 = %1 + %2 : u2
+      out %5
+      out -%6
+    }>
+    %t = apv.threshold %a : !apv.columns<2, -2, 2, rows 9> -> !apv.columns<2, 0, 1, rows 9> layer "act" thresholds <{
+      up 0
+    }>
+    %t_1 = apv.store %t : !apv.columns<2, 0, 1, rows 9> -> tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>>
+    apv.yield %t_1 : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>>
+  }
   %t_2 = apv.scatter %t_1 : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<0, 1>>
   func.return %t_2 : tensor<?x2x3x3x!ternary.int<0, 1>>
 }
@@ -90,7 +93,6 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT:     out 1 = %[[V19]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[P2:.*]] = rtm.program %[[G2]] : (tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>>) -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> geometry <64x16x8> {
 // CHECK-NEXT:   rtm.segment "avg" code <{
 // CHECK-NEXT:     %[[V0:[0-9]+]] : c{{[0-9]+}}[0:3]s = in 0
@@ -119,28 +121,35 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT:     out 1 = %[[V17]]
 // CHECK-NEXT:   }>
 // CHECK-NEXT: }
+// CHECK-NEXT: %[[S1:.*]] = apv.scatter %[[P1]] : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[S2:.*]] = apv.scatter %[[P2]] : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
 // CHECK-NEXT: func.return %[[S1]], %[[S2]] : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
 func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>) {
   %x_1 = apv.gather %x window <kernel 2x2, strides 2x2, pads 1x0x1x0> {pad = -1 : i64} : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>>
-  %x_2 = apv.load %x_1 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>> -> !apv.columns<8, -1, 2, rows 6>
-  %m = apv.max %x_2 {size = 4 : i64} : !apv.columns<8, -1, 2, rows 6> -> !apv.columns<2, -1, 2, rows 6> layer "max"
   %x_3 = apv.gather %x window <kernel 2x2> : tensor<?x2x4x4x!ternary.int<-1, 2>> -> tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>>
-  %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>> -> !apv.columns<8, -1, 2, rows 9>
-  %s = apv.linear %x_4 : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
-    inputs 8 in -1..2
-    %8 = %0 + %1 : i4
-    %9 = %8 + %2 : i4
-    %10 = %9 + %3 : i5
-    %11 = %4 + %5 : i4
-    %12 = %11 + %6 : i4
-    %13 = %12 + %7 : i5
-    out %10
-    out %13
-  }>
-  %m_1 = apv.store %m : !apv.columns<2, -1, 2, rows 6> -> tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>>
+  %m_1 = apv.stage : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> {
+    %x_2 = apv.load %x_1 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<6>> -> !apv.columns<8, -1, 2, rows 6>
+    %m = apv.max %x_2 {size = 4 : i64} : !apv.columns<8, -1, 2, rows 6> -> !apv.columns<2, -1, 2, rows 6> layer "max"
+    %m_1 = apv.store %m : !apv.columns<2, -1, 2, rows 6> -> tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>>
+    apv.yield %m_1 : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>>
+  }
+  %s_1 = apv.stage : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> {
+    %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>> -> !apv.columns<8, -1, 2, rows 9>
+    %s = apv.linear %x_4 : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
+      inputs 8 in -1..2
+      %8 = %0 + %1 : i4
+      %9 = %8 + %2 : i4
+      %10 = %9 + %3 : i5
+      %11 = %4 + %5 : i4
+      %12 = %11 + %6 : i4
+      %13 = %12 + %7 : i5
+      out %10
+      out %13
+    }>
+    %s_1 = apv.store %s : !apv.columns<2, -4, 8, rows 9> -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
+    apv.yield %s_1 : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
+  }
   %m_2 = apv.scatter %m_1 : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
-  %s_1 = apv.store %s : !apv.columns<2, -4, 8, rows 9> -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
   %s_2 = apv.scatter %s_1 : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> -> tensor<?x2x3x3x!ternary.int<-4, 8>>
   func.return %m_2, %s_2 : tensor<?x2x3x2x!ternary.int<-1, 2>>, tensor<?x2x3x3x!ternary.int<-4, 8>>
 }
@@ -186,32 +195,38 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: func.return %[[S2]] : tensor<?x1x2x2x!ternary.int<-2, 5>>
 func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!ternary.int<-2, 5>> {
   %x_1 = apv.gather %x window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
-  %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-  %a = apv.linear %x_2 : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
-    inputs 1 in 0..1
-    out %0
-  }>
-  %a_1 = apv.store %a : !apv.columns<1, 0, 1, rows 4> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+  %a_1 = apv.stage : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> {
+    %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
+    %a = apv.linear %x_2 : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
+      inputs 1 in 0..1
+      out %0
+    }>
+    %a_1 = apv.store %a : !apv.columns<1, 0, 1, rows 4> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+    apv.yield %a_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
+  }
   %a_2 = apv.scatter %a_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<0, 1>>
   %a_3 = apv.gather %a_2 window <kernel 3x3, pads 1x1x1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>>
-  %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<9, 0, 1, rows 4>
-  %b = apv.linear %a_4 : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
-    inputs 9 in 0..1
-    %9 = %0 - %2 : i2
-    %10 = %9 + %4 : i3
-    %11 = %10 - %6 : i3
-    out %11
-  }>
   %a_5 = apv.gather %a_2 window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
-  %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-  %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
-    inputs 1 in -2..2
-    inputs 1 in 0..1
-    %2 = %0 - %1 : i3
-    %3 = %2 + %1<<2 : i4
-    out %3
-  }>
-  %c_1 = apv.store %c : !apv.columns<1, -2, 5, rows 4> -> tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
+  %c_1 = apv.stage : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> {
+    %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<9, 0, 1, rows 4>
+    %b = apv.linear %a_4 : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
+      inputs 9 in 0..1
+      %9 = %0 - %2 : i2
+      %10 = %9 + %4 : i3
+      %11 = %10 - %6 : i3
+      out %11
+    }>
+    %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
+    %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
+      inputs 1 in -2..2
+      inputs 1 in 0..1
+      %2 = %0 - %1 : i3
+      %3 = %2 + %1<<2 : i4
+      out %3
+    }>
+    %c_1 = apv.store %c : !apv.columns<1, -2, 5, rows 4> -> tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
+    apv.yield %c_1 : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
+  }
   %c_2 = apv.scatter %c_1 : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> -> tensor<?x1x2x2x!ternary.int<-2, 5>>
   func.return %c_2 : tensor<?x1x2x2x!ternary.int<-2, 5>>
 }

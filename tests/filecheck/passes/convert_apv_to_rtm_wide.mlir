@@ -4,15 +4,18 @@
 // CHECK: hint:
 
 func.func @network(%q: tensor<?x1x!ternary.int<0, 4294967295>>) -> tensor<?x1x!ternary.int<0, 1>> {
-  %x = apv.load %q : tensor<?x1x!ternary.int<0, 4294967295>> -> !apv.columns<1, 0, 4294967295>
-  %a = apv.linear %x : (!apv.columns<1, 0, 4294967295>) -> !apv.columns<1, 0, 8589934590> graph <{
-    inputs 1 in 0..4294967295
-    %1 = %0 + %0 : u33
-    out %1
-  }>
-  %t = apv.threshold %a : !apv.columns<1, 0, 8589934590> -> !apv.columns<1, 0, 1> layer "relu" thresholds <{
-    up 6000000000
-  }>
-  %y = apv.store %t : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
+  %y = apv.stage : tensor<?x1x!ternary.int<0, 1>> {
+    %x = apv.load %q : tensor<?x1x!ternary.int<0, 4294967295>> -> !apv.columns<1, 0, 4294967295>
+    %a = apv.linear %x : (!apv.columns<1, 0, 4294967295>) -> !apv.columns<1, 0, 8589934590> graph <{
+      inputs 1 in 0..4294967295
+      %1 = %0 + %0 : u33
+      out %1
+    }>
+    %t = apv.threshold %a : !apv.columns<1, 0, 8589934590> -> !apv.columns<1, 0, 1> layer "relu" thresholds <{
+      up 6000000000
+    }>
+    %y = apv.store %t : !apv.columns<1, 0, 1> -> tensor<?x1x!ternary.int<0, 1>>
+    apv.yield %y : tensor<?x1x!ternary.int<0, 1>>
+  }
   func.return %y : tensor<?x1x!ternary.int<0, 1>>
 }

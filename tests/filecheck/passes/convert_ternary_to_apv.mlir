@@ -7,6 +7,7 @@ func.func @network(%x: tensor<?x1x2x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32
     up 0.5
   }>
   // CHECK:      %[[R:.*]] = ternary.reshape %[[Q]] : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
+  // CHECK-NEXT: %[[STAGE:.*]] = apv.stage : tensor<?x2x!ternary.int<0, 1>> {
   // CHECK-NEXT: %[[L:.*]] = apv.load %[[R]] : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
   %r = ternary.reshape %q : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>>
   // CHECK-NEXT: %[[A:.*]] = apv.linear %[[L]] : (!apv.columns<4, 0, 1>) -> !apv.columns<2, -3, 2> layer "fc" graph <{
@@ -31,7 +32,9 @@ func.func @network(%x: tensor<?x1x2x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32
     down -1
   }>
   // CHECK-NEXT: %[[S:.*]] = apv.store %[[T]] : !apv.columns<2, 0, 1> -> tensor<?x2x!ternary.int<0, 1>>
-  // CHECK-NEXT: %[[Y:.*]] = ternary.dequantize %[[S]] {{.*}}
+  // CHECK-NEXT: apv.yield %[[S]] : tensor<?x2x!ternary.int<0, 1>>
+  // CHECK-NEXT: }
+  // CHECK-NEXT: %[[Y:.*]] = ternary.dequantize %[[STAGE]] {{.*}}
   %y = ternary.dequantize %t {scale = array<f64: 0.5>, offset = array<f64: 0.0>} : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2xf32>
   // CHECK-NEXT: func.return %[[Y]]
   func.return %y : tensor<?x2xf32>
@@ -61,6 +64,7 @@ func.func @digits(%x: tensor<?x2x!ternary.int<-1, 1>>) -> tensor<?x3x!ternary.in
 // CHECK-SAME:    (%[[X:.*]]: tensor<?x2x1x2x!ternary.int<0, 3>>)
 func.func @positions(%x: tensor<?x2x1x2x!ternary.int<0, 3>>) -> tensor<?x2x1x2x!ternary.int<0, 1>> {
   // CHECK-NEXT: %[[G:.*]] = apv.gather %[[X]] window <kernel 1x1>
+  // CHECK-NEXT: %[[STAGE:.*]] = apv.stage : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<2>> {
   // CHECK-NEXT: %[[L:.*]] = apv.load %[[G]]
   // CHECK-NEXT: %[[A:.*]] = apv.threshold %[[L]]
   // CHECK-NEXT:   up 1
@@ -71,7 +75,9 @@ func.func @positions(%x: tensor<?x2x1x2x!ternary.int<0, 3>>) -> tensor<?x2x1x2x!
     down 2
   }>
   // CHECK-NEXT: %[[S:.*]] = apv.store %[[A]]
-  // CHECK-NEXT: %[[R:.*]] = apv.scatter %[[S]]
+  // CHECK-NEXT: apv.yield %[[S]]
+  // CHECK-NEXT: }
+  // CHECK-NEXT: %[[R:.*]] = apv.scatter %[[STAGE]]
   // CHECK-NEXT: func.return %[[R]]
   func.return %a : tensor<?x2x1x2x!ternary.int<0, 1>>
 }
