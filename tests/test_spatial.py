@@ -14,6 +14,7 @@ import pytest
 from camc_testing import Network, parse_module
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from levels_testing import Levels
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, ModuleOp
 from xdsl.ir import Operation, SSAValue
 
@@ -22,7 +23,7 @@ from cam_compiler.validation import Validator, difference
 from dialects import apv, ternary
 from dialects.apv import spatial as apv_spatial
 from dialects.machine.target import Target
-from dialects.support.errors import CapacityError, ProgramError
+from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 from dialects.support.window import Window, scatter
@@ -221,43 +222,22 @@ def random_inputs(module: ModuleOp, samples: int) -> dict[str, Value]:
     return inputs
 
 
-def check_levels(source: str, samples: int, target: Target, folder: Path, pipeline: str) -> None:
-    """Every level, its text and the saved program compute what the network does."""
-    module = parse_module(source)
-    inputs = random_inputs(module, samples)
-    expected = Interpreter().run(module, inputs).outputs
-    validator = Validator(inputs)
-    validator.check(module, "input")
-    for each in parse_passes(pipeline):
-        run_passes(module, (each,), target, validator=validator)
-        again = parse_module(text := str(module))
-        assert str(again) == text
-        assert again.is_structurally_equivalent(module)
-        assert difference(expected, Interpreter(target).run(again, inputs).outputs) is None
-    network = network_of(module, target)
-    save(network, folder / "a.camx")
-    loaded = load(folder / "a.camx")
-    assert loaded == network
-    assert difference(expected, Executor(loaded).run(inputs).outputs) is None
+def levels(source: str, samples: int, target: Target, folder: Path) -> Levels:
+    return Levels(source, random_inputs(parse_module(source), samples), target, folder)
 
 
-@pytest.mark.parametrize("pipeline", [*PIPELINES, FULL], ids=[*PIPELINES, "full"])
 @given(source=networks(), samples=st.integers(1, 4))
 @settings(max_examples=30)
-def test_all_levels_compute_the_same(tmp_path: Path, source: str, samples: int, pipeline: str) -> None:
-    check_levels(source, samples, Target("default"), tmp_path, pipeline)
+def test_all_levels_compute_the_same(tmp_path: Path, source: str, samples: int) -> None:
+    assert not levels(source, samples, Target("default"), tmp_path).check([*PIPELINES, FULL])
 
 
-@pytest.mark.parametrize("pipeline", PIPELINES)
 @given(source=networks(longest=3), samples=st.integers(1, 4), target=st.sampled_from(TARGETS))
 @settings(max_examples=30)
 def test_small_arrays_compute_the_same_or_are_refused(
-    tmp_path: Path, source: str, samples: int, target: Target, pipeline: str
+    tmp_path: Path, source: str, samples: int, target: Target
 ) -> None:
-    try:
-        check_levels(source, samples, target, tmp_path, pipeline)
-    except CapacityError as error:
-        assert error.hint
+    levels(source, samples, target, tmp_path).check(PIPELINES)
 
 
 @given(source=networks(longest=2), samples=st.integers(1, 4))
@@ -323,15 +303,11 @@ def columns(draw: st.DrawFn) -> str:
     return str(network.finish({f"y{n}": output for n, output in enumerate(stage.outputs)}))
 
 
-@pytest.mark.parametrize("accumulators", ["exact", "full"])
 @given(source=columns(), target=st.sampled_from([Target("default"), *TARGETS]))
 @settings(max_examples=60)
-def test_maxima_of_any_columns(tmp_path: Path, source: str, target: Target, accumulators: str) -> None:
-    pipeline = f"convert-apv-to-rtm{{accumulators={accumulators}}},convert-rtm-to-ap"
-    try:
-        check_levels(source, 70, target, tmp_path, pipeline)
-    except CapacityError as error:
-        assert error.hint
+def test_maxima_of_any_columns(tmp_path: Path, source: str, target: Target) -> None:
+    pipelines = [f"convert-apv-to-rtm{{accumulators={each}}},convert-rtm-to-ap" for each in ("exact", "full")]
+    levels(source, 70, target, tmp_path).check(pipelines)
 
 
 # Windows and operations against plain loops.

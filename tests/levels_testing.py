@@ -1,0 +1,88 @@
+"""Takes a network through several pipelines, what they begin with in common once, and checks every stage."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from camc_testing import parse_module
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from cam_compiler.pipeline import make_context, parse_passes, run_passes
+from cam_compiler.validation import Validator, difference
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError
+from dialects.support.verify import verify_module
+from runtime.camx import load, save
+from runtime.executor import Executor
+from runtime.interpreter import Interpreter, network_of
+from runtime.values import Value
+
+_SHARE = 4
+"""One network of so many is printed and read back after each pass; xDSL's parser takes longer than all the rest."""
+
+
+@dataclass
+class Levels:
+    """A network with the inputs of which every stage must compute the same outputs.
+
+    Every stage is verified and executed, every compiled program is saved, loaded and executed; on a share of the
+    networks, which follows from the network's text, the text of every stage is read back, compared and executed.
+    """
+
+    source: str
+    inputs: Mapping[str, Value]
+    target: Target
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.module = parse_module(self.source)
+        self.expected = Interpreter().run(self.module, self.inputs).outputs
+        self.validator = Validator(self.inputs)
+        self.reads_text = zlib.crc32(self.source.encode()) % _SHARE == 0
+        run_passes(self.module, (), self.target, validator=self.validator)
+        self._check_text(self.module)
+
+    def check(self, pipelines: Iterable[str]) -> list[str]:
+        """Check all stages of all pipelines; returns those that the array is too small for."""
+        refused: list[str] = []
+        stages: dict[tuple[ModulePass, ...], ModuleOp] = {(): self.module}
+        for pipeline in pipelines:
+            passes = parse_passes(pipeline)
+            try:
+                for count in range(1, len(passes) + 1):
+                    if passes[:count] not in stages:
+                        stages[passes[:count]] = self._after(stages[passes[: count - 1]], passes[count - 1])
+                self._check_program(stages[passes])
+            except CapacityError as error:
+                assert error.hint
+                refused.append(pipeline)
+            except Exception as error:
+                error.add_note(f"pipeline {pipeline}")
+                raise
+        return refused
+
+    def _after(self, module: ModuleOp, stage: ModulePass) -> ModuleOp:
+        after = module.clone()
+        stage.apply(make_context(), after)
+        verify_module(after)
+        self.validator.check(after, stage.name)
+        self._check_text(after)
+        return after
+
+    def _check_text(self, module: ModuleOp) -> None:
+        if self.reads_text:
+            again = parse_module(text := str(module))
+            assert str(again) == text
+            assert again.is_structurally_equivalent(module)
+            assert difference(self.expected, Interpreter(self.target).run(again, self.inputs).outputs) is None
+
+    def _check_program(self, module: ModuleOp) -> None:
+        network = network_of(module, self.target)
+        save(network, self.folder / "a.camx")
+        loaded = load(self.folder / "a.camx")
+        assert loaded == network
+        assert difference(self.expected, Executor(loaded).run(self.inputs).outputs) is None
