@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruptible():
             options = make_parser(given).parse_args(given)
-            return int(options.run(options) or 0)
+            return _run(options)
     except BrokenPipeError:
         # The reader of our output is gone, as in `camc passes | head -1`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -32,6 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"camc: {explain(error)}", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    threads: int | None = getattr(options, "threads", None)
+    if threads is None:
+        return int(options.run(options) or 0)
+    from dialects.support.threads import use_threads
+
+    with use_threads(threads):
+        return int(options.run(options) or 0)
 
 
 def explain(error: Exception) -> str:

@@ -83,8 +83,14 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def add_quiet(command: argparse.ArgumentParser) -> None:
-    """Whether progress is shown."""
+def add_work(command: argparse.ArgumentParser) -> None:
+    """How the work is done and shown, which no result depends on."""
+    command.add_argument(
+        "--threads",
+        type=at_least_one,
+        metavar="N",
+        help="threads to work with (default: $CAMC_THREADS, or one per processor)",
+    )
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 

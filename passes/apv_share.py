@@ -14,8 +14,8 @@ matrix, which is proved, if that costs fewer AP cycles and its live values fit t
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
 input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
 layer's values may take. `step` is what a step of a column counts when a grouping is chosen, in AP cycles (0: nothing,
-and nothing is placed to find the steps out). `effort` (0 to 3) and `seed` steer the search; `threads` (0: one a
-processor) never change the result; `stats` prints a line a layer to stderr.
+and nothing is placed to find the steps out). `effort` (0 to 3) and `seed` steer the search; `stats`
+prints one line per layer to stderr.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class ApvShare(ModulePass):
     step: int | float = DEFAULT_STEP
     effort: int = 1
     seed: int = 0
-    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -61,7 +60,7 @@ class ApvShare(ModulePass):
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
         before = [evaluate(layer.graph.data, resident=_resident(layer)) for layer in layers]
-        with thread_pool(self.threads) as pool:
+        with thread_pool() as pool:
             for index, after in enumerate(self._shared(layers, before, geometry, pool)):
                 layer = layers[index]
                 name = layer.layer.data if layer.layer else "linear"
@@ -102,15 +101,12 @@ class ApvShare(ModulePass):
             self.group < 0
             or not 0 <= self.effort < len(EFFORTS)
             or not 0 < self.budget <= 100
-            or self.threads < 0
             or not 0 <= self.step < inf
         ):
             raise PipelineError(
-                f"group {self.group}, budget {self.budget}, step {self.step}, effort {self.effort}, "
-                f"threads {self.threads}",
+                f"group {self.group}, budget {self.budget}, step {self.step}, effort {self.effort}",
                 place=self.name,
-                hint=f"group is at least 0, budget a percentage, step at least 0, "
-                f"effort 0 to {len(EFFORTS) - 1}, threads at least 0",
+                hint=f"group is at least 0, budget a percentage, step at least 0, effort 0 to {len(EFFORTS) - 1}",
             )
 
     def _options(self, geometry: Geometry, layer: apv.LinearOp) -> Options:

@@ -64,7 +64,6 @@ class ApvSplit(ModulePass):
     budget: int = 90
     moved: int | float = 1
     step: int | float = DEFAULT_STEP
-    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
@@ -72,14 +71,13 @@ class ApvSplit(ModulePass):
             self.outputs < 0
             or not (0 <= self.moved < inf and 0 <= self.step < inf)
             or self.inputs < 1
-            or self.threads < 0
             or not 0 < self.budget <= 100
         ):
             raise PipelineError(
                 f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, "
                 f"step {self.step}",
                 place=self.name,
-                hint="outputs, moved, step and threads are at least 0, inputs at least 1, budget is a percentage",
+                hint="outputs, moved and step are at least 0, inputs at least 1, budget is a percentage",
             )
         geometry = geometry_of(op)
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
@@ -108,7 +106,7 @@ class ApvSplit(ModulePass):
             options = SplitOptions(planned(bits), self.moved, shifts=shifts)
             return output_parts(layer.graph.data.coefficients(), layer.graph.data.inputs, options)
 
-        with thread_pool(self.threads) as pool:
+        with thread_pool() as pool:
             found: list[int] = []
             for number, count in enumerate(pool.map(parts, shapes.values())):
                 progress(number, len(shapes), "")

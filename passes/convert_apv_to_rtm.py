@@ -7,8 +7,7 @@ its range, or "full", where it has its final width from the start (as in the pap
 (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
 passes/placing/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed
 and stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
-instruction is a bit loop of its own; rtm-bundle makes larger ones. `threads` (0: one a processor) never change the
-result.
+instruction is a bit loop of its own; rtm-bundle makes larger ones.
 
     %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -54,11 +53,8 @@ class ConvertApvToRtm(ModulePass):
     domains: int | None = None
     accumulators: Literal["exact", "full"] = "exact"
     placement: Literal["spread", "columns", "packed"] = "spread"
-    threads: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.threads < 0:
-            raise PipelineError(f"threads {self.threads}", place=self.name, hint="threads are at least 0")
         geometry = self._geometry(op)
         stages = [item for item in op.walk() if isinstance(item, apv.StageOp)]
         for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
@@ -79,7 +75,7 @@ class ConvertApvToRtm(ModulePass):
             return list(zip(code.segments, self._place(code, geometry), strict=True))
 
         found: list[_Code] = []
-        with thread_pool(self.threads) as pool:
+        with thread_pool() as pool:
             for index, (stage, code) in enumerate(zip(stages, pool.map(placed, stages), strict=True)):
                 progress(index, len(stages), _layer_name(stage))
                 found.append(code)

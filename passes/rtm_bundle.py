@@ -10,14 +10,14 @@ new values go where little shifting brings them under their ports (passes/placin
                                                      }
 
 `effort` (0 to 3) is how many ways are tried, of which the best one by `objective` is kept: "energy" (steps of all
-columns), "latency" (steps in time) or "product". `threads` (0: one a processor) never change the
-result; `stats` prints a line a segment to stderr, with the shifts before and after as the simulator counts them.
+columns), "latency" (steps in time) or "product". `stats` prints one line per segment to stderr, with the
+shifts before and after as the simulator counts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from xdsl.context import Context
@@ -53,29 +53,28 @@ class RtmBundle(ModulePass):
 
     effort: int = 1
     objective: Objective = "energy"
-    threads: int = 0
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if not 0 <= self.effort < len(LOOPS) or self.threads < 0:
-            raise PipelineError(
-                f"effort {self.effort}, threads {self.threads}",
-                place=self.name,
-                hint=f"effort is 0 to {len(LOOPS) - 1}, threads at least 0",
-            )
+        if not 0 <= self.effort < len(LOOPS):
+            raise PipelineError(f"effort {self.effort}", place=self.name, hint=f"effort is 0 to {len(LOOPS) - 1}")
         programs = [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]
         # A lone program's methods share the threads.
-        alone = replace(self, threads=max(1, thread_count(self.threads) // max(1, len(programs))))
-        with thread_pool(self.threads) as pool:
-            for index, (program, bundled) in enumerate(zip(programs, pool.map(alone._bundled, programs), strict=True)):
+        each = max(1, thread_count() // max(1, len(programs)))
+
+        def bundled_of(program: rtm.ProgramOp) -> _Bundled:
+            return self._bundled(program, each)
+
+        with thread_pool() as pool:
+            for index, (program, bundled) in enumerate(zip(programs, pool.map(bundled_of, programs), strict=True)):
                 segments = _segments(program)
                 progress(index, len(programs), segments[0].layer.data if segments else "")
                 self._replace(segments, bundled)
 
-    def _bundled(self, program: rtm.ProgramOp) -> _Bundled:
+    def _bundled(self, program: rtm.ProgramOp, threads: int) -> _Bundled:
         """A program's segments placed anew, unless that makes the objective worse."""
         codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
-        bundled = self._best(codes, geometry) if codes else codes
+        bundled = self._best(codes, geometry, threads) if codes else codes
         before, after = shifts_of(codes, geometry), shifts_of(bundled, geometry)
         if self._cost(before) < self._cost(after):
             return _Bundled(codes, before, before)
@@ -99,10 +98,10 @@ class RtmBundle(ModulePass):
             ]
             did(self.name, segment.layer.data, *figures, show=self.stats)
 
-    def _best(self, codes: Sequence[PlacedCode], geometry: Geometry) -> Sequence[PlacedCode]:
+    def _best(self, codes: Sequence[PlacedCode], geometry: Geometry, threads: int) -> Sequence[PlacedCode]:
         for methods in (self._loops(sum(map(len, codes))), TIGHT_LOOPS):
             try:
-                return place_again(codes, geometry, methods, self.objective, self.threads)
+                return place_again(codes, geometry, methods, self.objective, threads)
             except CapacityError:
                 continue
         return codes

@@ -18,7 +18,7 @@ import numpy as np
 from dialects.machine.program import Program
 from dialects.support.errors import ProgramError
 from dialects.support.instrumentation import part, progress
-from dialects.support.threads import cores
+from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows
 from runtime.batches import merged
 from runtime.engines import golden, native
@@ -130,7 +130,7 @@ class Executor:
             if (shapes := [value.shape for value in inputs]) != expected:
                 raise ValueError(f"a program takes tensors of shapes {expected}, found {shapes}")
         if self.engine == "native":
-            ran = native.run(target, programs, cores(), trace=self.trace)
+            ran = native.run(target, programs, thread_count(), trace=self.trace)
         else:
             ran = golden.run(target, programs)
         results: list[tuple[Sequence[AnyValue], list[SegmentRun]]] = []

@@ -14,6 +14,7 @@ from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from dialects import apv
 from dialects.machine.target import Geometry, Target, load_target
 from dialects.support.ranges import Range
+from dialects.support.threads import use_threads
 from passes.adder_graphs.layer_split import SplitOptions, output_parts
 from passes.placing.shift_cost import ShiftCost
 from runtime.camx import load, save
@@ -84,14 +85,14 @@ def test_parts_take_fewer_cycles_where_memory_is_short() -> None:
     assert cycles[0] < cycles[1]
 
 
-@pytest.mark.parametrize("following", ["", ",apv-share{N},convert-apv-to-rtm{N},rtm-bundle{N}"])
+@pytest.mark.parametrize("following", ["", ",apv-share,convert-apv-to-rtm,rtm-bundle"])
 def test_threads_change_nothing(following: str) -> None:
     small = load_target("small")
     texts: list[str] = []
     for threads in (1, 2, 5):
         module, _ = compile_file(BUNDLED / "digits_cnn_qdq.onnx", pipeline="convert-ternary-to-apv")
-        passes = "apv-split{N}" + following
-        run_passes(module, parse_passes(passes.replace("N", f"threads={threads}")), small)
+        with use_threads(threads):
+            run_passes(module, parse_passes("apv-split" + following), small)
         texts.append(str(module))
     assert texts[0] == texts[1] == texts[2]
 

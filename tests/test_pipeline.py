@@ -13,12 +13,16 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 import passes
+from cam_compiler.cli import main
+from cam_compiler.commands import targets
+from cam_compiler.options import add_work
 from cam_compiler.pipeline import run_passes
 from cam_compiler.universe import CAMC_UNIVERSE, DIALECTS, PASSES
 from dialects import ternary
 from dialects.machine.target import Target
 from dialects.support.errors import PipelineError
 from dialects.support.tensors import IntMatrix
+from dialects.support.threads import thread_count
 from dialects.ternary.types import MatrixAttr
 
 FILES = {path.stem.replace("_", "-") for path in Path(passes.__file__).parent.glob("*.py")} - {"--init--"}
@@ -60,3 +64,27 @@ def test_verification_after_each_pass_or_only_after_the_last(each: bool) -> None
             run(BREAK, MEND)
     else:
         run(BREAK, MEND)
+
+
+def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option goes before the environment, that before the number of processors; what they are given is checked."""
+    seen: list[int] = []
+
+    def listing() -> list[str]:
+        seen.append(thread_count())
+        return []
+
+    monkeypatch.delenv("CAMC_THREADS", raising=False)
+    default = thread_count()
+    monkeypatch.setattr(targets, "bundled_targets", listing)
+    monkeypatch.setattr(targets, "add_options", add_work)
+    monkeypatch.setenv("CAMC_THREADS", "3")
+    assert main(["targets"]) == main(["targets", "--threads", "5"]) == 0
+    assert seen == [3, 5]
+    assert 1 <= default <= 16
+    for wrong in ("0", "-1", "two", "1.5"):
+        monkeypatch.setenv("CAMC_THREADS", wrong)
+        assert main(["targets"]) == 1
+        assert f"CAMC_THREADS: expected a whole number of at least 1, found '{wrong}'" in capsys.readouterr().err
+        with pytest.raises(SystemExit):
+            main(["targets", "--threads", wrong])

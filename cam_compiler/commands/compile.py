@@ -9,7 +9,7 @@ from pathlib import Path
 from cam_compiler.compile import compile_file, on_the_host
 from cam_compiler.files import check_output
 from cam_compiler.loading import pipeline_of
-from cam_compiler.options import add_machine, add_pipeline, add_quiet, add_tech, objective_of
+from cam_compiler.options import add_machine, add_pipeline, add_tech, add_work, objective_of
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator
 from runtime.camx import save
@@ -38,7 +38,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--validate-each", action="store_true", help="execute the IR after each pass and compare what it computes"
     )
     command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
-    add_quiet(command)
+    add_work(command)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import of_module
 from cam_compiler.loading import report_of
-from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_quiet, objective_of
+from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_work, objective_of
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_report
 from cam_compiler.validation import Validator
@@ -28,7 +28,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_machine(command)
     add_effort(command)
     add_energy(command)
-    add_quiet(command)
+    add_work(command)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -27,8 +27,8 @@ from cam_compiler.options import (
     add_engine,
     add_machine,
     add_pipeline,
-    add_quiet,
     add_trace,
+    add_work,
     at_least_one,
 )
 from cam_compiler.terminal.progress import watching
@@ -63,7 +63,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_machine(command)
     add_pipeline(command)
     add_energy(command)
-    add_quiet(command)
+    add_work(command)
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:

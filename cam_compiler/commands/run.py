@@ -12,7 +12,7 @@ from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
-from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_quiet, add_trace
+from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_trace, add_work
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report
 from dialects.support.errors import InputError
@@ -45,7 +45,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_machine(command)
     add_pipeline(command)
     add_energy(command)
-    add_quiet(command)
+    add_work(command)
 
 
 def run(options: argparse.Namespace) -> None:

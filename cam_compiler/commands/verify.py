@@ -8,7 +8,7 @@ from pathlib import Path
 from cam_compiler.compile import read_module, target_for
 from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import read_arrays
-from cam_compiler.options import add_quiet
+from cam_compiler.options import add_work
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator, edge_inputs
 from dialects.support.errors import InputError
@@ -21,7 +21,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--input", type=Path, metavar="X", help="inputs as for run; drawn at the quantiser's edges if absent"
     )
-    add_quiet(command)
+    add_work(command)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatArray, FloatThresholds
-from dialects.support.threads import cores
+from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows, Windows
 from runtime.cost.counts import Counts
 from runtime.engines import _engine
@@ -66,7 +66,7 @@ def quantise(values: FloatArray | Float32Array, thresholds: FloatThresholds, res
     shaped = np.ascontiguousarray(values).reshape((len(values), channels, -1) if channels > 1 else (1, 1, -1))
     codes = np.empty(shaped.shape, dtype=next(kinds))
     down = np.array(thresholds.down)
-    _engine.quantise(shaped, thresholds.array, down, result.lo, result.hi, codes, cores())
+    _engine.quantise(shaped, thresholds.array, down, result.lo, result.hi, codes, thread_count())
     return codes.reshape(values.shape)
 
 

@@ -3,7 +3,7 @@
 // RUN: not camc opt %s -p 'apv-split{inputs=0}' 2>&1 | filecheck %s --check-prefix NONE
 
 // NONE: camc: error: apv-split: outputs 0, inputs 0
-// NONE: hint: outputs, moved, step and threads are at least 0, inputs at least 1
+// NONE: hint: outputs, moved and step are at least 0, inputs at least 1
 
 // Each part loads the inputs, goes through thresholds and the residual addition, and is stored.
 // CHECK-LABEL: func.func @residual
