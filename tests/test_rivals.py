@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -11,10 +12,12 @@ from types import ModuleType
 
 import pytest
 
+from cam_compiler.cli import main
 from cam_compiler.importer import import_model
 from dialects.support.errors import InputError, TargetError
 from dialects.support.ranges import Range
 from runtime.rivals import clusters, crossbar, digital
+from runtime.rivals.breakeven import frontier, most
 from runtime.rivals.dataflow import Node, dataflow_of
 from runtime.rivals.estimate import Setting, load_settings
 from runtime.rivals.workload import Layer, Workload, bits_of, workload_of
@@ -175,3 +178,49 @@ def test_malformed_settings_are_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(TargetError, match=found):
             load_settings(path, ("side", "depth"))
+
+
+ENERGY = {"search": 10.0, "write": 30.0, "shift": 50.0, "fetch": 10.0}
+
+
+def test_break_even_of_one_component_and_of_two() -> None:
+    assert most(ENERGY, "shift", 60.0) == pytest.approx(0.2)
+    assert most(ENERGY, "shift", 200.0) == pytest.approx(3.0)
+    assert most(ENERGY, "search", 60.0) is None
+    found = frontier(ENERGY, "write", "shift", 40.0)
+    assert found is not None
+    assert (found.first_alone, found.second_alone) == pytest.approx((20 / 30, 20 / 50))
+    for share in (0.0, 0.3, 1.0):
+        first, second = share * found.first_alone, (1 - share) * found.second_alone
+        assert 20 + first * ENERGY["write"] + second * ENERGY["shift"] == pytest.approx(40.0)
+    assert frontier(ENERGY, "write", "shift", 19.0) is None
+
+
+def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "r.json"
+    model = str(BUNDLED / "digits_mlp_qdq.onnx")
+    assert main(["compare", model, "--technologies", "dwm,rtsim", "-o", str(path), "-q"]) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(path.read_text())
+    settings = {name for rival in (crossbar, digital, clusters) for name in rival.settings()}
+    assert [row["setting"] for row in found["machines"][:2]] == ["dwm", "rtsim"]
+    assert {row["setting"] for row in found["machines"][2:]} == settings
+    for row in found["machines"]:
+        assert row["setting"] in shown
+        assert row["tops_per_watt"] == pytest.approx(2e-6 * found["multiply_accumulates"] / row["energy_uj"])
+    for row in found["machines"][:2]:
+        assert sum(row["components_uj"].values()) == pytest.approx(row["energy_uj"])
+    for bound in found["break_even"]:
+        own = next(row for row in found["machines"] if row["setting"] == bound["setting"])
+        rival = next(row for row in found["machines"] if row["setting"] == bound["rival"])
+        rest = own["energy_uj"] - own["components_uj"][bound["component"]]
+        if bound["times_today"] is None:
+            assert rest > rival["energy_uj"] / bound["factor"]
+        else:
+            spent = rest + bound["times_today"] * own["components_uj"][bound["component"]]
+            assert spent == pytest.approx(rival["energy_uj"] / bound["factor"])
+
+
+def test_compare_refuses_what_has_no_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(tmp_path / "p.camx")]) == 1
+    assert "give the model, and the program with --program" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+"""One network on all machines: the compiled program with every technology, and the rivals' models, in one table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import combinations
+from typing import Any
+
+from xdsl.dialects.builtin import ModuleOp
+
+from dialects.support.errors import InputError
+from runtime.cost.report import Report
+from runtime.rivals import clusters, crossbar, digital
+from runtime.rivals.breakeven import frontier, most
+from runtime.rivals.dataflow import Node, dataflow_of
+from runtime.rivals.estimate import Estimate
+from runtime.rivals.workload import Workload, workload_of
+
+FACTORS = (1.0, 7.5)
+"""what is asked of a ratio: as good as the rival, and the paper's claim"""
+_FJ_PER_UJ, _NS_PER_MS = 1e9, 1e6
+
+
+@dataclass(frozen=True)
+class Row:
+    """One machine with one technology or setting, for one image."""
+
+    machine: str
+    setting: str
+    energy_uj: float
+    latency_ms: float | None
+    images_per_second: float | None
+    tops_per_watt: float
+    """two operations per multiply-accumulate of the network, zero weights included"""
+    area_mm2: float | None
+    arrays: int
+    exact: str
+    rests_on: tuple[str, ...]
+    """parameters that are recalled, assumed or fitted"""
+    components_uj: Mapping[str, float]
+    """of the associative processor's energy; empty for rivals"""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a component of the processor may cost at most, next to a rival, for the rival's energy over `factor`."""
+
+    setting: str
+    rival: str
+    factor: float
+    component: str
+    times_today: float | None
+    """None: however cheap it were, the other components alone are too dear"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two components that trade against each other on a line between two ends, in energies of today."""
+
+    setting: str
+    rival: str
+    factor: float
+    components: tuple[str, str]
+    ends: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All machines on one network."""
+
+    workload: Workload
+    rows: tuple[Row, ...]
+    bounds: tuple[Bound, ...]
+    pairs: tuple[Pair, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        return {
+            "network": self.workload.name,
+            "multiply_accumulates": self.workload.macs,
+            "machines": [asdict(row) for row in self.rows],
+            "break_even": [asdict(bound) for bound in self.bounds],
+            "frontiers": [asdict(pair) for pair in self.pairs],
+        }
+
+    def to_csv(self) -> str:
+        """The table of machines."""
+        stream = io.StringIO()
+        names = [item.name for item in fields(Row) if item.name != "components_uj"]
+        writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) | {"rests_on": " ".join(row.rests_on)} for row in self.rows)
+        return stream.getvalue()
+
+
+def compare(golden: ModuleOp, name: str, reports: Sequence[Report]) -> Comparison:
+    """The reports of one run, one per technology, beside the rivals on the network at the `ternary` level.
+
+    Raises InputError where the network has no product with constant weights.
+    """
+    workload = workload_of(golden, name)
+    if not workload.layers:
+        raise InputError("the network has no layer with constant weights", place=name)
+    estimates = _rivals(workload, dataflow_of(golden))
+    rows = [_own_row(report, workload) for report in reports] + [_rival_row(item, workload) for item in estimates]
+    bounds: list[Bound] = []
+    pairs: list[Pair] = []
+    for report in reports:
+        energy = {part: value / report.samples for part, value in report.total.energy_fj.items()}
+        for rival in estimates:
+            for factor in FACTORS:
+                place, budget = (report.technology.name, rival.setting, factor), rival.total_fj / factor
+                bounds += [Bound(*place, part, most(energy, part, budget)) for part in energy]
+                for first, second in combinations(("search", "write", "shift"), 2):
+                    found = frontier(energy, first, second, budget)
+                    ends = (found.first_alone, found.second_alone) if found else None
+                    pairs.append(Pair(*place, (first, second), ends))
+    return Comparison(workload, tuple(rows), tuple(bounds), tuple(pairs))
+
+
+def _rivals(workload: Workload, nodes: Sequence[Node]) -> list[Estimate]:
+    found = [crossbar.estimate(workload, setting) for setting in crossbar.settings().values()]
+    found += [digital.estimate(workload, setting) for setting in digital.settings().values()]
+    for setting in clusters.settings().values():
+        try:
+            placement = clusters.balanced(nodes, setting, int(setting["clusters"]))
+        except InputError:
+            # One copy of each layer doesn't fit; the machine has no figure for this network.
+            continue
+        found.append(clusters.estimate(nodes, placement, setting))
+    return found
+
+
+def _own_row(report: Report, workload: Workload) -> Row:
+    energy, latency = report.total.total_fj / report.samples, report.total.latency_ns / report.samples
+    return Row(
+        "associative processor",
+        report.technology.name,
+        energy / _FJ_PER_UJ,
+        latency / _NS_PER_MS,
+        1e9 / latency if latency else None,
+        _tops_per_watt(workload, energy),
+        None,
+        report.total.arrays,
+        "exact integers",
+        tuple(report.technology.unconfirmed),
+        {name: value / report.samples / _FJ_PER_UJ for name, value in report.total.energy_fj.items()},
+    )
+
+
+def _rival_row(estimate: Estimate, workload: Workload) -> Row:
+    return Row(
+        estimate.machine,
+        estimate.setting,
+        estimate.total_fj / _FJ_PER_UJ,
+        None if estimate.latency_ns is None else estimate.latency_ns / _NS_PER_MS,
+        estimate.images_per_second,
+        _tops_per_watt(workload, estimate.total_fj),
+        estimate.area_mm2,
+        estimate.arrays,
+        estimate.exact,
+        estimate.rests_on,
+        {},
+    )
+
+
+def _tops_per_watt(workload: Workload, energy_fj: float) -> float:
+    # Operations per femtojoule are thousands of operations per picojoule, and one per picojoule is 1 TOPS/W.
+    return 1e3 * workload.operations / energy_fj

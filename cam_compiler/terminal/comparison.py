@@ -1,0 +1,101 @@
+"""The comparison of machines, for people: the table, what decides, and what a bit may cost."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from cam_compiler.comparison import FACTORS, Comparison, Row
+from cam_compiler.terminal.render import console
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """One row per machine and setting, then the ratios, the components, and the break-even."""
+    out = console()
+    out.print(f"{comparison.workload.name}: {comparison.workload.macs:,} multiply-accumulates per image")
+    out.print(_machines(comparison))
+    for row in comparison.rows:
+        if row.rests_on:
+            out.print(f"{row.machine} {row.setting} rests on numbers that are not published: {', '.join(row.rests_on)}")
+    out.print()
+    out.print(_ratios(comparison))
+    _print_break_even(comparison, out)
+
+
+def _machines(comparison: Comparison) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("machine", no_wrap=True)
+    table.add_column("setting", no_wrap=True)
+    for head in ("energy\nper image", "latency", "images/s", "TOPS/W", "area", "arrays"):
+        table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    table.add_column("exactness")
+    for row in comparison.rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.machine,
+        row.setting,
+        f"{row.energy_uj:,.4g} µJ",
+        _number(row.latency_ms, " ms"),
+        _number(row.images_per_second),
+        f"{row.tops_per_watt:.3g}",
+        _number(row.area_mm2, " mm²"),
+        f"{row.arrays:,}",
+        row.exact,
+    )
+
+
+def _number(value: float | None, unit: str = "") -> str:
+    return "-" if value is None else f"{value:,.3g}{unit}"
+
+
+def _ratios(comparison: Comparison) -> Table:
+    """How many times a rival's energy the processor takes, by technology, and the component that takes most of it."""
+    own = [row for row in comparison.rows if row.components_uj]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("energy in times of the rival's", no_wrap=True)
+    for row in own:
+        table.add_column(row.setting, justify="right")
+    for rival in comparison.rows[len(own) :]:
+        ratios = (f"{row.energy_uj / rival.energy_uj:,.3g}" for row in own)
+        table.add_row(f"{rival.machine} {rival.setting}", *ratios)
+    table.add_section()
+    table.add_row("what decides", *(_largest(row) for row in own))
+    return table
+
+
+def _largest(row: Row) -> str:
+    name = max(row.components_uj, key=lambda part: row.components_uj[part])
+    return f"{name}, {row.components_uj[name] / row.energy_uj:.0%}"
+
+
+def _print_break_even(comparison: Comparison, out: Console) -> None:
+    """What one component, or two together, may cost at most; rivals that none of them reaches are only counted."""
+    reached = [bound for bound in comparison.bounds if bound.times_today is not None]
+    pairs = [pair for pair in comparison.pairs if pair.ends]
+    out.print("break-even, in energies of today:")
+    for bound in reached:
+        out.print(
+            f"  {bound.setting}: {bound.component} alone at most {_number(bound.times_today)} times, "
+            f"for {_share(bound.factor)} of {bound.rival}"
+        )
+    for pair in pairs:
+        first, second = pair.ends or (0.0, 0.0)
+        out.print(
+            f"  {pair.setting}: {' and '.join(pair.components)} at most on the line from ({_number(first)}, 0) to "
+            f"(0, {_number(second)}) times, for {_share(pair.factor)} of {pair.rival}"
+        )
+    asked = {(item.setting, item.rival, item.factor) for item in comparison.bounds}
+    met = {(item.setting, item.rival, item.factor) for item in (*reached, *pairs)}
+    out.print(
+        f"  for {len(asked) - len(met)} of {len(asked)} (technology, rival, 1 or {FACTORS[1]:g} times less) neither a "
+        "component alone nor two of search, write and shift together suffice, however cheap"
+    )
+
+
+def _share(factor: float) -> str:
+    return "the energy" if factor == 1 else f"1/{factor:g} of the energy"
