@@ -14,7 +14,8 @@ from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.validation import Validator
 from dialects.machine.target import Target, load_target
-from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, ProgramBase
+from dialects.rtm.program import ProgramBase
+from dialects.rtm.target import stated_target, target_of
 from dialects.support.errors import CapacityError, InputError, PipelineError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
@@ -50,22 +51,27 @@ def level_of(module: ModuleOp) -> str:
     return next((level for level in reversed(LEVELS) if level in names), LEVELS[0])
 
 
-def target_for(module: ModuleOp, stated: str | None) -> Target:
-    """The target that the user states, else the default one with the geometry that the IR was made for."""
-    target = load_target(stated or "default")
-    placed = [op.geometry for op in module.walk() if isinstance(op, ProgramBase)]
-    if stated is not None:
-        for program in placed:
-            if program.geometry != target.geometry:
+def target_for(module: ModuleOp, name: str | None) -> Target:
+    """The target that is asked for, else the module's own; raises PipelineError where placed code contradicts it."""
+    stated, placed = (
+        stated_target(module),
+        [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)],
+    )
+    own = stated or load_target("default")
+    if placed and placed[0] != own.geometry:
+        own = replace(own, name=f"{placed[0]}, else {own.name}", **asdict(placed[0]))
+    if name is None:
+        return own
+    target = load_target(name)
+    if placed:
+        # Of a module that states no machine, nothing but the arrays is known.
+        compared = asdict(own if stated else own.geometry)
+        for field in (field for field in compared if field not in ("name", "description")):
+            if (wanted := getattr(target, field)) != compared[field]:
                 raise PipelineError(
-                    f"the program is placed for arrays of {program.geometry}, target {target.name} has "
-                    f"{target.geometry}",
+                    f"the program is placed for {field} = {compared[field]}, target {target.name} has {wanted}",
                     hint="leave --target out, or go back to a stage before convert-apv-to-rtm",
                 )
-        return target
-    for attribute in (*placed, module.attributes.get(GEOMETRY_NAME)):
-        if isinstance(attribute, GeometryAttr) and attribute.geometry != target.geometry:
-            return replace(target, name=f"{attribute.geometry}, else default", **asdict(attribute.geometry))
     return target
 
 
@@ -111,9 +117,8 @@ def compile_file(
             )
         except CapacityError as error:
             raise explained(error, whole, passes, target) from error
-    # A pass's own options may have set another geometry.
-    placed = [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)]
-    return module, replace(target, **asdict(placed[0])) if placed else target
+    # A pass's own options may have set other arrays.
+    return module, target_of(module)
 
 
 def on_the_host(module: ModuleOp) -> list[str]:

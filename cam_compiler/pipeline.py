@@ -16,7 +16,8 @@ from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
 from cam_compiler.validation import Validator
 from dialects.machine.target import Target
-from dialects.rtm.program import GEOMETRY_NAME, GeometryAttr, prove_programs
+from dialects.rtm.program import prove_programs
+from dialects.rtm.target import set_target
 from dialects.support.errors import CamcError, PipelineError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
@@ -155,9 +156,9 @@ def run_passes(
 
     Without `verify_each` the IR is verified only before the first pass and after the last one.
 
-    The target's geometry goes into the module as its attribute `rtm.geometry`, so that each dump can be gone on with.
+    The target goes into the module as its attribute `rtm.target`, so that each dump can be gone on with.
     """
-    module.attributes[GEOMETRY_NAME] = GeometryAttr.of(target.geometry)
+    set_target(module, target)
     _verify(module, "import")
     _show(module, "00-import", dump_to, validator)
     ctx = make_context()

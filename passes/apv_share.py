@@ -32,7 +32,7 @@ from xdsl.passes import ModulePass
 
 from dialects import apv
 from dialects.machine.target import Geometry
-from dialects.rtm.program import geometry_of
+from dialects.rtm.target import target_of
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.threads import thread_pool
@@ -57,7 +57,7 @@ class ApvShare(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._check()
-        geometry = geometry_of(op)
+        geometry = target_of(op).geometry
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
         before = [evaluate(layer.graph.data, resident=_resident(layer)) for layer in layers]
         with thread_pool() as pool:

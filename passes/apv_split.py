@@ -39,7 +39,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from dialects import apv
 from dialects.apv.types import ranges_of
 from dialects.machine.target import Geometry
-from dialects.rtm.program import geometry_of
+from dialects.rtm.target import target_of
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.ranges import Range
@@ -79,7 +79,7 @@ class ApvSplit(ModulePass):
                 place=self.name,
                 hint="outputs, moved and step are at least 0, inputs at least 1, budget is a percentage",
             )
-        geometry = geometry_of(op)
+        geometry = target_of(op).geometry
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
         for layer, parts in zip(layers, self._parts(layers, geometry), strict=True):
             if layer.parent is None:

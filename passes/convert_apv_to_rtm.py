@@ -1,7 +1,7 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
 Stands after the passes on adder graphs. Every stage becomes one placed program for one array geometry: the pass's
-`rows`, `columns` and `domains` if given, else the module's attribute `rtm.geometry`, else the default target's.
+`rows`, `columns` and `domains` if given, else those of the module's target.
 `accumulators` is "exact", where a sum that is computed in place grows with
 its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is "spread"
 (near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
@@ -31,7 +31,7 @@ from dialects import apv, rtm
 from dialects.apv.spatial import ConcatOp, MaxOp
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
-from dialects.rtm.program import geometry_of
+from dialects.rtm.target import set_target, target_of
 from dialects.support.errors import CapacityError, PipelineError, TargetError
 from dialects.support.instrumentation import progress
 from dialects.support.threads import thread_pool
@@ -61,11 +61,13 @@ class ConvertApvToRtm(ModulePass):
             _replace(stage, code, geometry)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
+        """The arrays that programs are placed for, of which the module's target says the same."""
         sizes = {"rows": self.rows, "columns": self.columns, "domains": self.domains}
-        geometry = replace(geometry_of(module), **{name: size for name, size in sizes.items() if size is not None})
-        if problem := geometry.problem():
+        target = replace(target_of(module), **{name: size for name, size in sizes.items() if size is not None})
+        if problem := target.geometry.problem():
             raise TargetError(f"impossible geometry: {problem}", place=self.name)
-        return geometry
+        set_target(module, target)
+        return target.geometry
 
     def _placed(self, stages: Sequence[apv.StageOp], geometry: Geometry) -> list[_Code]:
         """The code of every stage, several at a time."""

@@ -6,6 +6,7 @@ A target says geometry and cycles; what a search or a shift costs in energy and 
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS
-from dialects.support.errors import TargetError
+from dialects.support.errors import TargetError, TextError
 
 _MOST = 10**9
 """of anything that a target counts, so that counts and products of them stay numbers that can be read"""
@@ -64,6 +65,31 @@ class Target:
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.rows, self.columns, self.domains)
+
+    def to_text(self) -> str:
+        """One line for each field, as in a target file, with the name."""
+        return "\n".join(f"{field.name} = {_toml(getattr(self, field.name))}" for field in fields(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Target:
+        """The target of such lines; raises TextError where they are malformed or the machine is impossible."""
+        try:
+            data = tomllib.loads(text)
+            name = data.pop("name", None)
+            if not isinstance(name, str):
+                raise TextError("the target has no name", 0)
+            return make_target(name, data, "the module's target")
+        except tomllib.TOMLDecodeError as error:
+            raise TextError(f"not valid TOML: {error}", 0) from error
+        except TargetError as error:
+            raise TextError(error.message, 0) from error
+
+
+def _toml(value: str | int) -> str:
+    """A value as TOML has it; texts keep clear of the brackets that end a packed attribute."""
+    if isinstance(value, int):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f").replace(">", "\\u003e")
 
 
 def bundled_targets() -> list[str]:

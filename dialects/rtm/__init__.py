@@ -20,8 +20,9 @@ from xdsl.ir import Dialect
 
 from dialects.rtm.ops import CodeAttr, ProgramOp, SegmentOp
 from dialects.rtm.program import GeometryAttr
+from dialects.rtm.target import TargetAttr
 
-Rtm = Dialect("rtm", [ProgramOp, SegmentOp], [GeometryAttr, CodeAttr])
+Rtm = Dialect("rtm", [ProgramOp, SegmentOp], [GeometryAttr, TargetAttr, CodeAttr])
 
 __all__ = [
     "CodeAttr",
@@ -29,4 +30,5 @@ __all__ = [
     "ProgramOp",
     "Rtm",
     "SegmentOp",
+    "TargetAttr",
 ]

@@ -75,16 +75,6 @@ class GeometryAttr(ParametrizedAttribute):
             raise VerifyException(problem)
 
 
-GEOMETRY_NAME = "rtm.geometry"
-"""The attribute of a module that says which arrays it is compiled for."""
-
-
-def geometry_of(module: ModuleOp) -> Geometry:
-    """The geometry that a module is compiled for; the default one where it doesn't say."""
-    stated = module.attributes.get(GEOMETRY_NAME)
-    return stated.geometry if isinstance(stated, GeometryAttr) else Geometry()
-
-
 class SegmentBase(IRDLOperation, ABC):
     """The code of one layer; `layer` is the ONNX node that it comes from."""
 
