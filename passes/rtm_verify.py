@@ -5,16 +5,16 @@ IR's verification after every pass: values are made before they are read, no two
 distinct, no column is needed at two domains at once, bit loops compute what their members compute one after another,
 and everything lies inside the array.
 
-With `stats`, a line a program and a line a segment go to stderr. Shifts are predicted from the code alone and equal
-what the simulators count. A track of which domain d is brought under its port needs d spare domains at its end.
+What it finds is counted per program and per segment (`camc compile --stats`); `stats` prints it to stderr as well.
+Shifts are predicted from the code alone and equal what the simulators count. A track of which domain d is brought under
+its port needs d spare domains at its end: that is the overhead.
 
-    program 0: 120 values, 812 live bits of 16384, 96 bit loops of up to 40 columns, overhead 17 domains
-    program 0, fc1: 90 bit loops, 812 steps in time, 3120 column steps, ports at 0..9 -> 0..12
+    program 0: values 120, live bits 812, bits of a row 16384, bit loops 96, widest loop 40, overhead 17
+    program 0, fc1: bit loops 90, steps in time 812, column steps 3120, lowest port 0 -> 0, highest port 9 -> 12
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from xdsl.passes import ModulePass
 
 from dialects import rtm
 from dialects.machine.census import predict_shifts
+from dialects.support.instrumentation import Figure, did
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,34 @@ class RtmVerify(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for number, program in enumerate(item for item in op.walk() if isinstance(item, rtm.ProgramOp)):
-            lines = list(facts(program))
-            if self.stats:
-                for line in lines:
-                    print(f"program {number}{line}", file=sys.stderr)
+            for segment, figures in facts(program):
+                did(self.name, f"program {number}{segment}", *figures, show=self.stats)
 
 
-def facts(program: rtm.ProgramOp) -> Iterator[str]:
-    """What is proved of a program and of each of its segments; raises ProgramError where it is illegal."""
+def facts(program: rtm.ProgramOp) -> Iterator[tuple[str, list[Figure]]]:
+    """What is proved of a program, then of each of its segments; raises ProgramError where it is illegal."""
     placed, geometry = program.check_places(), program.geometry.geometry
     shifts = predict_shifts([item.packed.binary for item in program.segments], geometry.columns, geometry.domains)
-    yield (
-        f": {placed.values} values, {placed.peak_bits} live bits of {geometry.bits_per_row}, "
-        f"{shifts.bit_loops.sum()} bit loops of up to {shifts.widest_loop.max()} columns, "
-        f"overhead {shifts.furthest.max()} domains"
-    )
+    whole = {
+        "values": placed.values,
+        "live bits": placed.peak_bits,
+        "bits of a row": geometry.bits_per_row,
+        "bit loops": int(shifts.bit_loops.sum()),
+        "widest loop": int(shifts.widest_loop.max(initial=0)),
+        "overhead": int(shifts.furthest.max(initial=0)),
+    }
+    yield "", [Figure(name, None, count, peak=name not in ("values", "bit loops")) for name, count in whole.items()]
     before = np.zeros(geometry.columns, dtype=np.int64)
     for index, segment in enumerate(program.segments):
         after = shifts.ports[index]
         yield (
-            f", {segment.layer.data}: {shifts.bit_loops[index]} bit loops, {shifts.shift_steps[index]} steps in time, "
-            f"{shifts.column_steps[index]} column steps, ports at {before.min()}..{before.max()} -> "
-            f"{after.min()}..{after.max()}"
+            f", {segment.layer.data}",
+            [
+                Figure("bit loops", None, int(shifts.bit_loops[index])),
+                Figure("steps in time", None, int(shifts.shift_steps[index])),
+                Figure("column steps", None, int(shifts.column_steps[index])),
+                Figure("lowest port", int(before.min()), int(after.min()), peak=True),
+                Figure("highest port", int(before.max()), int(after.max()), peak=True),
+            ],
         )
         before = after

@@ -3,9 +3,9 @@
 
 // The loop takes 1 step back and 2 forward, 8 of single columns, as both members share the sweeps of columns 0 and 1;
 // each output goes 2 steps back and 2 forward.
-// STATS:      program 0: 4 values, 10 live bits of 512, 5 bit loops of up to 6 columns, overhead 2 domains
-// STATS-NEXT: program 0, load: 2 bit loops, 2 steps in time, 2 column steps, ports at 0..0 -> 0..1
-// STATS-NEXT: program 0, fc: 3 bit loops, 11 steps in time, 16 column steps, ports at 0..1 -> 0..2
+// STATS:      program 0: values 4, live bits 10, bits of a row 512, bit loops 5, widest loop 6, overhead 2
+// STATS-NEXT: program 0, load: bit loops 2, steps in time 2, column steps 2, lowest port 0 -> 0, highest port 0 -> 1
+// STATS-NEXT: program 0, fc: bit loops 3, steps in time 11, column steps 16, lowest port 0 -> 0, highest port 1 -> 2
 
 // CHECK-LABEL: func.func @network
 // CHECK:       rtm.program
