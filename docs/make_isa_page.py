@@ -14,7 +14,7 @@ encoding (`dialects/machine/code.py`) and the simulator read the same table.
 An instruction works through its bits from the least significant one. At each bit it does *passes*: a search for a
 key over a few columns sets the tags of the rows that match, then a pattern is written into a few columns of the
 tagged rows. `C0D1A1>C1D0` searches C=0, D=1, A=1 and writes C=1, D=0; a pass without a key (`>D0`) writes to all
-rows. A search and a write are a cycle each. D is the destination, A and B are sources, C is the carry or borrow, T
+rows. A search and a write take one cycle each. D is the destination, A and B are sources, C is the carry or borrow, T
 the latch between tags and buffer; the immediate's bit I is known when the passes are issued.
 
 Passes that can't match are not issued: carry passes at bit 0, passes that need a 1 of an unsigned source above its
@@ -23,7 +23,7 @@ most significant bit, or of a source below its shift.
 An instruction with `loop { ... }` around it shares a bit loop with its neighbours: at bit k all members do their
 passes in order, then their columns step to bit k + 1 together. `@n` starts a member at step n of the loop.
 
-| mnemonic | operands | meaning | once | passes of a bit | first bit | sign bit | cycles a bit |
+| mnemonic | operands | meaning | once | passes of a bit | first bit | sign bit | cycles per bit |
 |---|---|---|---|---|---|---|---|
 """
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
+from runpy import run_path
 from typing import NamedTuple
 
 import numpy as np
@@ -378,3 +380,9 @@ def test_every_flipped_bit_of_the_table_is_noticed(mutant: Mutant, table: Callab
     table(mutate(mutant))
     with pytest.raises(AssertionError):
         check_all(mutant.op)
+
+
+def test_the_page_of_the_docs_is_current() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    page = run_path(str(docs / "make_isa_page.py"))["page"]
+    assert (docs / "isa.md").read_text(encoding="utf-8") == page(), "run python docs/make_isa_page.py"
