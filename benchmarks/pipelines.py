@@ -46,7 +46,7 @@ def measure(arguments: argparse.Namespace, pipeline: str) -> Row:
     # Later passes say what is left of the additions.
     said = [stage for stage, facts in screen.deeds.items() if any(f.name == "additions" for f in facts[0][1])]
     additions = sum(f.after for _, figures in screen.deeds[said[-1]] for f in figures if f.name == "additions")
-    return Row(additions, total_of(layers(result, target, executor.network.programs).values()), seconds, result.outputs)
+    return Row(additions, total_of(layers(result, executor.network).values()), seconds, result.outputs)
 
 
 def main() -> None:

@@ -31,11 +31,11 @@ from cam_compiler.execution import of_module
 from cam_compiler.pipeline import PIPELINES, parse_passes, run_passes
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
-from dialects.machine.program import Program
 from dialects.machine.target import Target
 from runtime.cost.report import Layer, make_report
 from runtime.cost.technology import load_technology
 from runtime.cost.wear import wear_of
+from runtime.network import Network
 from runtime.result import Result
 from runtime.values import Value
 
@@ -83,14 +83,14 @@ def modules(path: Path, target_name: str | None, effort: int | None) -> tuple[di
     return found, target
 
 
-def layers(result: Result, target: Target, programs: Sequence[Program]) -> dict[str, Cost]:
+def layers(result: Result, network: Network) -> dict[str, Cost]:
     """The costs of a run, by the largest segment of each program."""
-    reports = [make_report(result, target, load_technology(name)).layers for name in TECHNOLOGIES]
+    reports = [make_report(result, network, load_technology(name)).layers for name in TECHNOLOGIES]
     runs = zip(*reports, strict=True)
     found: dict[str, Cost] = {}
-    for program in programs:
+    for program in network.programs:
         name = program.layer
-        columns = int((wear_of(program, target).writes.sum(axis=1) > 0).sum())
+        columns = int((wear_of(program, network.target).writes.sum(axis=1) > 0).sum())
         for _ in program.segments:
             found[name] = found.get(name, Cost()).plus(_cost(next(runs), columns))
     return found
@@ -143,7 +143,7 @@ def main() -> None:
             executor = of_module(compiled.pop(way), target, "native")
             result = executor.run(inputs)
             outputs.append(result.outputs)
-            found[way] = layers(result, target, executor.network.programs)
+            found[way] = layers(result, executor.network)
     print(f"{arguments.model.name}, {arguments.samples} samples on {target.geometry}; ratios to packed")
     print(f"{'layer':28} {'way':8} " + " ".join(f"{head:>24}" for head in HEADS))
     worse: list[str] = []

@@ -49,11 +49,10 @@ def report_of(options: argparse.Namespace, result: Result, network: Network, tec
     """Counts, energy and latency of a run, as the command's options want them."""
     return make_report(
         result,
-        network.target,
+        network,
         technology,
         batch=getattr(options, "batch", None),
         ignore_instruction_fetch=options.ignore_instruction_fetch,
-        programs=network.programs,
     )
 
 

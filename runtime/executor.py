@@ -20,11 +20,10 @@ from dialects.support.errors import ProgramError
 from dialects.support.instrumentation import part, progress
 from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows
-from runtime.batches import merged
 from runtime.engines import golden, native
 from runtime.host_actions import Action
 from runtime.network import Network, check_inputs
-from runtime.result import Result, SegmentRun
+from runtime.result import Result, SegmentRun, joined, runs_of
 from runtime.values import AnyValue, Value, array, narrow, widest
 
 PART_BYTES = 1 << 29
@@ -53,7 +52,9 @@ def run_in_parts(network: Network, given: Mapping[str, Value], run: Callable[[Ma
         end = min(samples, begin + size)
         with part(begin, end, samples, f"samples {begin + 1} to {end}"):
             results.append(run(cut))
-    return merged(results, network.target)
+    outputs = {name: np.concatenate([result.outputs[name] for result in results]) for name in results[0].outputs}
+    segments = joined(network, samples, [result.segments for result in results])
+    return Result(outputs, segments, samples, network.on_host)
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,7 @@ class Executor:
             ran = golden.run(target, programs)
         results: list[tuple[Sequence[AnyValue], list[SegmentRun]]] = []
         for (program, _), (rows, counts) in zip(programs, ran, strict=True):
-            arrays = -(-len(rows) // target.rows)
-            pairs = zip(program.segments, counts, strict=True)
-            runs = [SegmentRun(segment.layer, count, len(rows), arrays) for segment, count in pairs]
-            results.append((_outputs(program, rows), runs))
+            results.append((_outputs(program, rows), runs_of(program, counts, len(rows), target)))
         return results
 
     @cached_property

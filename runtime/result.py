@@ -1,11 +1,18 @@
-"""What a run gives: outputs by name, and how each layer's segment ran."""
+"""What a run gives: outputs by name, and how each layer's segment ran.
+
+How segments run on any number of samples, but for what depends on the data, follows from the code alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from runtime.cost.counts import Counts
+from dialects.machine.program import Program
+from dialects.machine.target import Target
+from runtime.cost.counts import Counts, Traced, arrays_for, counts_on, static_counts
+from runtime.network import Network
 from runtime.values import Value
 
 
@@ -27,3 +34,32 @@ class Result:
     samples: int = 0
     host: list[str] = field(default_factory=list[str])
     """functions of the network that the host computed at its end, beside the output scale"""
+
+
+def runs_of(program: Program, counts: Sequence[Counts], rows: int, target: Target) -> list[SegmentRun]:
+    """The runs of a program's segments, of which each has its counts."""
+    arrays, pairs = arrays_for(rows, target), zip(program.segments, counts, strict=True)
+    return [SegmentRun(segment.layer, each, rows, arrays) for segment, each in pairs]
+
+
+def expected_runs(network: Network, samples: int) -> list[SegmentRun]:
+    """How the network's segments run on so many samples as one batch, without running them.
+
+    The counts that depend on the data are None.
+    """
+    target = network.target
+    found: list[SegmentRun] = []
+    for program in network.programs:
+        rows = program.rows * samples
+        static = static_counts(program, target.columns, target.domains)
+        counts = [counts_on(each, rows, target) for each in static]
+        found += runs_of(program, counts, rows, target)
+    return found
+
+
+def joined(network: Network, samples: int, parts: Sequence[Sequence[SegmentRun]]) -> list[SegmentRun]:
+    """Runs of the network on parts of a batch as its run on all samples."""
+    return [
+        run._replace(counts=run.counts.with_traced(Traced.sum([part.counts.traced for part in of_parts])))
+        for run, *of_parts in zip(expected_runs(network, samples), *parts, strict=True)
+    ]

@@ -19,7 +19,7 @@ from runtime.cost.report import make_report
 from runtime.cost.technology import load_technology
 from runtime.executor import PART_BYTES, Executor, part_size, run_in_parts
 from runtime.interpreter import network_of
-from runtime.result import Result
+from runtime.result import Result, SegmentRun, expected_runs
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 IMAGES = np.load(BUNDLED / "digits_cnn_test.npz")["image"][:11]
@@ -41,23 +41,30 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Executor:
     return of_module(module, target, "native")
 
 
+def untraced(run: SegmentRun) -> SegmentRun:
+    return run._replace(counts=run.counts.with_traced(None))
+
+
 @pytest.mark.parametrize("size", [1, 3, 5, 11])
 def test_parts_give_what_the_whole_gives(executor: Executor, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = executor.run_part({"image": IMAGES})
     monkeypatch.setattr("runtime.executor.part_size", lambda _: size)
     parted = executor.run({"image": IMAGES})
     assert parted.segments == whole.segments
+    assert [untraced(run) for run in whole.segments] == expected_runs(executor.network, 11)
     assert parted.samples == 11
     assert np.array_equal(parted.outputs["logits"], whole.outputs["logits"])
     technology = load_technology("rtsim")
-    reports = [json.dumps(make_report(one, executor.network.target, technology).to_json()) for one in (whole, parted)]
+    reports = [json.dumps(make_report(one, executor.network, technology).to_json()) for one in (whole, parted)]
     assert reports[0] == reports[1]
 
 
 def test_parts_give_what_the_golden_simulator_gives(executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
     module, target = compile_file(BUNDLED / "digits_mlp_qdq.onnx", "small")
     images = IMAGES[:5]
-    whole = of_module(module, target, "golden").run_part({"image": images})
+    golden = of_module(module, target, "golden")
+    whole = golden.run_part({"image": images})
+    assert [untraced(run) for run in whole.segments] == expected_runs(golden.network, 5)
     monkeypatch.setattr("runtime.executor.part_size", lambda _: 2)
     assert of_module(module, target, "native").run({"image": images}).segments == whole.segments
 
@@ -108,9 +115,9 @@ def test_memory_of_a_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize("batch", [1, 4, 11, 100])
 def test_a_report_in_batches_is_the_sum_of_theirs(executor: Executor, batch: int) -> None:
     technology = load_technology("rtsim")
-    whole = make_report(executor.run({"image": IMAGES}), executor.network.target, technology, batch=batch)
+    whole = make_report(executor.run({"image": IMAGES}), executor.network, technology, batch=batch)
     apart = [
-        make_report(executor.run({"image": IMAGES[begin : begin + batch]}), executor.network.target, technology)
+        make_report(executor.run({"image": IMAGES[begin : begin + batch]}), executor.network, technology)
         for begin in range(0, 11, batch)
     ]
     assert whole.batches == len(apart)

@@ -77,7 +77,7 @@ def lowered(placed: tuple[ModuleOp, Target], pipeline: str) -> ModuleOp:
 def reported(executor: Executor, batch: int | None = None) -> tuple[Result, Report]:
     network, result = executor.network, executor.run({"image": np.load(BUNDLED / "digits_cnn_test.npz")["image"][:70]})
     technology = load_technology("rtsim")
-    return result, make_report(result, network.target, technology, batch=batch, programs=network.programs)
+    return result, make_report(result, network, technology, batch=batch)
 
 
 def test_reports_say_what_an_array_goes_through(placed: tuple[ModuleOp, Target], tmp_path: Path) -> None:

@@ -18,10 +18,9 @@ from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
 from cam_compiler.evaluation.state import Tally, digest_of
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part, progress
-from runtime.batches import joined
 from runtime.executor import Executor
 from runtime.network import Network
-from runtime.result import Result
+from runtime.result import Result, joined
 from runtime.values import Value
 
 _TOP = 5
@@ -49,8 +48,8 @@ class Evaluation:
         tally = replace(tally, samples=end, top1=tally.top1 + int((before == 0).sum()))
         if scores.ndim == 2 and scores.shape[1] > 2 * _TOP:
             tally.top5 = (tally.top5 or 0) + int((before < _TOP).sum())
-        pairs = zip(tally.segments, result.segments, strict=True) if tally.segments else ()
-        tally.segments = [joined(pair, self.executor.network.target) for pair in pairs] or result.segments
+        runs = (tally.segments, result.segments)
+        tally.segments = joined(self.executor.network, end, runs) if tally.segments else result.segments
         if self.reference:
             with part(1, 2, 2):
                 progress(0, 1, "reference")

@@ -2,8 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from dialects.machine.census import predict_shifts
+from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.program import Program
+from dialects.machine.target import Target
+
+
+class StaticCounts(NamedTuple):
+    """What a segment's code takes whatever its rows and its data are; fields as in `Census`."""
+
+    instructions: int
+    bit_loops: int
+    search_passes: int
+    write_passes: int
+    searched_cells: int
+    unkeyed_cells: int
+    shift_steps: int
+    column_steps: int
+    moved_bits: int
+
+
+class Traced(NamedTuple):
+    """The counts that depend on the data."""
+
+    written_row_cells: int
+    toggled_row_cells: int
+
+    @classmethod
+    def sum(cls, parts: Sequence[Traced | None]) -> Traced | None:
+        """The sum over rows; None where a part is not known."""
+        known = [part for part in parts if part]
+        return cls(*map(sum, zip(*known, strict=True))) if known and len(known) == len(parts) else None
 
 
 @dataclass
@@ -43,9 +77,16 @@ class Counts:
         return Counts(*sums)
 
     @property
-    def traced(self) -> bool:
-        """The counts that depend on the data are known."""
-        return self.written_row_cells is not None and self.toggled_row_cells is not None
+    def traced(self) -> Traced | None:
+        """The counts that depend on the data, if they are known."""
+        if self.written_row_cells is None or self.toggled_row_cells is None:
+            return None
+        return Traced(self.written_row_cells, self.toggled_row_cells)
+
+    def with_traced(self, traced: Traced | None) -> Counts:
+        """The same with other counts that depend on the data, or without them."""
+        written, toggled = traced or (None, None)
+        return replace(self, written_row_cells=written, toggled_row_cells=toggled)
 
     def __mul__(self, times: int) -> Counts:
         values = (getattr(self, item.name) for item in fields(self))
@@ -58,8 +99,43 @@ class Counts:
         return self.search_cycles + self.write_cycles + self.move_cycles
 
 
-def total(parts: list[Counts]) -> Counts:
-    result = Counts()
-    for part in parts:
-        result = result + part
-    return result
+def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:
+    """A segment's counts on so many rows of a target; those that depend on the data are None."""
+    arrays = arrays_for(rows, target)
+    bits = static.instructions * BYTES_PER_INSTRUCTION * 8
+    return Counts(
+        instructions=static.instructions,
+        bit_loops=static.bit_loops,
+        searches=static.search_passes,
+        writes=static.write_passes,
+        search_cycles=static.search_passes * target.search_cycles,
+        write_cycles=static.write_passes * target.write_cycles,
+        searched_row_cells=static.searched_cells * arrays * target.rows,
+        written_row_cells=None,
+        toggled_row_cells=None,
+        shift_steps=static.shift_steps,
+        column_steps=static.column_steps,
+        shifted_row_cells=static.column_steps * arrays * target.rows,
+        moved_row_bits=static.moved_bits * rows,
+        move_cycles=static.moved_bits * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),
+        fetched_bits=bits,
+        broadcast_bits=bits * arrays,
+    )
+
+
+def arrays_for(rows: int, target: Target) -> int:
+    """The arrays that hold so many rows."""
+    return -(-rows // target.rows)
+
+
+@lru_cache(1 << 12)
+def static_counts(program: Program, columns: int, domains: int) -> tuple[StaticCounts, ...]:
+    """The counts of each segment of a program that follow from its code alone."""
+    census = predict_shifts(program.codes, columns, domains)
+    by_segment = zip(*(getattr(census, name).tolist() for name in StaticCounts._fields), strict=True)
+    return tuple(StaticCounts(*numbers) for numbers in by_segment)
+
+
+def total(parts: Iterable[Counts]) -> Counts:
+    """The sum of counts."""
+    return sum(parts, Counts())

@@ -6,18 +6,16 @@ that the counts and the technology don't say, so that each figure can be traced 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
-from runtime.batches import counts_on
-from runtime.cost.counts import Counts, total
+from runtime.cost.counts import Counts, Traced, total
 from runtime.cost.technology import Technology
 from runtime.cost.wear import Wear, total_wear, wear_of
-from runtime.result import Result, SegmentRun
+from runtime.network import Network
+from runtime.result import Result, SegmentRun, expected_runs
 
 COMPONENTS = ("search", "write", "shift", "move", "fetch")
 _FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -121,38 +119,32 @@ def _layer_json(layer: Layer) -> dict[str, Any]:
 
 def make_report(
     result: Result,
-    target: Target,
+    network: Network,
     technology: Technology,
     *,
     batch: int | None = None,
     ignore_instruction_fetch: bool = False,
-    programs: Sequence[Program] = (),
 ) -> Report:
-    """The report of a run on the simulator, one that has counts, as if in batches of `batch` samples; None: in one.
-
-    With the `programs` whose segments ran, in their order, it has their wear.
+    """The report of a network's run, one that has counts, as if in batches of `batch` samples; None: in one.
 
     Raises InputError where the counts that depend on the data were not traced.
     """
     if not all(run.counts.traced for run in result.segments):
         raise InputError("the counts that depend on the data were not traced", hint="run with tracing for a report")
-    batch = min(batch or result.samples, result.samples)
+    batch, target = min(batch or result.samples, result.samples), network.target
     layers: list[Layer] = []
-    for run in result.segments:
-        groups = [run] if batch == result.samples else _in_batches(run, result.samples, batch, target)
-        parts = [_layer(part, target, technology, ignore_instruction_fetch) for part in groups]
-        layers.append(parts[0] if len(parts) == 1 else _sum(run.layer, parts))
-    total = _sum("total", layers)
-    wear = _wear(result, target, batch, programs)
+    for runs in _in_batches(result, network, batch):
+        parts = [_layer(run, target, technology, ignore_instruction_fetch) for run in runs]
+        layers.append(parts[0] if len(parts) == 1 else _sum(parts[0].name, parts))
+    total, wear = _sum("total", layers), _wear(result, network, batch)
     return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total, wear)
 
 
-def _wear(result: Result, target: Target, batch: int, programs: Sequence[Program]) -> list[Wear]:
-    found: list[Wear] = []
-    runs = iter(result.segments)
-    for program in programs:
-        rows = max((next(runs).rows for _ in program.segments), default=0) // result.samples
-        whole, rest = (_rounds(rows * size, target) for size in (batch, result.samples % batch))
+def _wear(result: Result, network: Network, batch: int) -> list[Wear]:
+    """What the first array goes through in all batches, by program."""
+    target, found = network.target, list[Wear]()
+    for program in network.programs:
+        whole, rest = (_rounds(program.rows * size, target) for size in (batch, result.samples % batch))
         found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
     return found
 
@@ -162,23 +154,22 @@ def _rounds(rows: int, target: Target) -> int:
     return -(-rows // (target.rows * target.arrays))
 
 
-def _in_batches(run: SegmentRun, samples: int, batch: int, target: Target) -> list[SegmentRun]:
-    """A segment that ran on all samples as it runs on whole batches, together, and on what is left."""
-    groups: list[SegmentRun] = []
-    for count, size in ((samples // batch, batch), (1, samples % batch)):
-        if size:
-            rows = run.rows // samples * size
-            counts = counts_on(run, rows, target) * count
+def _in_batches(result: Result, network: Network, batch: int) -> list[list[SegmentRun]]:
+    """Each segment's run on all whole batches, together, and on what is left of the samples."""
+    if batch == result.samples:
+        return [[run] for run in result.segments]
+    groups: list[list[SegmentRun]] = [[] for _ in result.segments]
+    for times, size in ((result.samples // batch, batch), (1, result.samples % batch)):
+        for run, whole, group in zip(expected_runs(network, size), result.segments, groups, strict=True):
             # Written and toggled cells depend on the data; their sums are known, and are all that a report shows.
-            if not groups:
-                counts.written_row_cells = run.counts.written_row_cells
-                counts.toggled_row_cells = run.counts.toggled_row_cells
-            groups.append(SegmentRun(run.layer, counts, rows, -(-rows // target.rows)))
+            traced = Traced(0, 0) if group else whole.counts.traced
+            if size:
+                group.append(run._replace(counts=(run.counts * times).with_traced(traced)))
     return groups
 
 
 def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:
-    rounds = -(-run.arrays // target.arrays)
+    rounds = _rounds(run.rows, target)
     energy: dict[str, float] = {}
     for component, pairs in _FACTORS.items():
         energy[component] = 0.0

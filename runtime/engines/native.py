@@ -8,7 +8,6 @@ program; those that do (written and toggled cells) are traced where they are ask
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -23,7 +22,7 @@ from dialects.support.ranges import Range
 from dialects.support.tensors import FloatArray, FloatThresholds
 from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows, Windows
-from runtime.cost.counts import Counts
+from runtime.cost.counts import Counts, StaticCounts, Traced, counts_on
 from runtime.engines import _engine
 
 INSTRUCTION_SETS: tuple[str, ...] = tuple(_engine.instruction_sets())
@@ -98,11 +97,11 @@ def run(
         traced = _engine.run(list(zip(engines, inputs, results, strict=True)), threads, trace, instruction_set)
     except ValueError as error:
         raise ProgramError(str(error)) from error
-    static = [_static_counts(engine, target, count) for engine, count in zip(engines, rows, strict=True)]
+    static = [_untraced(engine, target, count) for engine, count in zip(engines, rows, strict=True)]
     if not trace:
         return [(result.T, list(counts)) for result, counts in zip(results, static, strict=True)]
     return [
-        (result.T, [_traced(counts, *cells) for counts, cells in zip(counts, found, strict=True)])
+        (result.T, [counts.with_traced(Traced(*cells)) for counts, cells in zip(counts, found, strict=True)])
         for result, counts, found in zip(results, static, traced, strict=True)
     ]
 
@@ -113,36 +112,7 @@ def touched_planes(target: Target, program: Program) -> int:
 
 
 @lru_cache(_PROGRAMS)
-def _static_counts(engine: _engine.Engine, target: Target, rows: int) -> tuple[Counts, ...]:
+def _untraced(engine: _engine.Engine, target: Target, rows: int) -> tuple[Counts, ...]:
     """Each segment's counts without those that depend on the data; shared by all runs, so not to be changed."""
-    return tuple(_counts(target, rows, static) for static in engine.counts)
-
-
-def _counts(target: Target, rows: int, static: Sequence[int]) -> Counts:
-    instructions, loops, searches, writes, keyed, _, shift_steps, column_steps, moves, *_ = static
-    arrays = -(-rows // target.rows)
-    bits = instructions * BYTES_PER_INSTRUCTION * 8
-    return Counts(
-        instructions=instructions,
-        bit_loops=loops,
-        searches=searches,
-        writes=writes,
-        search_cycles=searches * target.search_cycles,
-        write_cycles=writes * target.write_cycles,
-        searched_row_cells=keyed * arrays * target.rows,
-        written_row_cells=None,
-        toggled_row_cells=None,
-        shift_steps=shift_steps,
-        column_steps=column_steps,
-        shifted_row_cells=column_steps * arrays * target.rows,
-        moved_row_bits=moves * rows,
-        move_cycles=moves * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),
-        fetched_bits=bits,
-        broadcast_bits=bits * arrays,
-    )
-
-
-def _traced(counts: Counts, written: int, toggled: int) -> Counts:
-    result = copy(counts)
-    result.written_row_cells, result.toggled_row_cells = written, toggled
-    return result
+    by_segment = (StaticCounts(*numbers[: len(StaticCounts._fields)]) for numbers in engine.counts)
+    return tuple(counts_on(static, rows, target) for static in by_segment)
