@@ -29,6 +29,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     "default": (
         # ternary: integer tensors, weights and thresholds
         "ternary-canonicalize",
+        "ternary-rescale",
         "convert-ternary-to-apv",
         # apv: adder graphs over column vectors
         "apv-split",
@@ -45,6 +46,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     # rtm-bundle is measured against.
     "packed": (
         "ternary-canonicalize",
+        "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",
@@ -53,6 +55,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     "columns": (
         "ternary-canonicalize",
+        "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",
@@ -61,6 +64,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     "shiftsreduce": (
         "ternary-canonicalize",
+        "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",
         "apv-share",

@@ -43,6 +43,7 @@ from dialects.rtm.target import target_of
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.ranges import Range
+from dialects.support.rescales import Rescales
 from dialects.support.tensors import IntArray, Thresholds
 from dialects.support.threads import thread_pool
 from dialects.ternary.spatial import ConcatOp
@@ -123,7 +124,7 @@ def _shape(layer: apv.LinearOp) -> tuple[object, ...]:
 def _has_thresholds(layer: apv.LinearOp) -> bool:
     """Whether thresholds come next, which take the wider range that partial sums seem to have when added."""
     chain = _chain(layer)
-    return len(chain) > 1 and isinstance(chain[1], apv.ThresholdOp)
+    return len(chain) > 1 and isinstance(chain[1], apv.ThresholdOp | apv.RescaleOp)
 
 
 def _bounds(count: int, parts: int) -> list[tuple[int, int]]:
@@ -261,7 +262,8 @@ def _chain(layer: apv.LinearOp) -> list[Operation]:
     chain: list[Operation] = [layer]
     while len(uses := list(chain[-1].results[0].uses)) == 1:
         user = uses[0].operation
-        if not (isinstance(user, apv.ThresholdOp) or (isinstance(user, apv.LinearOp) and _by_channel(user, chain[-1]))):
+        by_channel = isinstance(user, apv.LinearOp) and _by_channel(user, chain[-1])
+        if not (isinstance(user, apv.ThresholdOp | apv.RescaleOp) or by_channel):
             break
         chain.append(user)
     return chain
@@ -305,6 +307,10 @@ def _part(
                 span = apv.columns_of(op.result).range
                 table = _rows_of(op.thresholds.data, outputs)
                 value = at.add(apv.ThresholdOp(value, table, span, op.layer), name)
+            case apv.RescaleOp():
+                span, lines = apv.columns_of(op.result).range, op.lines.data
+                some = Rescales(tuple(lines.line(int(output)) for output in outputs)) if lines.channels > 1 else lines
+                value = at.add(apv.RescaleOp(value, some, span, op.layer), name)
             case apv.LinearOp():
                 value = _sum_part(at, op, weights[op][outputs], chain, value, outputs)
             case _:

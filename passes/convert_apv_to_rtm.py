@@ -73,7 +73,7 @@ class ConvertApvToRtm(ModulePass):
         """The code of every stage, several at a time."""
 
         def placed(stage: apv.StageOp) -> _Code:
-            code = _vector_code(stage)
+            code = _vector_code(stage, geometry.domains)
             return list(zip(code.segments, self._place(code, geometry), strict=True))
 
         found: list[_Code] = []
@@ -115,8 +115,8 @@ def _layer_name(stage: apv.StageOp) -> str:
     return largest.layer.data if largest and largest.layer else "stage"
 
 
-def _vector_code(stage: apv.StageOp) -> VectorCode:
-    code = VectorCode()
+def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
+    code = VectorCode(domains)
     columns: dict[SSAValue, list[View]] = {}
     loads = read = written = 0
     for op in stage.ops:
@@ -135,6 +135,9 @@ def _vector_code(stage: apv.StageOp) -> VectorCode:
                 code.begin_segment(op.layer.data if op.layer else "threshold")
                 span = apv.columns_of(op.result).range
                 columns[op.result] = code.threshold(columns[op.input], op.thresholds.data, span)
+            case apv.RescaleOp():
+                code.begin_segment(op.layer.data if op.layer else "rescale")
+                columns[op.result] = code.rescale(columns[op.input], op.lines.data)
             case MaxOp():
                 code.begin_segment(op.layer.data if op.layer else "max")
                 columns[op.result] = code.maximum(columns[op.input], op.run)

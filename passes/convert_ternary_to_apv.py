@@ -116,6 +116,10 @@ class _Conversion:
                 source = self._rows([op.input], op)[0]
                 span = ternary.range_of(op.result)
                 self._replace(op, apv.ThresholdOp(source.value, op.thresholds.data, span, op.layer), source.stage)
+            case ternary.RescaleOp():
+                source = self._rows([op.input], op)[0]
+                span = ternary.range_of(op.result)
+                self._replace(op, apv.RescaleOp(source.value, op.lines.data, span, op.layer), source.stage)
             case ternary.ReshapeOp() if op.input in self.columns and self._keeps_columns(op):
                 self.columns[op.result] = self.columns[op.input]._replace(shape=ternary.shape_of(op.result))
                 self.replaced.append(op)
@@ -236,7 +240,9 @@ class _Conversion:
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
         self._replace(op, apv.LinearOp(values, graph, span, layer, kernel_size), sources[0].stage)
 
-    def _replace(self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | MaxOp | ConcatOp, stage: int) -> None:
+    def _replace(
+        self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | apv.RescaleOp | MaxOp | ConcatOp, stage: int
+    ) -> None:
         self._add(new, stage, op)
         new.result.name_hint = op.results[0].name_hint
         self.columns[op.results[0]] = _Columns(new.result, ternary.shape_of(op.results[0]), stage)

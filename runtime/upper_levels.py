@@ -58,6 +58,8 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return _combine(op, [ints(value) for value in inputs])
         case ternary.ThresholdOp():
             return op.thresholds.data.apply(ints(inputs[0]), ternary.range_of(op.result))
+        case ternary.RescaleOp():
+            return op.lines.data.apply(ints(inputs[0]))
         case apv.LoadOp() | apv.StoreOp():
             return raw(inputs[0]).T
         case apv.LinearOp():
@@ -69,6 +71,8 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return np.concatenate([ints(value) for value in inputs])
         case apv.ThresholdOp():
             return op.thresholds.data.apply(ints(inputs[0]).T, apv.columns_of(op.result).range).T
+        case apv.RescaleOp():
+            return op.lines.data.apply(ints(inputs[0]).T).T
         case _:
             raise PipelineError(f"there is no way to run '{op.name}'", hint="lower it to ternary, apv, rtm or ap")
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 from xdsl.ir import Dialect
 
 from dialects.apv.ops import LinearOp, LoadOp, StoreOp, ThresholdOp
+from dialects.apv.rescale import RescaleOp
 from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.apv.stage import StageOp, YieldOp
 from dialects.apv.types import ColumnsType, GraphAttr, columns_of
 
 Apv = Dialect(
     "apv",
-    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, MaxOp, ConcatOp],
+    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, RescaleOp, MaxOp, ConcatOp],
     [ColumnsType, GraphAttr],
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "LinearOp",
     "LoadOp",
     "MaxOp",
+    "RescaleOp",
     "ScatterOp",
     "StageOp",
     "StoreOp",

@@ -37,6 +37,9 @@ struct Interval {
     constexpr Interval operator-(const Interval& other) const { return *this + -other; }
     constexpr Interval operator<<(int shift) const { return {shifted(low, shift), shifted(high, shift)}; }
 
+    // Shifted to the left, or, below zero, to the right, rounding down.
+    constexpr Interval moved(int by) const { return by < 0 ? Interval{low >> -by, high >> -by} : *this << by; }
+
 private:
     static constexpr int64_t within(int64_t number) { return std::clamp(number, -kMost, kMost); }
 

@@ -247,7 +247,8 @@ private:
         case kSubIp:
             // The record begins at the first bit that a shifted source reaches.
             if (item.a.shift == 0 && names.a >= 0) skip = item.dst.domain - value.domain;
-            if (skip < 0 || skip >= value.width || (item.a.shift > 0 && item.a.shift < value.width))
+            if (skip < 0 || skip >= value.width || (skip > 0 && item.a.domain != of(names.a).domain) ||
+                (item.a.shift > 0 && item.a.shift < value.width))
                 return "its record does not begin at the first bit of " + at(names.result) + " that its source reaches";
             width = value.width - skip;
             break;
@@ -255,7 +256,7 @@ private:
             skip = item.dst.domain - value.domain, width = item.width;
             if (skip < 0 || skip + width > value.width) return "it sets bits outside of " + at(names.result);
             break;
-        case kCmpGe: width = of(names.a).width; break;
+        case kCmpGe: width = item.a.width; break;
         case kCmpGev: width = compared_width(item.a, item.b); break;
         default: break;
         }
@@ -288,8 +289,13 @@ private:
         return "";
     }
 
+    // The value, shifted as the record has it, or what is left of it from the bit on with which the record begins.
     Operand expected(const Operand& operand, int32_t id) const {
-        return id < 0 ? Operand{} : of(id).operand(operand.shift);
+        if (id < 0) return {};
+        const Value& value = of(id);
+        const int below = operand.domain - value.domain;
+        if (below <= 0 || below >= value.width) return value.operand(operand.shift);
+        return {value.column, operand.domain, value.width - below, value.is_signed, 0};
     }
 
     std::string source_mismatch(const Operand& operand, int32_t id) const {

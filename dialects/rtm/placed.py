@@ -8,11 +8,13 @@
     %17 : c9[0] = %16 >= -3                          a flag; also of two values
     %18 : c14[0:4] = 0
     %19 : c14[0:4] = %18[0:2] set 1 if %17           in place: bits 0 and 1 in the rows where the flag is 1
+    %20 : c8[0:6]s = %16>>2                          a source may be read from a bit on
     out 3 = %16
 
-`c12[4:11]s` is domains 4 to 10 of column 12, signed; a single domain is written `c9[0]`. A source is a whole value, at
-its place, read as value << shift. A statement in place consumes the value that it changes and makes another one at the
-same first domain. `loop { ... }` marks statements that share one bit loop; `@2` starts a member at step 2.
+`c12[4:11]s` is domains 4 to 10 of column 12, signed; a single domain is written `c9[0]`. A source is a value at its
+place, read as value << shift, or as value >> shift: from one of its bits on. A statement in place consumes the value
+that it changes and makes another one at the same first domain. `loop { ... }` marks statements that share one bit loop;
+`@2` starts a member at step 2.
 
 Stored are the AP's instructions (`binary`), and beside them which values each one makes and reads (`names`) and where
 these lie (`values`).

@@ -45,16 +45,21 @@ def write_lines(
             yield f"%{row[0]} : {places[row[0]]} live"
     domains = {row[0]: row[2] for row in rows}
     widths = {row[0]: row[3] for row in rows}
-    wanted = ("op", "last", "start", "width", "dd", "cc", "cd", "a.h", "b.h", "imm")
+    wanted = ("op", "last", "start", "width", "dd", "cc", "cd", "a.d", "a.h", "b.d", "b.h", "imm")
     inside = False
-    for (result, old, a, b), (op, last, start, width, domain, cc, cd, a_shift, b_shift, imm) in zip(
+
+    def read(value: int, domain: int, shift: int) -> str:
+        by = shift - (domain - domains.get(value, domain))
+        return "zero" if value < 0 else f"%{value}<<{by}" if by > 0 else f"%{value}>>{-by}" if by else f"%{value}"
+
+    for (result, old, a, b), row in zip(
         names.tolist(), zip(*(fields[name].tolist() for name in wanted), strict=True), strict=True
     ):
-        left = "zero" if a < 0 else f"%{a}<<{a_shift}" if a_shift else f"%{a}"
+        op, last, start, width, domain, cc, cd, a_domain, a_shift, b_domain, b_shift, imm = row
+        left = read(a, a_domain, a_shift)
         match op:
             case Op.ADD | Op.SUB:
-                right = "zero" if b < 0 else f"%{b}<<{b_shift}" if b_shift else f"%{b}"
-                body = f"{left} {'+' if op == Op.ADD else '-'} {right} carry c{cc}[{cd}]"
+                body = f"{left} {'+' if op == Op.ADD else '-'} {read(b, b_domain, b_shift)} carry c{cc}[{cd}]"
             case Op.ADD_IP | Op.SUB_IP:
                 if shift := a_shift + domain - domains.get(result, domain):
                     left = f"%{a}<<{shift}"
@@ -72,7 +77,7 @@ def write_lines(
             case Op.IN:
                 body = f"in {imm}"
             case Op.CMP_GEV:
-                body = f"{left} >= {'zero' if b < 0 else f'%{b}'}"
+                body = f"{left} >= {read(b, b_domain, b_shift)}"
             case Op.COPY_IF:
                 body = f"%{old} set {left} if %{b}"
             case _:
@@ -162,7 +167,10 @@ class _ToStatements:
 
     def source(self, parts: list[Any]) -> tuple[int, int]:
         value, shift = parts
-        return _value(value), _number(shift, str(shift)[2:].strip()) if shift else 0
+        if not shift:
+            return _value(value), 0
+        size = _number(shift, str(shift)[2:].strip())
+        return _value(value), size if str(shift).startswith("<<") else -size
 
     def zero(self, _: list[Any]) -> tuple[int, int]:
         return -1, 0
@@ -236,7 +244,7 @@ def _immediate(token: Any) -> int:
 
 # Reading of lines as they are written.
 
-_N, _VALUE, _IMM, _SOURCE = r"(\d{1,9})", r"%(\d{1,9})", r"(-?\d{1,9})", r"(?:zero|%(\d{1,9})(?:<<(\d{1,2}))?)"
+_N, _VALUE, _IMM, _SOURCE = r"(\d{1,9})", r"%(\d{1,9})", r"(-?\d{1,9})", r"(?:zero|%(\d{1,9})((?:<<|>>)\d{1,2})?)"
 _CARRY, _STEP = rf" carry c{_N}\[{_N}\]", r"(?: @(\d{1,2}))?"
 _BODIES = {
     "sum": rf"{_SOURCE} ([+-]) {_SOURCE}{_CARRY}{_STEP}",
@@ -343,4 +351,6 @@ def _plain(match: re.Match[str], kind: str, last: int) -> Statement:
 
 
 def _source(value: str | None, shift: str | None) -> tuple[int, int]:
-    return (int(value), int(shift or 0)) if value else (-1, 0)
+    if not value:
+        return -1, 0
+    return int(value), 0 if not shift else int(shift[2:]) if shift[0] == "<" else -int(shift[2:])

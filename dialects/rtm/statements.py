@@ -58,6 +58,7 @@ class Statement(NamedTuple):
     a: int = -1
     """the first source; of SET_IF, the flag"""
     a_shift: int = 0
+    """below zero, a source is read from that bit on: value >> -a_shift"""
     b: int = -1
     """the second source; of COPY_IF, the flag"""
     b_shift: int = 0
@@ -122,6 +123,13 @@ class _Table:
         column, domain, width, signed = self._places[rows].T
         return column, domain, width, signed
 
+    def from_bit(self, name: str, place: tuple[Rows, Rows, Rows, Rows]) -> tuple[Rows, Rows, Rows, Rows]:
+        """The places of sources without the bits below those that they are read from."""
+        column, domain, width, signed = place
+        below = np.maximum(-self[f"{name}_shift"], 0)
+        self.fail((below > 0) & (below >= width), f"%{{{name}}} has no bit left when it is shifted to the right")
+        return column, domain + below, width - below, signed
+
     def check(self) -> None:
         """What a place, a number and a shift may be at all, for any array."""
         twice = np.zeros(len(self.rows), dtype=np.bool_)
@@ -138,7 +146,7 @@ class _Table:
         far |= (self["carry_column"] >= MAX_COLUMNS) | (self["carry_domain"] >= MAX_DOMAINS)
         self.fail(far, f"a place is beyond the largest array, {MAX_COLUMNS} columns of {MAX_DOMAINS} domains")
         for name in ("a_shift", "b_shift", "start"):
-            self.fail(self[name] > MAX_WIDTH, f"a shift or a step is at most {MAX_WIDTH}, found {{{name}}}")
+            self.fail(np.abs(self[name]) > MAX_WIDTH, f"a shift or a step is at most {MAX_WIDTH}, found {{{name}}}")
         imm = self["imm"]
         self.fail((imm < -(1 << 31)) | (imm >= 1 << 31), "the number {imm} doesn't fit into 32 bits")
 
@@ -148,13 +156,14 @@ def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
     table = _Table(rows)
     table.check()
     old, a, b = (table.place(table.sources(name)) for name in ("old", "a", "b"))
+    a, b = table.from_bit("a", a), table.from_bit("b", b)
     in_place, copied = table.has(Form.ADD_IP, Form.SUB_IP), table.has(Form.COPY_IF)
     flagged, out = table.has(Form.SET_IF), table.has(Form.OUT)
     compared, compared_both = table.has(Form.CMP_GE), table.has(Form.CMP_GEV)
     zext, sext = table.has(Form.ZEXT), table.has(Form.SEXT)
     carried = in_place | sext | table.has(Form.ADD, Form.SUB)
     # In place, a statement skips the low bits that a shifted source doesn't reach.
-    skipped = np.where(in_place & (table["a_shift"] < table["width"]), table["a_shift"], 0)
+    skipped = np.where(in_place & (table["a_shift"] < table["width"]), np.maximum(table["a_shift"], 0), 0)
     high = np.where(table["high"] < 0, table["width"], table["high"])
     first = np.select([zext, sext, flagged], [old[2], old[2] - 1, table["low"]], skipped)
     mixed = a[3] != b[3]
@@ -176,8 +185,8 @@ def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
             np.where(compared | compared_both | out, table["domain"], table["domain"] + first),
             np.where(copied, b[0], np.where(carried, table["carry_column"], 0)),
             np.where(copied, b[1], np.where(carried, table["carry_domain"], 0)),
-            *(a[0], a[1], a_width, np.where(flagged, 0, a[3]), table["a_shift"] - skipped),
-            *(np.where(b_taken, part, 0) for part in (*b, table["b_shift"])),
+            *(a[0], a[1], a_width, np.where(flagged, 0, a[3]), np.maximum(table["a_shift"], 0) - skipped),
+            *(np.where(b_taken, part, 0) for part in (*b, np.maximum(table["b_shift"], 0))),
             table["imm"],
         ],
         axis=1,

@@ -13,6 +13,7 @@ from xdsl.ir import Dialect
 
 from dialects.ternary.host import ActivationOp, ArgMaxOp, ScoresAttr, TakeOp, TransposeOp
 from dialects.ternary.ops import DequantizeOp, MatmulOp, QuantizeOp, ReshapeOp, ThresholdOp
+from dialects.ternary.rescale import RescaleOp, RescalesAttr
 from dialects.ternary.spatial import CombineOp, ConcatOp, ConvOp, MaxPoolOp, SumPoolOp, WindowAttr
 from dialects.ternary.types import (
     FloatThresholdsAttr,
@@ -43,6 +44,7 @@ Ternary = Dialect(
         CombineOp,
         ConcatOp,
         ThresholdOp,
+        RescaleOp,
         ReshapeOp,
         TransposeOp,
         TakeOp,
@@ -50,7 +52,7 @@ Ternary = Dialect(
         ArgMaxOp,
         ActivationOp,
     ],
-    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, WindowAttr, ScoresAttr, RowsAttr],
+    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, RescalesAttr, WindowAttr, ScoresAttr, RowsAttr],
 )
 
 __all__ = [
@@ -67,6 +69,8 @@ __all__ = [
     "MatrixAttr",
     "MaxPoolOp",
     "QuantizeOp",
+    "RescaleOp",
+    "RescalesAttr",
     "ReshapeOp",
     "RowsAttr",
     "RowsTensor",

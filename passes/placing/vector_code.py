@@ -17,7 +17,10 @@ import numpy as np
 from dialects.apv.adder_graph import AdderGraph
 from dialects.support.errors import PipelineError
 from dialects.support.ranges import Range
+from dialects.support.rescales import Line, Rescales
 from dialects.support.tensors import IntArray, Thresholds
+from passes.rescaling.moves import Do, Move
+from passes.rescaling.plan import MOST_BITS, plan_of
 
 
 class Kind(IntEnum):
@@ -35,6 +38,10 @@ class Kind(IntEnum):
     """result = `imm`, or, from each threshold of its table on that a has reached, the number beside it"""
     STORE = 6
     """output vector `imm` = a"""
+    SHIFTED = 7
+    """result = a >> -a_shift, cut to the result's range"""
+    CLAMPED = 8
+    """result = a >> -a_shift, clamped to the result's range, whose ends are immediates"""
 
 
 class Step(NamedTuple):
@@ -61,13 +68,16 @@ class View(NamedTuple):
     negate: bool = False
 
 
+_KIND_OF = {Do.SUM: Kind.SUM, Do.SHIFTED: Kind.SHIFTED, Do.CLAMPED: Kind.CLAMPED}
 _IMMEDIATE = range(-(1 << 31), 1 << 31)
 
 
 class VectorCode:
     """Steps in order, the range of every value, and the layers that the steps belong to."""
 
-    def __init__(self) -> None:
+    def __init__(self, domains: int = MOST_BITS) -> None:
+        self.domains = domains
+        """of a column: sums within a rescaling are kept as narrow"""
         self.segments: list[str] = []
         self._bounds: tuple[list[int], list[int]] = [], []
         """lowest and highest numbers, by value"""
@@ -182,6 +192,36 @@ class VectorCode:
         self._table += table
         ends = {"table_begin": begin, "table_end": len(self._table)}
         return View(self._add(Kind.STEPS, span, a=column.value, imm=value, **ends))
+
+    def rescale(self, columns: Sequence[View], lines: Rescales) -> list[View]:
+        """Each column by its line."""
+        return [View(self._rescale(column, lines.line(number))) for number, column in enumerate(columns)]
+
+    def _rescale(self, column: View, line: Line) -> int:
+        if column.value < 0:
+            return self._add(Kind.CONST, Range(line(0), line(0)), imm=line(0))
+        # A view's sign and shift are those of the multiplier.
+        factor = line.multiplier << column.shift
+        line = line._replace(multiplier=-factor if column.negate else factor)
+        source = self.range_of(column.value)
+        plan = plan_of(line, source, self.domains)
+        if plan is None:
+            raise PipelineError(
+                f"integers {source} times {line.multiplier} don't fit into a column of {self.domains} domains",
+                place=self.segments[-1],
+                hint="a target with more domains, or a scale that is a ratio of smaller integers",
+            )
+        values = [column.value]
+        for move in plan.moves:
+            values.append(self._move(move, values))
+        return values[-1]
+
+    def _move(self, move: Move, values: list[int]) -> int:
+        a, b = (-1 if number < 0 else values[number] for number in (move.a, move.b))
+        if move.do is Do.CONST:
+            return self._add(Kind.CONST, move.range, imm=move.imm)
+        sources = {"a": a, "a_shift": move.a_shift, "b": b, "b_shift": move.b_shift, "subtract": int(move.subtract)}
+        return self._add(_KIND_OF[move.do], move.range, **sources)
 
     def maximum(self, columns: Sequence[View], size: int) -> list[View]:
         """The greatest of each run of `size` neighbouring columns."""

@@ -36,7 +36,7 @@ private:
 
 // The range of a sum when it has taken a term.
 inline Interval span_with(const Statements& all, const Statement& item) {
-    const Interval term = (item.a < 0 ? Interval{} : all.values[item.a].span) << item.offset;
+    const Interval term = item.a < 0 ? Interval{} : all.values[item.a].span.moved(item.a_shift) << item.offset;
     return all.sums[item.sum].span + (item.op == ap::kAddIp ? term : -term);
 }
 
@@ -62,7 +62,8 @@ inline Accesses accesses(const Statements& all, const Statement& item) {
         const Value& value = all.values[number];
         if (!swept) return found.add({value.slot});
         const bool beyond = value.is_signed && width - shift > value.width;
-        found.add({value.slot, shift, 0, std::min<int>(value.width, width - shift), beyond ? value.width : 0});
+        found.add({value.slot, shift, std::max(0, -shift), std::min<int>(value.width, width - shift),
+                   beyond ? value.width : 0});
     };
     if (item.a >= 0) source(item.a, item.a_shift, item.sweeps_a());
     if (item.b >= 0 && item.b != item.a) source(item.b, item.b_shift, item.sweeps_b());
@@ -143,6 +144,12 @@ private:
         }
         if (item.sum >= 0) {
             after_maker(all, all.sums[item.sum].current, number, link);
+            // A term that begins at a higher bit than the one before stays behind it: in front, it would make the sum
+            // wide on which the lower one is added then.
+            if (const std::span<const int32_t> terms = terms_[item.sum]; !terms.empty()) {
+                const Statement& before = all.code[terms.back()];
+                if (before.offset + before.a_shift < item.offset + item.a_shift) link(terms.back(), number, false);
+            }
             terms_.add(item.sum, number);
         }
         if (item.result >= 0) maker_[item.result] = number;

@@ -105,6 +105,8 @@ private:
         }
         case Kind::steps: lower_steps(step); break;
         case Kind::maximum: lower_maximum(step, before); break;
+        case Kind::shifted: copy(step, step.result, step.a, step.a_shift); break;
+        case Kind::clamped: lower_clamped(step); break;
         case Kind::sum: lower_sum(step, before); break;
         }
     }
@@ -120,9 +122,8 @@ private:
                 accumulate(step, extend(step, before, result.width), source, shift);
         } else if (step.a >= 0 && step.a == step.b && step.a_shift != step.b_shift && result.width > step.b_shift) {
             // Two domains of one column would meet.
-            const Interval span = value(step.a).span;
-            const int32_t half =
-                out_.new_value(Value::of(result.slot, {span.low << step.a_shift, span.high << step.a_shift}));
+            const Interval span = value(step.a).span.moved(static_cast<int>(step.a_shift));
+            const int32_t half = out_.new_value(Value::of(result.slot, span));
             copy(step, half, step.a, step.a_shift);
             accumulate(step, extend(step, half, result.width), step.b, step.b_shift);
         } else if (step.b < 0 || result.width <= step.b_shift) {
@@ -147,13 +148,16 @@ private:
         item.a_shift = static_cast<int16_t>(shift);
     }
 
-    // result = old + or - (source << shift): a shift skips the low domains, which stay as they are.
+    // result = old + or - (source << shift): a shift skips the low domains, which stay as they are; one to the right
+    // skips those of the source.
     void accumulate(const Step& step, int64_t old, int64_t source, int64_t shift) {
-        const int width = value(step.result).width - static_cast<int>(shift);
-        Statement& item = add(step.subtract ? ap::kSubIp : ap::kAddIp, step, step.result, width);
+        const int skipped = static_cast<int>(std::max<int64_t>(0, shift));
+        Statement& item =
+            add(step.subtract ? ap::kSubIp : ap::kAddIp, step, step.result, value(step.result).width - skipped);
         item.old = static_cast<int32_t>(old);
         item.a = static_cast<int32_t>(source);
-        item.offset = static_cast<int16_t>(shift);
+        item.a_shift = static_cast<int16_t>(shift - skipped);
+        item.offset = static_cast<int16_t>(skipped);
     }
 
     // One more term of a sum whose value so far nothing else reads.
@@ -167,11 +171,13 @@ private:
         it.final = static_cast<int32_t>(step.result);
         ++it.remaining;
         sum_of_[step.result] = sum;
-        out_.widen(it.slot, static_cast<int>(shift) + 1);
+        const int skipped = static_cast<int>(std::max<int64_t>(0, shift));
+        out_.widen(it.slot, skipped + 1);
         Statement& item = add(step.subtract ? ap::kSubIp : ap::kAddIp, step, -1, 1);
         item.sum = sum;
         item.a = static_cast<int32_t>(source);
-        item.offset = static_cast<int16_t>(shift);
+        item.a_shift = static_cast<int16_t>(shift - skipped);
+        item.offset = static_cast<int16_t>(skipped);
     }
 
     // The value, valid on more bits of its slot: its sign repeated, or the bits above an unsigned one cleared.
@@ -209,6 +215,49 @@ private:
         item.old = static_cast<int32_t>(old);
         item.a = static_cast<int32_t>(other);
         item.b = flag;
+    }
+
+    // The source, read from a bit on, and in the rows where it is beyond the result's range the end of that.
+    void lower_clamped(const Step& step) {
+        const Value result = value(step.result);
+        const Interval source = spans_[step.a].moved(static_cast<int>(step.a_shift));
+        const bool below = source.low<result.span.low, above = source.high> result.span.high;
+        int32_t current = static_cast<int32_t>(below || above ? out_.new_value(result) : step.result);
+        if (below) {
+            add(ap::kSet, step, current, result.width).imm = result.span.low;
+            const int32_t flag = reaches(step, result.span.low, result.span.low + 1);
+            const int32_t next = static_cast<int32_t>(above ? out_.new_value(result) : step.result);
+            Statement& item = add(ap::kCopyIf, step, next, result.width);
+            item.old = current;
+            item.a = static_cast<int32_t>(step.a);
+            item.a_shift = static_cast<int16_t>(step.a_shift);
+            item.b = flag;
+            current = next;
+        } else {
+            copy(step, current, step.a, step.a_shift);
+        }
+        if (!above) return;
+        const int32_t flag = reaches(step, result.span.high, result.span.high + 1);
+        Statement& item = add(ap::kSetIf, step, step.result, result.width);
+        item.old = current;
+        item.a = flag;
+        item.imm = result.span.high & Interval::of_width(result.width, false).high;
+    }
+
+    // Whether the source, read from a bit on, is one of two bounds or more, whichever takes fewer bits to tell: zeros
+    // at the end of a bound needn't be looked at.
+    int32_t reaches(const Step& step, int64_t bound, int64_t other) {
+        const int from = -static_cast<int>(step.a_shift), most = value(step.a).width - from - 1;
+        // Of zero a sign tells all.
+        const auto zeros_of = [](int64_t number) { return std::countr_zero(static_cast<uint64_t>(number)); };
+        if (zeros_of(other) > zeros_of(bound)) bound = other;
+        const int zeros = std::min(most, zeros_of(bound));
+        const int32_t flag = out_.new_value(Value::of(out_.new_slot(), {0, 1}));
+        Statement& test = add(ap::kCmpGe, step, flag, value(step.a).width - from - zeros);
+        test.a = static_cast<int32_t>(step.a);
+        test.a_shift = static_cast<int16_t>(step.a_shift - zeros);
+        test.imm = bound >> zeros;
+        return flag;
     }
 
     // Ascending thresholds: each row that has reached one gets the number beside it, by the bits that change.

@@ -71,8 +71,8 @@ private:
         item.old = name(i, 1);
         item.a = name(i, 2);
         item.b = name(i, 3);
-        if (item.a >= 0 && item.sweeps_a()) item.a_shift = static_cast<int16_t>(code.a.shift);
-        if (item.b >= 0) item.b_shift = static_cast<int16_t>(code.b.shift);
+        if (item.a >= 0 && item.sweeps_a()) item.a_shift = shift_of(item.a, code.a);
+        if (item.b >= 0 && item.sweeps_b()) item.b_shift = shift_of(item.b, code.b);
         item.imm = code.imm;
         drop_unread(item);
         if (item.result >= 0 && !item.makes_flag())
@@ -86,6 +86,12 @@ private:
             return;
         }
         out_.code.push_back(item);
+    }
+
+    // How a value is shifted where it is read; below zero where it is read from one of its bits on.
+    int16_t shift_of(int32_t value, const ap::Operand& operand) const {
+        const int below = operand.domain - source_.values[value * value_count + 2];
+        return static_cast<int16_t>(operand.shift - below);
     }
 
     // A source that is shifted beyond the result is zero.

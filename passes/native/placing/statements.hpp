@@ -31,11 +31,11 @@ struct Value {
 
 struct Statement {
     Op op{};
-    bool last = true;    // its bit loop ends with it
-    int16_t start = 0;   // step of the bit loop at which bit 0 is processed
-    int16_t width = 0;   // bit steps
-    int16_t offset = 0;  // first domain of the destination, from its slot's first one
-    int16_t a_shift = 0, b_shift = 0;
+    bool last = true;                  // its bit loop ends with it
+    int16_t start = 0;                 // step of the bit loop at which bit 0 is processed
+    int16_t width = 0;                 // bit steps
+    int16_t offset = 0;                // first domain of the destination, from its slot's first one
+    int16_t a_shift = 0, b_shift = 0;  // below zero a source is read from that bit on
     int32_t segment = 0;
     int32_t result = -1;     // the value that is made
     int32_t old = -1;        // the value that it is made from in place

@@ -5,7 +5,7 @@
 
 namespace placement {
 
-enum class Kind : int64_t { load = 1, constant, sum, maximum, steps, store };
+enum class Kind : int64_t { load = 1, constant, sum, maximum, steps, store, shifted, clamped };
 
 // One row of the table of steps; -1 is no value, or the constant zero.
 struct Step {

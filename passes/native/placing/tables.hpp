@@ -19,7 +19,8 @@ inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
     if (number < 0) return {};
     const Value& value = from.values[number];
     const Place place = from.places[value.slot];
-    return {place.column, place.domain, value.width, value.is_signed, shift};
+    const int below = std::max(0, -shift);
+    return {place.column, place.domain + below, value.width - below, value.is_signed, std::max(0, shift)};
 }
 
 // Values are numbered in the order in which they are made.

@@ -1,0 +1,1 @@
+"""Integer multipliers, addends and shifts in the place of threshold tables: their search, proof and cost."""
