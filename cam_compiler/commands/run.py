@@ -14,11 +14,14 @@ from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
 from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_trace, add_work
 from cam_compiler.terminal.progress import watching
-from cam_compiler.terminal.render import print_listing, print_report
+from cam_compiler.terminal.render import print_listing, print_report, print_schedule
 from dialects.support.errors import InputError
+from runtime.cost.report import Report
+from runtime.cost.schedule import MODES, schedule_of
 from runtime.cost.technology import load_technology
 from runtime.executor import Executor
 from runtime.files import write_whole
+from runtime.network import Network
 from runtime.result import Result
 from runtime.values import Value
 
@@ -42,6 +45,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_trace(command)
     command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
     add_batch(command)
+    command.add_argument(
+        "--schedule",
+        choices=MODES,
+        help="when programs run: one after another, parts of a layer and branches at the same time, or batches "
+        "pipelined as well; prints latency, throughput, arrays and instruction streams",
+    )
+    command.add_argument("--trace", type=Path, metavar="T.json", help="write the schedule, for Perfetto")
     add_machine(command)
     add_pipeline(command)
     add_energy(command)
@@ -76,16 +86,30 @@ def run(options: argparse.Namespace) -> None:
     if result.segments and options.no_trace:
         print("no energy: the counts that depend on the data were not traced (--no-trace)")
     elif result.segments:
-        report = report_of(options, result, network, technology)
-        print_report(report)
-        if options.report:
-            write_whole(options.report, (json.dumps(report.to_json(), indent=1) + "\n").encode())
+        _report(options, report_of(options, result, network, technology), network)
+
+
+def _report(options: argparse.Namespace, report: Report, network: Network) -> None:
+    """Show the report and the schedule, and write them where that is asked for."""
+    print_report(report)
+    written = report.to_json()
+    if options.schedule:
+        found = schedule_of(network, report, options.schedule)
+        print_schedule(found)
+        written["schedule"] = found.to_json()
+        if options.trace:
+            write_whole(options.trace, (json.dumps(found.to_trace()) + "\n").encode())
+    if options.report:
+        write_whole(options.report, (json.dumps(written, indent=1) + "\n").encode())
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Refuse what can't be written or counted before anything long is done."""
     check_output(options.output, (".npz",))
     check_output(options.report, (".json",))
+    check_output(options.trace, (".json",))
+    if options.trace and not options.schedule:
+        raise InputError("a trace is of a schedule", hint="add --schedule, such as --schedule parts", place="--trace")
     if options.report and options.level not in (None, "ap"):
         raise InputError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"

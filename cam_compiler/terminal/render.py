@@ -11,6 +11,7 @@ from rich.table import Table
 from cam_compiler.terminal.progress import Deeds
 from dialects.support.instrumentation import Figure
 from runtime.cost.report import COMPONENTS, Layer, Report
+from runtime.cost.schedule import Schedule
 from runtime.cost.wear import Spread, Wear, total_wear
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
@@ -40,6 +41,16 @@ def console(*, stderr: bool = False) -> Console:
     """The terminal; wide enough for the tables where the output is a file or a pipe."""
     terminal = Console(highlight=False, stderr=stderr)
     return terminal if terminal.is_terminal else Console(width=160, highlight=False, stderr=stderr)
+
+
+def print_schedule(schedule: Schedule) -> None:
+    """One line: what a schedule says of time, and what it takes for it."""
+    what = "a sample" if schedule.samples == 1 else f"a batch of {schedule.samples}"
+    console().print(
+        f"schedule {schedule.mode}: {what} in {time(schedule.latency_ns)}, one every {time(schedule.interval_ns)}, "
+        f"{schedule.samples_per_second:,.4g} samples/s; up to {schedule.arrays} arrays and {schedule.streams} "
+        "instruction streams at a time"
+    )
 
 
 def print_report(report: Report) -> None:

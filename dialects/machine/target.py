@@ -55,7 +55,9 @@ class Target:
     columns: int = 256
     domains: int = 64
     arrays: int = 1024
-    """row blocks that can run at the same time, all fed by one instruction stream"""
+    """row blocks that can run at the same time; those of one program are fed by one instruction stream"""
+    instruction_streams: int = 1024
+    """programs that can run at the same time, each on arrays of its own"""
     nanowires_per_cell: int = 2
     search_cycles: int = 1
     write_cycles: int = 1

@@ -9,6 +9,7 @@
 // CHECK-NEXT:   columns = 32
 // CHECK-NEXT:   domains = 16
 // CHECK-NEXT:   arrays = 3
+// CHECK-NEXT:   instruction_streams = 8
 // CHECK-NEXT:   nanowires_per_cell = 4
 // CHECK-NEXT:   search_cycles = 5
 // CHECK-NEXT:   write_cycles = 6
@@ -27,6 +28,7 @@ builtin.module attributes {rtm.target = #rtm.target<{
   name = "mine"
   description = "of \"quotes\" and <{brackets}\u003e"
   arrays = 3
+  instruction_streams = 8
   nanowires_per_cell = 4
   search_cycles = 5
   write_cycles = 6
