@@ -13,6 +13,8 @@ from xdsl.dialects.builtin import ModuleOp
 
 from dialects.support.errors import InputError
 from runtime.cost.report import Report
+from runtime.cost.schedule import schedule_of
+from runtime.network import Network
 from runtime.rivals import clusters, crossbar, digital
 from runtime.rivals.breakeven import frontier, most
 from runtime.rivals.dataflow import Node, dataflow_of
@@ -96,8 +98,10 @@ class Comparison:
         return stream.getvalue()
 
 
-def compare(golden: ModuleOp, name: str, reports: Sequence[Report]) -> Comparison:
+def compare(golden: ModuleOp, name: str, network: Network, reports: Sequence[Report]) -> Comparison:
     """The reports of one run, one per technology, beside the rivals on the network at the `ternary` level.
+
+    Times are those of a pipelined schedule, for the processor as for its rivals.
 
     Raises InputError where the network has no product with constant weights.
     """
@@ -105,7 +109,9 @@ def compare(golden: ModuleOp, name: str, reports: Sequence[Report]) -> Compariso
     if not workload.layers:
         raise InputError("the network has no layer with constant weights", place=name)
     estimates = _rivals(workload, dataflow_of(golden))
-    rows = [_own_row(report, workload) for report in reports] + [_rival_row(item, workload) for item in estimates]
+    rows = [_own_row(network, report, workload) for report in reports] + [
+        _rival_row(item, workload) for item in estimates
+    ]
     bounds: list[Bound] = []
     pairs: list[Pair] = []
     for report in reports:
@@ -134,17 +140,17 @@ def _rivals(workload: Workload, nodes: Sequence[Node]) -> list[Estimate]:
     return found
 
 
-def _own_row(report: Report, workload: Workload) -> Row:
-    energy, latency = report.total.total_fj / report.samples, report.total.latency_ns / report.samples
+def _own_row(network: Network, report: Report, workload: Workload) -> Row:
+    energy, schedule = report.total.total_fj / report.samples, schedule_of(network, report, "pipeline")
     return Row(
         "associative processor",
         report.technology.name,
         energy / _FJ_PER_UJ,
-        latency / _NS_PER_MS,
-        1e9 / latency if latency else None,
+        schedule.latency_ns / _NS_PER_MS,
+        schedule.samples_per_second,
         _tops_per_watt(workload, energy),
         None,
-        report.total.arrays,
+        schedule.arrays,
         "exact integers",
         tuple(report.technology.unconfirmed),
         {name: value / report.samples / _FJ_PER_UJ for name, value in report.total.energy_fj.items()},

@@ -13,7 +13,7 @@ from cam_compiler.compile import compile_file
 from cam_compiler.execution import named, of_program
 from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import load_network
-from cam_compiler.options import add_effort, add_engine, add_machine, add_quiet
+from cam_compiler.options import add_effort, add_engine, add_machine, add_work
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
@@ -47,7 +47,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_engine(command)
     add_machine(command)
     add_effort(command)
-    add_quiet(command)
+    add_work(command)
     command.set_defaults(no_trace=False)
 
 
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
         )
         for technology in technologies
     ]
-    comparison = compare(golden, options.model.stem, reports)
+    comparison = compare(golden, options.model.stem, executor.network, reports)
     print_comparison(comparison)
     if options.output:
         as_json = options.output.suffix == ".json"
