@@ -86,7 +86,9 @@ def test_a_full_pipeline_takes_as_long_as_its_slowest_task() -> None:
 def test_a_schedule_of_a_network_adds_up_to_its_report(mode: Mode) -> None:
     module, target = compile_file(CNN)
     executor = of_module(module, target, "native")
-    report = make_report(executor.run(edge_inputs(module, samples=4)), target, load_technology("rtsim"), batch=2)
+    report = make_report(
+        executor.run(edge_inputs(module, samples=4)), executor.network, load_technology("rtsim"), batch=2
+    )
     found = schedule_of(executor.network, report, mode)
     first = [event for event in found.events if event.batch == 0]
     assert sum(event.end_ns - event.begin_ns for event in first) == pytest.approx(

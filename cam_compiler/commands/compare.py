@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     reports = [
         make_report(
             result,
-            executor.network.target,
+            executor.network,
             technology,
             batch=1,
             ignore_instruction_fetch=options.ignore_instruction_fetch,
