@@ -675,12 +675,17 @@ def test_multi_threshold():
     ("elem_type", "dtype"), [(T.FLOAT, np.float32), (T.DOUBLE, np.float64), (T.FLOAT16, np.float16)]
 )
 def test_input_thresholds_are_the_first_floats(elem_type: int, dtype: Any):
+    """The first numbers of the input's type for which float arithmetic, as qonnx does it, reaches each level."""
+    mean, deviation, scale = np.array([0.13], dtype), np.array([0.3], dtype), np.array(0.7, dtype)
     net = Net(1, elem_type=elem_type)
-    net.quant(net.op("Div", net.op("Sub", "x", net.const([0.13])), net.const([0.3])), 0.7, 0.0, 3)
+    y = net.op("Div", net.op("Sub", "x", net.const(mean, dtype)), net.const(deviation, dtype))
+    net.op("Quant", y, net.const(scale, dtype), net.const(0, dtype), net.const(3), domain=QUANT, signed=1, narrow=0)
     (op,) = ops(import_model(net.model()), ternary.QuantizeOp)
     edges = op.thresholds.data.array[0].astype(dtype)
-    points = np.concatenate([edges, np.nextafter(edges, dtype(-9)), np.nextafter(edges, dtype(9))])
-    check(net.model(), points.reshape(-1, 1))
+    below = np.nextafter(edges, dtype(-9))
+    codes = [np.rint((points - mean) / deviation / scale) for points in (edges, below)]
+    assert codes[0].dtype == dtype
+    np.testing.assert_array_equal(codes, [np.arange(-3, 4), np.arange(-4, 3)])
 
 
 def test_inputs_are_rounded_to_the_type_of_the_network():

@@ -71,7 +71,7 @@ def test_auto_pad_valid_heeds_ceil_mode(op: str, size: int, kernel: int, stride:
     model, x = net.model(pooled), images(2, size, size)
     (found,), (wanted,) = evaluate(import_model(model), x), reference(model, x)
     assert found.shape == wanted.shape
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("function", ["Sigmoid", "Identity"])
@@ -82,4 +82,5 @@ def test_a_sample_may_be_a_single_number(function: str) -> None:
     model, x = net.model(), RANDOM.integers(0, 4, size=(9, 6)).astype(np.uint8)
     (found,), (wanted,) = evaluate(import_model(model), x), reference(model, x)
     assert found.shape == wanted.shape == (9,)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    # onnxruntime's own sigmoid is an approximation.
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)

@@ -31,7 +31,7 @@ ties = load_ties()
 
 @pytest.fixture
 def net() -> Net:
-    """Two layers of real scales; 0.35 / 0.1 is a half in float32, and less in exact arithmetic."""
+    """Layers of real scales: 0.35 / 0.1 is a half in float32, which decides at the input; 0.21 * 5 / 0.3 further on."""
     rng = np.random.default_rng(3)
     net = Net(2, 6, 6)
     y = net.op("Conv", net.qdq("x", 0.1, 3), net.weights(rng.integers(-1, 2, (4, 2, 3, 3)), 0.37), pads=[1, 1, 1, 1])
@@ -50,9 +50,9 @@ def test_differences_are_ties(net: Net) -> None:
     rng = np.random.default_rng(5)
     x = (rng.integers(-40, 60, size=(20, 2, 6, 6)) / 20).astype(np.float32)
     first, second, third, output = ties.compare(net.model(), {"x": x})
-    assert first.differing > 100 and 0 < first.worst <= 1
-    assert second.worst <= 1 and third.worst <= 1
-    assert second.end_to_end > second.differing
+    assert first.count == x.size and first.differing == 0
+    assert second.worst <= 1 and third.differing > 0 and 0 < third.worst <= 1
+    assert third.end_to_end >= third.differing
     assert output.output and output.worst <= 1
     assert "all integers" in {str(cell) for cell in ties.table([first, second, third, output]).columns[0].cells}
 

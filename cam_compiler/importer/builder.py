@@ -13,13 +13,17 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type
 from xdsl.ir import Block, Operation, SSAValue
 
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
+from cam_compiler.importer.arithmetic.executed import as_executed
+from cam_compiler.importer.arithmetic.float_steps import Floats, Inputs, Integers
 from cam_compiler.importer.arithmetic.sums import MAX_SUM, resolved
 from cam_compiler.importer.arithmetic.thresholds import (
+    Channel,
     Reach,
     Table,
     TableError,
     float_table,
     integer_table,
+    plan_levels,
     shift_of,
 )
 from cam_compiler.importer.arithmetic.weights import Weights, weights_of
@@ -110,6 +114,10 @@ class Builder:
 
     # ---- thresholds
 
+    def after_input(self, value: Activation, node: Node) -> Activation:
+        """The tensor, with the network's first quantiser made, which rounds by float arithmetic, others don't."""
+        return self.materialise(value, node) if value.steps is not None and value.executed else value
+
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
         if id(value) not in self.ready:
@@ -129,12 +137,12 @@ class Builder:
             raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
         if not value.pending:
             return value
-        channels = value.channels()
+        channels = _with_chain(value, value.channels())
         flat = any(size != 1 for size in channels.shape[1:])
         whole = np.broadcast_to(channels, value.shape).reshape(-1) if flat else channels.reshape(-1)
         reaches = _reaches(value, channels.shape if not flat else value.shape)
         try:
-            table = self._table(value, list(whole), reaches)
+            table = self._table(value, list(whole), reaches, value.shape if flat else channels.shape)
         except TableError as error:
             message = f"the result of '{value.origin.layer}' is no small integer: {error}"
             raise node.error(message, _NEEDS_QUANTISER) from None
@@ -146,10 +154,17 @@ class Builder:
         base = self._threshold(value, table, flat)
         return _result(value, base, table, channels.shape if not flat else value.shape)
 
-    def _table(self, value: Activation, channels: list[Any], reaches: list[Reach]) -> Table:
+    def _table(self, value: Activation, channels: list[Channel], reaches: list[Reach], shape: tuple[int, ...]) -> Table:
+        inputs: Inputs
         if value.kind is not None:
-            return float_table(channels, value.kind)
-        return integer_table(channels, reaches, ternary.range_of(value.base))
+            table, inputs = float_table(channels, value.kind), Floats(value.kind)
+        else:
+            span = ternary.range_of(value.base)
+            table, inputs = integer_table(channels, reaches, span), Integers(span.lo, span.hi)
+        if not value.executed:
+            return table
+        refine, _ = plan_levels(channels, reaches)
+        return as_executed(table, [channel.step for channel in channels], refine, value.executed, shape, inputs)
 
     def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
         source, origin = self.reshape(value.base, (prod(value.shape),)) if flat else value.base, value.origin
@@ -220,6 +235,12 @@ def _doubles(node: Node, values: ObjectArray) -> np.ndarray[Any, Any]:
         raise node.error("its scale is beyond double precision") from error
 
 
+def _with_chain(value: Activation, channels: ObjectArray) -> ObjectArray:
+    """The functions of the elements in a shape that holds what executors do differently, too."""
+    constants = [item.shape for step in value.executed or () for item in step.constants]
+    return np.broadcast_to(channels, np.broadcast_shapes(channels.shape, *constants))
+
+
 def _reaches(value: Activation, shape: tuple[int, ...]) -> list[Reach]:
     """The inputs that each of the channels of `shape` can meet."""
     if value.lows is None or value.highs is None:
@@ -249,7 +270,8 @@ def _elided(value: Activation, table: Table, shifts: list[int | None], shape: tu
         Piece(level.piece.slope, level.piece.offset + level.piece.slope * (shift or 0))
         for level, shift in zip(table.levels, shifts, strict=True)
     ]
-    return replace(value, outer=compact(_per_channel(pieces, shape)), before=None, inner=None, steps=None)
+    outer = compact(_per_channel(pieces, shape))
+    return replace(value, outer=outer, before=None, inner=None, steps=None, executed=None)
 
 
 def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, ...]) -> Activation:
@@ -264,6 +286,7 @@ def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, .
         lows=np.array([level.low for level in table.levels], dtype=np.int64).reshape(shape),
         highs=np.array([level.high for level in table.levels], dtype=np.int64).reshape(shape),
         kind=None,
+        executed=None,
     )
 
 

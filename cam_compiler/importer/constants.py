@@ -66,6 +66,8 @@ class Constant:
     raw: NDArray[Any]
     elem_type: int
     scale: ObjectArray | None = None
+    rounded: NDArray[Any] | None = None
+    """the numbers that float executors have here, where their arithmetic made them"""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,6 +81,18 @@ class Constant:
     @property
     def symbolic(self) -> bool:
         return self.raw.dtype == object and any(item is BATCH for item in self.raw.flat)
+
+    def held(self, node: Node) -> NDArray[Any]:
+        """The numbers that executors have, in the numpy type that stands for the tensor's own."""
+        if self.rounded is not None:
+            return self.rounded
+        dtype = held_type(self.elem_type)
+        if self.raw.dtype == object:
+            return each(float if not self.integral else int, self.exact(node)).astype(dtype)
+        with np.errstate(over="ignore"):
+            if self.scale is None:
+                return self.raw.astype(dtype, copy=False)
+            return (self.raw.astype(np.float64) * each(float, self.scale).astype(np.float64)).astype(dtype)
 
     def exact(self, node: Node) -> ObjectArray:
         """All values as fractions; raises ModelError at `node` where one is not finite."""
@@ -105,7 +119,17 @@ class Constant:
     def restructured(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Constant:
         """The same values after a change of shape or order."""
         scale = None if self.scale is None else unspread(change(np.broadcast_to(self.scale, self.shape)))
-        return replace(self, raw=change(self.raw), scale=scale)
+        rounded = None if self.rounded is None else change(self.rounded)
+        return replace(self, raw=change(self.raw), scale=scale, rounded=rounded)
+
+
+def held_type(elem_type: int) -> np.dtype[Any]:
+    """The numpy type of an executor's arrays of an ONNX type; integers of few bits are in a larger one."""
+    if elem_type == TensorProto.BFLOAT16:
+        return np.dtype(np.float32)
+    if elem_type in LOW_BIT:
+        return np.dtype(np.int64)
+    return np.dtype(helper.tensor_dtype_to_np_dtype(elem_type))
 
 
 def unspread(values: ObjectArray) -> ObjectArray:
@@ -142,12 +166,8 @@ def attribute_constant(node: Node) -> Constant:
 
 
 def _plain(constant: Constant, node: Node) -> NDArray[Any]:
-    """The values in a numpy type, for operators that are not evaluated exactly."""
-    dtype: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(constant.elem_type)
-    if constant.raw.dtype != object and constant.scale is None:
-        return constant.raw.astype(dtype)
-    numbers = constant.exact(node)
-    return each(float if not constant.integral else int, numbers).astype(dtype)
+    """The values in the tensor's own type, for operators that are not evaluated exactly."""
+    return constant.held(node).astype(helper.tensor_dtype_to_np_dtype(constant.elem_type))
 
 
 def evaluate(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant]:
@@ -233,8 +253,34 @@ def _power(node: Node, base: Constant, exponent: Constant) -> Constant | None:
     return exact_constant(each(lambda value: value ** int(power), values), base.elem_type)
 
 
-def exact_arithmetic(node: Node, inputs: list[Constant]) -> Constant | None:
-    """The result of an arithmetic operator on real constants; None where it is not one of those."""
+_AS_EXECUTED: dict[str, Callable[..., NDArray[Any]]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Pow": np.power,
+    "Neg": np.negative,
+    "Abs": np.abs,
+    "Sqrt": np.sqrt,
+    "Reciprocal": np.reciprocal,
+    "Max": np.maximum,
+    "Min": np.minimum,
+}
+
+
+def arithmetic(node: Node, inputs: list[Constant]) -> Constant | None:
+    """The result of an arithmetic operator on real constants, exactly, and with what float executors have for it.
+
+    None where it is not one of those.
+    """
+    exact = _exact_arithmetic(node, inputs)
+    if exact is None:
+        return None
+    with np.errstate(all="ignore"):
+        return replace(exact, rounded=_AS_EXECUTED[node.op](*(item.held(node) for item in inputs)))
+
+
+def _exact_arithmetic(node: Node, inputs: list[Constant]) -> Constant | None:
     match node.op, inputs:
         case "Add", [left, right]:
             return _sum(node, left, right, 1)
@@ -264,6 +310,10 @@ def exact_arithmetic(node: Node, inputs: list[Constant]) -> Constant | None:
 
 def clipped(node: Node, value: Constant, low: Fraction | None, high: Fraction | None) -> Constant:
     """min(max(value, low), high) of every element; the type stays."""
+    if value.rounded is not None:
+        exact = clipped(node, replace(value, rounded=None), low, high)
+        ends = (None if bound is None else float(bound) for bound in (low, high))
+        return replace(exact, rounded=_clip(value.rounded, *ends).astype(value.rounded.dtype))
     bounds = [bound for bound in (low, high) if bound is not None]
     plain = value.raw.dtype != object and value.scale is None
     if plain and value.raw.dtype.kind in "iu" and all(bound.denominator == 1 for bound in bounds):
@@ -292,6 +342,8 @@ def cast(node: Node, data: Constant) -> Constant:
         return replace(data, elem_type=target)
     if target in FLOATS:
         # A cast of numbers as the model stores them is its own rounding; of derived ones it is a change of name.
+        if data.rounded is not None:
+            return replace(data, elem_type=target, rounded=data.rounded.astype(held_type(target)))
         if data.integral or data.raw.dtype == object or target == TensorProto.BFLOAT16:
             return replace(data, elem_type=target)
         return Constant(data.raw.astype(helper.tensor_dtype_to_np_dtype(target)), target, data.scale)
@@ -305,6 +357,6 @@ def cast(node: Node, data: Constant) -> Constant:
         low, high = int(data.raw.min()), int(data.raw.max())
         if span.lo <= low and high <= span.hi:
             return replace(data, elem_type=target)
-    whole = each(int, data.exact(node))
+    whole = each(int, data.exact(node) if data.rounded is None else fractions(data.rounded))
     wrapped = each(lambda item: (item - span.lo) % (span.hi - span.lo + 1) + span.lo, whole)
     return Constant(wrapped.astype(np.uint64 if target == TensorProto.UINT64 else np.int64), target)

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from cam_compiler.importer.arithmetic.exact import ONE, each, filled
 from cam_compiler.importer.constants import (
     Constant,
+    arithmetic,
     axes_of,
     cast,
     evaluate,
-    exact_arithmetic,
     exact_constant,
     unspread,
 )
@@ -86,6 +86,9 @@ def _whole(part: Constant) -> bool:
 
 def _concat(node: Node, parts: list[Constant]) -> Constant:
     axis, elem_type = node.integer("axis", 0), parts[0].elem_type
+    if any(part.rounded is not None for part in parts):
+        exact = _concat(node, [replace(part, rounded=None) for part in parts])
+        return replace(exact, rounded=np.concatenate([part.held(node) for part in parts], axis=axis))
     if all(part.scale is None for part in parts):
         arrays = [part.raw.astype(object) if part.integral else part.raw for part in parts]
         return Constant(np.concatenate(arrays, axis=axis), elem_type)
@@ -133,7 +136,8 @@ def _padded(node: Node, data: Constant, inputs: list[Constant | None]) -> Consta
     inside = [[0 <= index < size for index in indices] for indices, size in zip(wanted, data.shape, strict=True)]
     result = data.restructured(moved)
     kept = np.stack(np.meshgrid(*inside, indexing="ij")).all(axis=0)
-    return replace(result, raw=np.where(kept, result.raw, 0).astype(data.raw.dtype))
+    rounded = None if result.rounded is None else np.where(kept, result.rounded, 0).astype(result.rounded.dtype)
+    return replace(result, raw=np.where(kept, result.raw, 0).astype(data.raw.dtype), rounded=rounded)
 
 
 def _repeated(node: Node, data: Constant, second: Constant) -> Constant:
@@ -207,7 +211,7 @@ def fold(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant
         return [moved]
     present = [item for item in inputs if item is not None]
     if not all(item.integral for item in present) and len(present) == len(inputs):
-        result = exact_arithmetic(node, present)
+        result = arithmetic(node, present)
         if result is not None:
             return [result]
     if any(item.symbolic for item in present):

@@ -37,6 +37,7 @@ from cam_compiler.importer.arithmetic.exact import IDENTITY
 from cam_compiler.importer.builder import Builder, hint_of
 from cam_compiler.importer.constants import Constant, attribute_constant, constant_of, integer_range
 from cam_compiler.importer.context import Call, Context, handler_of, supported
+from cam_compiler.importer.float_paths import followed
 from cam_compiler.importer.folding import fold
 from cam_compiler.importer.model import Model, Node, Port, load_model
 from cam_compiler.importer.nodes import conv as nodes_conv
@@ -134,7 +135,7 @@ def _argument(block: Block, port: Port) -> Activation:
         raise ModelError(f"its type is {name}", place=place, hint=_INPUT_HINT)
     argument = block.insert_arg(TensorType(element, shape), len(block.args))
     argument.name_hint = hint_of(port.name)
-    return Activation(argument, sample, outer, origin, port.elem_type, lows=lows, highs=highs, kind=kind)
+    return Activation(argument, sample, outer, origin, port.elem_type, lows=lows, highs=highs, kind=kind, executed=())
 
 
 def _run(context: Context, node: Node) -> None:
@@ -151,9 +152,10 @@ def _run(context: Context, node: Node) -> None:
             domain = f" of domain '{node.domain}'" if node.domain else ""
             raise node.error(f"the operator {node.op}{domain} is not supported", hint=f"supported are {supported()}")
         else:
-            result = handler(Call(context, node))
+            call = Call(context, node)
+            result = handler(call)
             if result is not None:
-                context.values[node.outputs[0]] = result
+                context.values[node.outputs[0]] = followed(call, result)
     except (ValueError, IndexError, OverflowError) as error:
         # Shapes and numbers that no valid model has surface here, whatever the operator.
         raise node.error(f"its inputs or attributes don't fit: {error}") from error

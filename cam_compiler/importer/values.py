@@ -22,6 +22,7 @@ from cam_compiler.importer.arithmetic.exact import (
     each,
     filled,
 )
+from cam_compiler.importer.arithmetic.float_steps import FloatChain
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import IDENTITY_STEP
 from cam_compiler.importer.arithmetic.thresholds import Channel
@@ -78,6 +79,9 @@ class Activation:
     terms: tuple[Term, ...] = ()
     host: str = ""
     """the operator at the network's end that the host computes it with, if any"""
+    executed: FloatChain | None = None
+    """what executors compute from `base` to what the step rounds, or to the tensor where there is no step, up to the
+    network's first quantiser; None further on, where exact arithmetic holds"""
 
     @property
     def integral(self) -> bool:
@@ -126,7 +130,7 @@ class Activation:
         if self.steps is None:
             stages = each(lambda channel: channel.before.then(channel.outer), self.channels())
         outer = identity_pieces(len(self.shape))
-        return replace(self, before=stages, inner=None, steps=None, outer=outer)
+        return replace(self, before=stages, inner=None, steps=None, outer=outer, executed=None)
 
 
 def term_of(value: Activation) -> Term:
@@ -144,7 +148,7 @@ def identity_pieces(rank: int) -> ObjectArray:
     return filled((1,) * rank, IDENTITY)
 
 
-def per_sample(node: Node, value: Activation, constant: ObjectArray) -> ObjectArray:
+def per_sample(node: Node, value: Activation, constant: NDArray[Any]) -> NDArray[Any]:
     """A constant operand in the dimensions of a sample; raises ModelError where it would enlarge the tensor."""
     rank = len(value.shape) + 1
     padded = constant.reshape((1,) * (rank - constant.ndim) + constant.shape) if constant.ndim < rank else constant
@@ -165,8 +169,12 @@ def with_quantiser(node: Node, value: Activation, quantiser: Quantiser) -> Activ
     scale, shift = per_sample(node, value, quantiser.scale), per_sample(node, value, quantiser.shift)
     gain, offset = per_sample(node, value, quantiser.gain), per_sample(node, value, quantiser.offset)
     inner = affine(value.outer, each(lambda size: 1 / size, scale), shift)
+    executed = value.executed
+    if executed is not None:
+        executed += tuple(step.changed(lambda item: per_sample(node, value, item)) for step in quantiser.executed)
     return replace(
         value,
+        executed=executed,
         inner=inner,
         steps=per_sample(node, value, quantiser.steps),
         outer=affine(identity_pieces(len(value.shape)), gain, offset),

@@ -1,7 +1,8 @@
 """Quantisers of QONNX and of the standard operators, read into one exact description.
 
 A quantiser maps x to n = step(x / scale + shift), and n either stands for itself (QuantizeLinear) or for
-(n - shift) * scale (Quant). Weights are evaluated with it here; activations in builder.py.
+(n - shift) * scale (Quant). Weights are evaluated with it here, in the float arithmetic of executors; activations in
+builder.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
+from cam_compiler.importer.arithmetic.float_steps import FloatChain, FloatStep, cast_step, evaluated
 from cam_compiler.importer.arithmetic.steps import ROUNDING_NAMES, Rounding, RoundStep, rounding_of
 from cam_compiler.importer.constants import Constant, integer_range
 from cam_compiler.importer.model import Node
@@ -31,6 +33,8 @@ class Quantiser:
     gain: ObjectArray
     offset: ObjectArray
     elem_type: int
+    executed: FloatChain = ()
+    """how executors get from x to what they round, in the model's own float type"""
 
 
 def checked_scale(node: Node, scale: Constant) -> ObjectArray:
@@ -72,7 +76,8 @@ def quant(node: Node, scale: Constant, zero: Constant, bits: Constant) -> Quanti
         high = (1 << (width - 1)) - 1 if signed else (1 << width) - 1 - narrow
         step = RoundStep(low, high, rounding)
         gain, offset = sizes, each(lambda size, point: -point * size, sizes, shift)
-    return Quantiser(sizes, shift, filled((), step), gain, offset, TensorProto.FLOAT)
+    executed = FloatStep("divide", (scale.held(node),)), FloatStep("add", (zero.held(node),))
+    return Quantiser(sizes, shift, filled((), step), gain, offset, TensorProto.FLOAT, executed)
 
 
 def bipolar_quant(node: Node, scale: Constant) -> Quantiser:
@@ -90,7 +95,7 @@ def rounded(rounding: Rounding, span: Range | None, elem_type: int) -> Quantiser
     return Quantiser(one, none, filled((), step), one, none, elem_type)
 
 
-def aligned(node: Node, values: ObjectArray, shape: tuple[int, ...], default_axis: int = 1) -> ObjectArray:
+def aligned(node: Node, values: NDArray[Any], shape: tuple[int, ...], default_axis: int = 1) -> ObjectArray:
     """Scales or zero points of a QuantizeLinear-like node, in a shape that broadcasts to the tensor's `shape`."""
     if values.size == 1:
         return values.reshape(())
@@ -126,7 +131,10 @@ def quantize_linear(
         return RoundStep(span.lo, span.hi, Rounding.HALF_EVEN, int(point))
 
     one, none = filled((), ONE), filled((), ZERO)
-    return Quantiser(sizes, none, each(step, points), one, none, elem_type)
+    # Also of float16, executors divide as float32.
+    divisor = aligned(node, scale.held(node).astype(np.float32), shape, axis)
+    executed = cast_step(np.float32), FloatStep("divide", (divisor,))
+    return Quantiser(sizes, none, each(step, points), one, none, elem_type, executed)
 
 
 def dequantize_linear(
@@ -150,7 +158,7 @@ def dequantized(node: Node, data: Constant, scale: Constant, zero: Constant | No
 
 
 def quantised(node: Node, data: Constant, quantiser: Quantiser) -> Constant:
-    """A constant through a quantiser, exactly: by double precision where that is safe, else by fractions."""
+    """A constant through a quantiser: its integers as executors round them, and what they stand for exactly."""
     codes = _codes(node, data, quantiser)
     gain, offset = quantiser.gain, quantiser.offset
     if quantiser.elem_type != TensorProto.FLOAT:
@@ -170,76 +178,21 @@ def quantised(node: Node, data: Constant, quantiser: Quantiser) -> Constant:
     return Constant(raw, TensorProto.FLOAT, scale.reshape((1,) * (rank - scale.ndim) + scale.shape))
 
 
-_SAFE = 1e-9
-"""Relative error that the double-precision guess stays far below."""
-
-
 def _codes(node: Node, data: Constant, quantiser: Quantiser) -> NDArray[np.int64]:
-    """The integers n of every element."""
+    """The integers n of every element, by the arithmetic of executors on what they have."""
     shape = np.broadcast_shapes(data.shape, quantiser.scale.shape, quantiser.shift.shape, quantiser.steps.shape)
     if shape != data.shape:
         raise node.error(f"scales or zero points don't fit weights of shape {data.shape}")
-    values: NDArray[Any] = each(float, data.exact(node)) if data.raw.dtype == object else data.raw
-    sized = values.astype(np.float64)
-    if not np.isfinite(sized).all():
+    held = data.held(node)
+    if not np.isfinite(held.astype(np.float64)).all():
         raise node.error("the weights hold a number that is infinite or not a number")
-    if data.scale is not None and data.raw.dtype != object:
-        sized = sized * _doubles(data.scale)
-    shift = _doubles(quantiser.shift)
-    sized = sized / _doubles(quantiser.scale)
-    guess = np.broadcast_to(sized + shift, shape)
     low = _doubles(each(lambda step: -np.inf if step.low is None else step.low, quantiser.steps))
     high = _doubles(each(lambda step: np.inf if step.high is None else step.high, quantiser.steps))
     zero = _doubles(each(lambda step: step.zero, quantiser.steps))
-    (kind,) = {step.rounding for step in quantiser.steps.flat}
-    whole, distance = _rounded(guess, kind)
-    near = distance < _SAFE * (1 + np.abs(sized) + np.abs(shift))
-    near &= (guess + zero > low - 2) & (guess + zero < high + 2)
-    codes = np.clip(whole + zero, low, high)
-    known: dict[tuple[object, ...], int] = {}
-    for index in zip(*np.nonzero(near), strict=True):
-        key = _arguments(data, quantiser, index, shape)
-        if key not in known:
-            value, extra, scale, offset, step = key
-            known[key] = step(Fraction(value) * extra / scale + offset)
-        codes[index] = known[key]
-    return codes.astype(np.int64)
+    (rounding,) = {step.rounding for step in quantiser.steps.flat}
+    whole = rounding.of_floats(evaluated(quantiser.executed, held)).astype(np.float64)
+    return np.clip(np.broadcast_to(whole + zero, shape), low, high).astype(np.int64)
 
 
 def _doubles(values: ObjectArray) -> NDArray[np.float64]:
     return each(float, values).astype(np.float64)
-
-
-def _rounded(guess: NDArray[np.float64], kind: Rounding) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The rounded numbers, and how far each is from where the rounding changes."""
-    to_integer = np.abs(guess - np.rint(guess))
-    to_half = np.abs(guess - np.floor(guess) - 0.5)
-    match kind:
-        case Rounding.CEIL:
-            return np.ceil(guess), to_integer
-        case Rounding.FLOOR:
-            return np.floor(guess), to_integer
-        case Rounding.UP:
-            return np.where(guess > 0, np.ceil(guess), np.floor(guess)), to_integer
-        case Rounding.DOWN:
-            return np.trunc(guess), to_integer
-        case Rounding.SIGN:
-            return np.sign(guess), np.abs(guess)
-        case Rounding.BIPOLAR:
-            return (guess >= 0).astype(np.float64), np.abs(guess)
-        case _:
-            return np.rint(guess), to_half
-
-
-def _arguments(
-    data: Constant, quantiser: Quantiser, index: tuple[Any, ...], shape: tuple[int, ...]
-) -> tuple[Any, Fraction, Fraction, Fraction, RoundStep]:
-    """The raw number of one element, its own scale, and the scale, shift and step of its quantiser."""
-
-    def at(array: NDArray[Any]) -> Any:
-        return np.broadcast_to(array, shape)[index]
-
-    raw = at(data.raw)
-    number = raw if isinstance(raw, Fraction) else float(raw)
-    extra = ONE if data.scale is None else at(data.scale)
-    return number, extra, at(quantiser.scale), at(quantiser.shift), at(quantiser.steps)

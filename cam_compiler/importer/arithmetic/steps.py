@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Boundary(NamedTuple):
@@ -63,6 +66,32 @@ class Rounding(Enum):
             return low + sum(self.boundary(level).reached(value) for level in range(low + 1, 2))
         upper = ceil(value)
         return upper if self.boundary(upper).reached(value) else floor(value)
+
+    def of_floats(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Floats rounded as qonnx and onnxruntime do, in their own type."""
+        match self:
+            case Rounding.HALF_EVEN:
+                return np.rint(values)
+            case Rounding.HALF_UP:
+                return np.sign(values) * np.floor(np.abs(values) + _half(values))
+            case Rounding.HALF_DOWN:
+                return np.sign(values) * np.ceil(np.abs(values) - _half(values))
+            case Rounding.CEIL:
+                return np.ceil(values)
+            case Rounding.FLOOR:
+                return np.floor(values)
+            case Rounding.UP:
+                return np.sign(values) * np.ceil(np.abs(values))
+            case Rounding.DOWN:
+                return np.trunc(values)
+            case Rounding.SIGN:
+                return np.sign(values)
+            case Rounding.BIPOLAR:
+                return (values >= 0).astype(values.dtype)
+
+
+def _half(values: NDArray[Any]) -> NDArray[Any]:
+    return np.array(0.5, dtype=values.dtype)
 
 
 _BY_NAME = {

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
+from cam_compiler.importer.arithmetic.float_steps import FloatStep
 from cam_compiler.importer.arithmetic.quantizers import (
     Quantiser,
     bipolar_quant,
@@ -28,7 +29,7 @@ from cam_compiler.importer.values import Activation, Value, per_sample, with_qua
 def apply(call: Call, value: Value, quantiser: Quantiser) -> Value:
     if isinstance(value, Constant):
         return quantised(call.node, value, quantiser)
-    return with_quantiser(call.node, value, quantiser)
+    return with_quantiser(call.node, call.builder.after_input(value, call.node), quantiser)
 
 
 def operand_shape(value: Value) -> tuple[int, ...]:
@@ -113,9 +114,10 @@ def trunc(call: Call) -> Value:
     sizes, points = checked_scale(node, call.constant(1, "scale")), call.constant(2, "zero point").exact(node)
     first = call.constant(3, "input bit width").scalar(node)
     one, none = filled((), ONE), filled((), ZERO)
-    whole = Quantiser(
-        sizes, points, filled((), RoundStep(None, None, Rounding.HALF_EVEN)), one, none, TensorProto.FLOAT
-    )
+    scale, zero = call.constant(1, "scale").held(node), call.constant(2, "zero point").held(node)
+    executed = FloatStep("divide", (scale,)), FloatStep("add", (zero,))
+    step = filled((), RoundStep(None, None, Rounding.HALF_EVEN))
+    whole = Quantiser(sizes, points, step, one, none, TensorProto.FLOAT, executed)
     rounding = _rounding(call, "FLOOR")
     if len(node.inputs) < 6:
         last = call.constant(4, "output bit width").scalar(node)

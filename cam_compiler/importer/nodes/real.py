@@ -168,7 +168,8 @@ def to_integers(call: Call, value: Activation, rounding: Rounding, elem_type: in
     """A rounding without bounds of its own; nothing where the tensor holds integers already."""
     if value.whole and rounding is not Rounding.SIGN:
         return value.typed(elem_type)
-    return with_quantiser(call.node, value, rounded(rounding, None, elem_type))
+    ready = call.builder.after_input(value, call.node)
+    return with_quantiser(call.node, ready, rounded(rounding, None, elem_type))
 
 
 @handles("Round", "Floor", "Ceil", "Sign")
