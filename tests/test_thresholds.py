@@ -139,3 +139,18 @@ def test_malformed_matrix(text: str, offset: int, message: str) -> None:
     with pytest.raises(TextError, match=message) as caught:
         IntMatrix.from_text(text)
     assert caught.value.offset == offset
+
+
+def test_float_steps_and_then_integer_steps_are_one_table() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        sizes, counts = rng.choice([1, 3], 2), rng.integers(0, 6, 2)
+        middle = Range(-2, -2 + int(counts[0]))
+        edges = np.sort(rng.choice([-np.inf, -2, -1, 0, 0.5, 1, 2, np.inf], (sizes[0], counts[0])), axis=1)
+        first = FloatThresholds.from_array(edges, rng.integers(0, 2, sizes[0]) > 0)
+        lines = np.sort(rng.integers(middle.lo, middle.hi + 2, (sizes[1], counts[1])), axis=1)
+        second, result = Thresholds.from_array(lines, rng.integers(0, 2, sizes[1]) > 0), Range(-1, -1 + int(counts[1]))
+        x = rng.choice([-3, -2, -1.5, -1, 0, 0.25, 0.5, 1, 1.5, 2, 9], (7, 3))
+        joined = first.then(middle, second)
+        assert joined.problem() is None
+        np.testing.assert_array_equal(joined.apply(x, result), second.apply(first.apply(x, middle), result))

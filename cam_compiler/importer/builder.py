@@ -169,7 +169,12 @@ class Builder:
     def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
         source, origin = self.reshape(value.base, (prod(value.shape),)) if flat else value.base, value.origin
         packed = _single_row(table.thresholds)
-        if isinstance(packed, FloatThresholds):
+        if isinstance(source.owner, ternary.QuantizeOp):
+            # The host takes both steps at once.
+            first = source.owner
+            joined = first.thresholds.data.then(ternary.range_of(source), packed)
+            op = ternary.QuantizeOp(first.input, joined, table.result, origin.layer)
+        elif isinstance(packed, FloatThresholds):
             op = ternary.QuantizeOp(source, packed, table.result, origin.layer)
         else:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)

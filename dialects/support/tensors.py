@@ -184,3 +184,19 @@ class FloatThresholds(Thresholds):
 
     dtype: ClassVar[str] = "<f8"
     number: ClassVar[type[int] | type[float]] = float
+
+    def then(self, middle: Range, second: Thresholds) -> FloatThresholds:
+        """These steps, which yield integers of `middle`, and then those of `second`: the same function in one table."""
+        channels = max(self.channels, second.channels)
+        rows: list[list[float]] = []
+        down: list[bool] = []
+        for channel in range(channels):
+            own, further = channel % self.channels, channel % second.channels
+            falls = self.down[own]
+            # What the integers from middle.lo to middle.hi + 1 begin at, or cease at where they fall.
+            ends: list[float] = [float("-inf"), *self.array[own].tolist(), float("inf")]
+            numbers: list[int] = (second.array[further].clip(middle.lo, middle.hi + 1) - middle.lo).tolist()
+            begins = [ends[-1 - number] if falls else ends[number] for number in numbers]
+            rows.append(begins[::-1] if falls else begins)
+            down.append(falls != second.down[further])
+        return FloatThresholds.from_array(np.array(rows).reshape(channels, second.levels), np.array(down))
