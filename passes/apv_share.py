@@ -84,7 +84,7 @@ class ApvShare(ModulePass):
             layer, options = layers[index], self._options(geometry, layers[index])
             if self.group_by == "channel":
                 graph = before[index].graph
-                return grouped(graph.coefficients(), graph.inputs, layer.inputs_per_channel, options)
+                return grouped(graph.coefficients(), graph.inputs, layer.kernel_size, options)
             return share_layer(before[index], self.group, options, like)
 
         # First parts are submitted before those that wait for them, so that not all threads can be waiting.

@@ -320,7 +320,7 @@ def _part(
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
     ranges = ranges_of(values)
-    op = apv.LinearOp(values, unshared(rows, ranges), span, layer.layer, layer.inputs_per_channel)
+    op = apv.LinearOp(values, unshared(rows, ranges), span, layer.layer, layer.kernel_size)
     return at.add(op, layer.result.name_hint)
 
 

@@ -140,7 +140,7 @@ def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
                 columns[op.result] = code.rescale(columns[op.input], op.lines.data)
             case MaxOp():
                 code.begin_segment(op.layer.data if op.layer else "max")
-                columns[op.result] = code.maximum(columns[op.input], op.run)
+                columns[op.result] = code.maximum(columns[op.input], op.size)
             case ConcatOp():
                 columns[op.result] = [view for value in op.inputs for view in columns[value]]
             case apv.StoreOp():

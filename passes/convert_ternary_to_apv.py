@@ -93,11 +93,11 @@ class _Conversion:
             case ternary.MatmulOp():
                 self._linear(op, self._rows([op.input], op), op.weights.data.array, op.layer)
             case ternary.ConvOp():
-                source = self._gathered(op.input, op.window.data, op.pad_value, op)
-                weights = _ungrouped(op.weights.data, op.group_count, op.window.data.size)
+                source = self._gathered(op.input, op.window.data, op.pad, op)
+                weights = _ungrouped(op.weights.data, op.groups, op.window.data.size)
                 self._linear(op, [source], weights, op.layer, op.window.data.size)
             case ternary.SumPoolOp():
-                source = self._gathered(op.input, op.window.data, op.pad_value, op)
+                source = self._gathered(op.input, op.window.data, op.pad, op)
                 channels = np.eye(ternary.channels_of(op.input), dtype=np.int64)
                 size = op.window.data.size
                 self._linear(op, [source], np.repeat(channels, size, axis=1), op.layer, size)

@@ -110,13 +110,13 @@ def action_of(op: Operation) -> Action | Program:
         case ternary.ReshapeOp():
             return Reshape(ternary.shape_of(op.result)[1:])
         case ternary.TransposeOp():
-            return Transpose(op.axes)
+            return Transpose(op.order)
         case ternary.TakeOp():
-            return Take(op.dimension, op.positions)
+            return Take(op.axis, op.indices)
         case ternary.ConcatOp():
             return Concat()
         case apv_spatial.GatherOp():
-            return Gather(op.window.data, op.pad_value)
+            return Gather(op.window.data, op.pad)
         case apv_spatial.ScatterOp():
             down, across = ternary.shape_of(op.result)[2:]
             return Scatter((down, across))
@@ -125,7 +125,7 @@ def action_of(op: Operation) -> Action | Program:
             return Dequantize(scale, offset, float_type(op.result))
         case ternary.ArgMaxOp():
             scores = op.scores.data if op.scores else None
-            return ArgMax(op.winners, op.last is not None, scores, op.layer.data if op.layer else "")
+            return ArgMax(op.count, op.last is not None, scores, op.layer.data if op.layer else "")
         case ternary.ActivationOp():
             return Activation(op.function.data, float_type(op.result), op.layer.data if op.layer else "")
         case _:

@@ -66,7 +66,7 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return op.graph.data.propagate(np.concatenate([ints(value) for value in inputs]))
         case apv_spatial.MaxOp():
             columns = ints(inputs[0])
-            return columns.reshape(-1, op.run, columns.shape[1]).max(axis=1)
+            return columns.reshape(-1, op.size, columns.shape[1]).max(axis=1)
         case apv_spatial.ConcatOp():
             return np.concatenate([ints(value) for value in inputs])
         case apv.ThresholdOp():
@@ -92,16 +92,16 @@ def _stage(stage: apv.StageOp, inputs: Sequence[AnyValue]) -> list[AnyValue]:
 
 
 def _convolve(op: ternary_spatial.ConvOp, images: Ints) -> IntArray:
-    weights, groups = op.weights.data.array, op.group_count
+    weights, groups = op.weights.data.array, op.groups
     parts: list[IntArray] = []
     for inputs, lines in zip(np.split(images, groups, axis=1), np.split(weights, groups), strict=True):
-        parts.append(_product(op.window.data.gather(inputs, op.pad_value), lines))
+        parts.append(_product(op.window.data.gather(inputs, op.pad), lines))
     return scatter(np.concatenate(parts, axis=1), *ternary.shape_of(op.result)[2:])
 
 
 def _pool(op: ternary_spatial.MaxPoolOp | ternary_spatial.SumPoolOp, images: IntArray) -> IntArray:
     window, is_max = op.window.data, isinstance(op, ternary_spatial.MaxPoolOp)
-    pad = op.pad_value if isinstance(op, ternary_spatial.SumPoolOp) else ternary.range_of(op.input).lo
+    pad = op.pad if isinstance(op, ternary_spatial.SumPoolOp) else ternary.range_of(op.input).lo
     rows = window.gather(images, pad)
     elements = rows.reshape(len(rows), images.shape[1], window.size)
     pooled: IntArray = elements.max(axis=2) if is_max else elements.sum(axis=2)

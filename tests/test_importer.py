@@ -301,7 +301,7 @@ def execute(module: ModuleOp, **inputs: Any) -> dict[str, Any]:
             case ternary.ReshapeOp():
                 values[op.result] = values[op.input].reshape(-1, *ternary.shape_of(op.result)[1:])
             case ternary.TransposeOp():
-                values[op.result] = values[op.input].transpose(0, *(axis + 1 for axis in op.axes))
+                values[op.result] = values[op.input].transpose(0, *(axis + 1 for axis in op.order))
             case ternary.DequantizeOp():
                 shape = (1, -1, *[1] * (values[op.input].ndim - 2))
                 scale, offset = (np.array(list(p.get_values())).reshape(shape) for p in (op.scale, op.offset))

@@ -527,7 +527,7 @@ def test_pad_becomes_the_padding_of_the_convolution(opset: int):
     module = check(net, images(2, 5, 5))
     assert not ops(module, ternary.SumPoolOp)
     (conv,) = ops(module, ternary.ConvOp)
-    assert (conv.window.data.pads, conv.pad_value) == ((2, 3, 1, 2), 9)
+    assert (conv.window.data.pads, conv.pad) == ((2, 3, 1, 2), 9)
 
 
 def test_pad_with_another_number_stands_alone():

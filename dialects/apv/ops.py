@@ -104,7 +104,7 @@ class LinearOp(IRDLOperation):
     result = result_def(ColumnsType)
     graph = prop_def(GraphAttr)
     layer = opt_prop_def(StringAttr)
-    kernel_size = opt_prop_def(IntegerAttr)
+    kernel_size_attr = opt_prop_def(IntegerAttr, prop_name="kernel_size")
     traits = traits_def(InStage(), Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$inputs attr-dict `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph"
@@ -125,8 +125,8 @@ class LinearOp(IRDLOperation):
         )
 
     @property
-    def inputs_per_channel(self) -> int:
-        return self.kernel_size.value.data if self.kernel_size else 1
+    def kernel_size(self) -> int:
+        return self.kernel_size_attr.value.data if self.kernel_size_attr else 1
 
     def verify_(self) -> None:
         graph, result = self.graph.data, columns_of(self.result)
@@ -138,8 +138,8 @@ class LinearOp(IRDLOperation):
                 f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
                 f"its types say {count} and {result.count.data}"
             )
-        if self.inputs_per_channel < 1 or count % self.inputs_per_channel:
-            raise VerifyException(f"{count} inputs can't be channels of {self.inputs_per_channel}")
+        if self.kernel_size < 1 or count % self.kernel_size:
+            raise VerifyException(f"{count} inputs can't be channels of {self.kernel_size}")
         verify_same_rows(self)
         self._verify_ranges()
         if all(result.range.covers(span) for span in graph.output_ranges):

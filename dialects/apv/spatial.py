@@ -48,7 +48,7 @@ class GatherOp(IRDLOperation):
     input = operand_def(IntTensor)
     result = result_def(RowsTensor)
     window = prop_def(WindowAttr)
-    pad = opt_prop_def(IntegerAttr)
+    pad_attr = opt_prop_def(IntegerAttr, prop_name="pad")
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$input `window` $window attr-dict `:` type($input) `->` type($result)"
@@ -63,8 +63,8 @@ class GatherOp(IRDLOperation):
         )
 
     @property
-    def pad_value(self) -> int:
-        return self.pad.value.data if self.pad else 0
+    def pad(self) -> int:
+        return self.pad_attr.value.data if self.pad_attr else 0
 
     def verify_(self) -> None:
         window = self.window.data
@@ -76,7 +76,7 @@ class GatherOp(IRDLOperation):
             )
         if rows_of(self.result) != prod(positions):
             raise VerifyException(f"the window has {prod(positions)} positions, the result {rows_of(self.result)} rows")
-        span = window_range(range_of(self.input), window, self.pad_value)
+        span = window_range(range_of(self.input), window, self.pad)
         if range_of(self.result) != span:
             raise VerifyException(f"the window's elements range over {span}, the result over {range_of(self.result)}")
 
@@ -141,7 +141,7 @@ class MaxOp(IRDLOperation):
     name = "apv.max"
     input = operand_def(ColumnsType)
     result = result_def(ColumnsType)
-    size = prop_def(IntegerAttr)
+    size_attr = prop_def(IntegerAttr, prop_name="size")
     layer = opt_prop_def(StringAttr)
     traits = traits_def(InStage(), Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -156,11 +156,11 @@ class MaxOp(IRDLOperation):
         )
 
     @property
-    def run(self) -> int:
-        return self.size.value.data
+    def size(self) -> int:
+        return self.size_attr.value.data
 
     def verify_(self) -> None:
         before, after = columns_of(self.input), columns_of(self.result)
-        if self.run < 1 or before.count.data != after.count.data * self.run or before.range != after.range:
-            raise VerifyException(f"{before.count.data} columns in runs of {self.run} can't be {after.count.data}")
+        if self.size < 1 or before.count.data != after.count.data * self.size or before.range != after.range:
+            raise VerifyException(f"{before.count.data} columns in runs of {self.size} can't be {after.count.data}")
         verify_same_rows(self)

@@ -74,7 +74,7 @@ class TransposeOp(IRDLOperation):
     name = "ternary.transpose"
     input = operand_def(AnyTensor)
     result = result_def(AnyTensor)
-    order = prop_def(DenseArrayBase[IntegerType])
+    order_attr = prop_def(DenseArrayBase[IntegerType], prop_name="order")
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
@@ -89,11 +89,11 @@ class TransposeOp(IRDLOperation):
         )
 
     @property
-    def axes(self) -> tuple[int, ...]:
-        return tuple(int(axis) for axis in self.order.get_values())
+    def order(self) -> tuple[int, ...]:
+        return tuple(int(axis) for axis in self.order_attr.get_values())
 
     def verify_(self) -> None:
-        before, after, axes = shape_of(self.input), shape_of(self.result), self.axes
+        before, after, axes = shape_of(self.input), shape_of(self.result), self.order
         if sorted(axes) != list(range(len(before) - 1)):
             raise VerifyException(f"expected an order of {len(before) - 1} dimensions, found {list(axes)}")
         expected = (before[0], *(before[axis + 1] for axis in axes))
@@ -112,8 +112,8 @@ class TakeOp(IRDLOperation):
     name = "ternary.take"
     input = operand_def(AnyTensor)
     result = result_def(AnyTensor)
-    axis = prop_def(IntegerAttr)
-    indices = prop_def(DenseArrayBase[IntegerType])
+    axis_attr = prop_def(IntegerAttr, prop_name="axis")
+    indices_attr = prop_def(DenseArrayBase[IntegerType], prop_name="indices")
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$input attr-dict `:` type($input) `->` type($result)"
@@ -128,15 +128,15 @@ class TakeOp(IRDLOperation):
         )
 
     @property
-    def dimension(self) -> int:
-        return self.axis.value.data
+    def axis(self) -> int:
+        return self.axis_attr.value.data
 
     @property
-    def positions(self) -> tuple[int, ...]:
-        return tuple(int(index) for index in self.indices.get_values())
+    def indices(self) -> tuple[int, ...]:
+        return tuple(int(index) for index in self.indices_attr.get_values())
 
     def verify_(self) -> None:
-        before, axis, indices = shape_of(self.input), self.dimension, self.positions
+        before, axis, indices = shape_of(self.input), self.axis, self.indices
         if not 0 <= axis < len(before) - 1:
             raise VerifyException(f"there is no dimension {axis} in samples of {shape_text(before)}")
         if not indices or min(indices) < 0 or max(indices) >= before[axis + 1]:
@@ -159,7 +159,7 @@ class ArgMaxOp(IRDLOperation):
     name = "ternary.arg_max"
     input = operand_def(IntTensor)
     result = result_def(IntTensor)
-    count = prop_def(IntegerAttr)
+    count_attr = prop_def(IntegerAttr, prop_name="count")
     last = opt_prop_def(UnitAttr)
     scores = opt_prop_def(ScoresAttr)
     layer = opt_prop_def(StringAttr)
@@ -183,14 +183,14 @@ class ArgMaxOp(IRDLOperation):
         )
 
     @property
-    def winners(self) -> int:
-        return self.count.value.data
+    def count(self) -> int:
+        return self.count_attr.value.data
 
     def verify_(self) -> None:
         shape, channels = shape_of(self.input), channels_of(self.input)
-        if len(shape) < 2 or not 1 <= self.winners <= channels:
-            raise VerifyException(f"expected a count from 1 to {channels}, found {self.winners}")
-        expected = (shape[0], self.winners, *shape[2:])
+        if len(shape) < 2 or not 1 <= self.count <= channels:
+            raise VerifyException(f"expected a count from 1 to {channels}, found {self.count}")
+        expected = (shape[0], self.count, *shape[2:])
         if shape_of(self.result) != expected:
             raise VerifyException(f"expected {shape_text(expected)}, found {shape_text(shape_of(self.result))}")
         if self.scores and len(self.scores.data.lines) != channels:

@@ -119,8 +119,8 @@ class ConvOp(IRDLOperation):
     result = result_def(IntTensor)
     window = prop_def(WindowAttr)
     weights = prop_def(MatrixAttr)
-    groups = opt_prop_def(IntegerAttr)
-    pad = opt_prop_def(IntegerAttr)
+    groups_attr = opt_prop_def(IntegerAttr, prop_name="groups")
+    pad_attr = opt_prop_def(IntegerAttr, prop_name="pad")
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -146,15 +146,15 @@ class ConvOp(IRDLOperation):
         )
 
     @property
-    def group_count(self) -> int:
-        return 1 if self.groups is None else self.groups.value.data
+    def groups(self) -> int:
+        return 1 if self.groups_attr is None else self.groups_attr.value.data
 
     @property
-    def pad_value(self) -> int:
-        return self.pad.value.data if self.pad else 0
+    def pad(self) -> int:
+        return self.pad_attr.value.data if self.pad_attr else 0
 
     def verify_(self) -> None:
-        weights, window, groups = self.weights.data, self.window.data, self.group_count
+        weights, window, groups = self.weights.data, self.window.data, self.groups
         positions, channels = verify_windows(self.input, window), channels_of(self.input)
         if groups < 1 or channels % groups or weights.rows % groups:
             raise VerifyException(f"{channels} channels and {weights.rows} outputs can't be cut into {groups} groups")
@@ -167,7 +167,7 @@ class ConvOp(IRDLOperation):
             raise VerifyException(
                 f"expected a result of shape {shape_text(expected)}, found {shape_text(shape_of(self.result))}"
             )
-        lows, highs = weights.output_ranges(window_range(range_of(self.input), window, self.pad_value))
+        lows, highs = weights.output_ranges(window_range(range_of(self.input), window, self.pad))
         exact = Range(int(lows.min()), int(highs.max()))
         if not range_of(self.result).covers(exact):
             raise VerifyException(f"the sums reach {exact}, the result's range is {range_of(self.result)}")
@@ -215,7 +215,7 @@ class SumPoolOp(IRDLOperation):
     input = operand_def(IntTensor)
     result = result_def(IntTensor)
     window = prop_def(WindowAttr)
-    pad = opt_prop_def(IntegerAttr)
+    pad_attr = opt_prop_def(IntegerAttr, prop_name="pad")
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -235,8 +235,8 @@ class SumPoolOp(IRDLOperation):
         )
 
     @property
-    def pad_value(self) -> int:
-        return self.pad.value.data if self.pad else 0
+    def pad(self) -> int:
+        return self.pad_attr.value.data if self.pad_attr else 0
 
     def verify_(self) -> None:
         expected = (*shape_of(self.input)[:2], *verify_windows(self.input, self.window.data))
@@ -244,7 +244,7 @@ class SumPoolOp(IRDLOperation):
             raise VerifyException(
                 f"expected a result of shape {shape_text(expected)}, found {shape_text(shape_of(self.result))}"
             )
-        span, size = window_range(range_of(self.input), self.window.data, self.pad_value), self.window.data.size
+        span, size = window_range(range_of(self.input), self.window.data, self.pad), self.window.data.size
         if not range_of(self.result).covers(Range(span.lo * size, span.hi * size)):
             raise VerifyException(f"the sums reach {span.lo * size}..{span.hi * size}")
 

@@ -22,12 +22,12 @@ class FusePad(RewritePattern):
         border, window = op.input.owner, op.window.data
         if not isinstance(border, ternary.SumPoolOp) or not _is_border(border.window.data):
             return
-        pad = border.pad_value
-        if window.padded and op.pad_value != pad:
+        pad = border.pad
+        if window.padded and op.pad != pad:
             return
         top, left, bottom, right = (a + b for a, b in zip(border.window.data.pads, window.pads, strict=True))
         whole = ternary.WindowAttr(replace(window, pads=(top, left, bottom, right)))
-        stated = {} if border.pad is None else {"pad": border.pad}
+        stated = {} if border.pad_attr is None else {"pad": border.pad_attr}
         rewriter.replace(op, like(op, [border.input], ternary.shape_of(op.result), window=whole, **stated))
 
 

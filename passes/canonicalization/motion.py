@@ -49,19 +49,19 @@ class ElementwiseBeforeTranspose(RewritePattern):
         if not views:
             return
         view = next((view for view in views if _computed(view.input)), views[0])
-        if not (_alike(op) or view.axes[0] == 0):
+        if not (_alike(op) or view.order[0] == 0):
             return
-        others = [value for value in op.operands if _order(value) != view.axes]
+        others = [value for value in op.operands if _order(value) != view.order]
         if others and (not _computed(view.input) or any(_computed(_viewed(value)) for value in others)):
             return
-        back = {value: transposed(value, inverse(view.axes)) for value in others}
+        back = {value: transposed(value, inverse(view.order)) for value in others}
         sources = [back[value].result if value in back else _viewed(value) for value in op.operands]
         moved = like(op, sources, ternary.shape_of(sources[0]))
-        rewriter.replace(op, [*back.values(), moved, ternary.TransposeOp(moved.results[0], view.axes)])
+        rewriter.replace(op, [*back.values(), moved, ternary.TransposeOp(moved.results[0], view.order)])
 
 
 def _order(value: SSAValue) -> tuple[int, ...] | None:
-    return value.owner.axes if isinstance(value.owner, ternary.TransposeOp) else None
+    return value.owner.order if isinstance(value.owner, ternary.TransposeOp) else None
 
 
 def _viewed(value: SSAValue) -> SSAValue:
@@ -90,12 +90,12 @@ class ConcatBeforeTranspose(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ternary.ConcatOp, rewriter: PatternRewriter) -> None:
         views = [value.owner for value in op.inputs if isinstance(value.owner, ternary.TransposeOp)]
-        if len(views) < len(op.inputs) or len({view.axes for view in views}) > 1 or views[0].axes[0] != 0:
+        if len(views) < len(op.inputs) or len({view.order for view in views}) > 1 or views[0].order[0] != 0:
             return
         batch, *sample = ternary.shape_of(op.result)
-        shape = (batch, *(sample[axis] for axis in inverse(views[0].axes)))
+        shape = (batch, *(sample[axis] for axis in inverse(views[0].order)))
         whole = like(op, [view.input for view in views], shape)
-        rewriter.replace(op, [whole, ternary.TransposeOp(whole.results[0], views[0].axes)])
+        rewriter.replace(op, [whole, ternary.TransposeOp(whole.results[0], views[0].order)])
 
 
 class PadBeforeTranspose(RewritePattern):
@@ -107,12 +107,12 @@ class PadBeforeTranspose(RewritePattern):
         if not isinstance(view, ternary.TransposeOp) or not replace(window, pads=(0, 0, 0, 0)).pointwise:
             return
         top, left, bottom, right = window.pads
-        sides = {view.axes[1]: (top, bottom), view.axes[2]: (left, right)}
+        sides = {view.order[1]: (top, bottom), view.order[2]: (left, right)}
         if any(sides.pop(0, ())):
             return
         (above, below), (before, after) = sides.get(1, (0, 0)), sides.get(2, (0, 0))
         turned = ternary.WindowAttr(replace(window, pads=(above, before, below, after)))
         batch, *sample = ternary.shape_of(op.result)
-        shape = (batch, *(sample[axis] for axis in inverse(view.axes)))
+        shape = (batch, *(sample[axis] for axis in inverse(view.order)))
         padded = like(op, [view.input], shape, window=turned)
-        rewriter.replace(op, [padded, ternary.TransposeOp(padded.results[0], view.axes)])
+        rewriter.replace(op, [padded, ternary.TransposeOp(padded.results[0], view.order)])

@@ -35,12 +35,12 @@ class FoldTranspose(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ternary.TransposeOp, rewriter: PatternRewriter) -> None:
         _, *sample = ternary.shape_of(op.input)
-        moved = [axis for axis in op.axes if sample[axis] != 1]
+        moved = [axis for axis in op.order if sample[axis] != 1]
         if moved == sorted(moved):
             rewriter.replace(op, ternary.ReshapeOp(op.input, ternary.shape_of(op.result)))
         elif isinstance(op.input.owner, ternary.TransposeOp):
             inner = op.input.owner
-            rewriter.replace(op, ternary.TransposeOp(inner.input, [inner.axes[axis] for axis in op.axes]))
+            rewriter.replace(op, ternary.TransposeOp(inner.input, [inner.order[axis] for axis in op.order]))
 
 
 class FoldTake(RewritePattern):
@@ -49,11 +49,11 @@ class FoldTake(RewritePattern):
     @op_type_rewrite_pattern
     def match_and_rewrite(self, op: ternary.TakeOp, rewriter: PatternRewriter) -> None:
         inner = op.input.owner
-        if op.positions == tuple(range(ternary.shape_of(op.input)[op.dimension + 1])):
+        if op.indices == tuple(range(ternary.shape_of(op.input)[op.axis + 1])):
             rewriter.replace(op, [], [op.input])
-        elif isinstance(inner, ternary.TakeOp) and inner.dimension == op.dimension:
-            chosen = [inner.positions[index] for index in op.positions]
-            rewriter.replace(op, ternary.TakeOp(inner.input, op.dimension, chosen))
+        elif isinstance(inner, ternary.TakeOp) and inner.axis == op.axis:
+            chosen = [inner.indices[index] for index in op.indices]
+            rewriter.replace(op, ternary.TakeOp(inner.input, op.axis, chosen))
 
 
 def like(op: Operation, sources: Sequence[SSAValue], shape: Sequence[int], **properties: Attribute) -> Operation:

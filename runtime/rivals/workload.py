@@ -69,7 +69,7 @@ def workload_of(module: ModuleOp, name: str) -> Workload:
 
 def layer_of(op: ternary.MatmulOp | ternary.ConvOp, name: str) -> Layer:
     """A product with constant weights; `name` is for one whose ONNX node has none."""
-    groups = op.group_count if isinstance(op, ternary.ConvOp) else 1
+    groups = op.groups if isinstance(op, ternary.ConvOp) else 1
     weights: IntArray = op.weights.data.array
     outputs, inputs = weights.shape
     return Layer(
