@@ -47,6 +47,7 @@ from cam_compiler.importer.nodes import pool as nodes_pool
 from cam_compiler.importer.nodes import product as nodes_product
 from cam_compiler.importer.nodes import quantizers as nodes_quantizers
 from cam_compiler.importer.nodes import real as nodes_real
+from cam_compiler.importer.nodes import rearrange as nodes_rearrange
 from cam_compiler.importer.nodes import shape as nodes_shape
 from cam_compiler.importer.nodes import sums as nodes_sums
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
@@ -61,6 +62,7 @@ HANDLER_MODULES = (
     nodes_product,
     nodes_quantizers,
     nodes_real,
+    nodes_rearrange,
     nodes_shape,
     nodes_sums,
 )
