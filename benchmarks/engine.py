@@ -38,7 +38,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cam_compiler.compile import compile_file
-from dialects.machine.code import BYTES_PER_INSTRUCTION, decode, fields
+from dialects.machine.code import BYTES_PER_INSTRUCTION, Fields, decode
 from dialects.machine.isa import Op
 from runtime.camx import load, save
 from runtime.engines.golden import Simulator
@@ -137,7 +137,7 @@ def golden_time(network: Network, rows: Sequence[int]) -> float:
         simulator.run("", part, inputs, inputs)
         begin = perf_counter()
         simulator.run("", part, inputs, inputs)
-        total += (perf_counter() - begin) * int(fields(code)["width"].sum()) / sum(item.width for item in part)
+        total += (perf_counter() - begin) * int(Fields.unpack(code)["width"].sum()) / sum(item.width for item in part)
     return total
 
 

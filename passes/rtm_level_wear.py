@@ -23,7 +23,7 @@ from xdsl.passes import ModulePass
 
 from dialects import rtm
 from dialects.machine.census import predict_shifts
-from dialects.machine.code import fields, pack
+from dialects.machine.code import Fields
 from dialects.machine.tables import operand_table
 from dialects.rtm.placed import PlacedCode
 from dialects.support.instrumentation import Figure, did
@@ -72,7 +72,7 @@ def levelled(worn: IntArray, load: IntArray) -> IntArray:
 
 def in_columns(code: PlacedCode, column: IntArray) -> PlacedCode:
     """The same code with its values and carries in other columns."""
-    table = fields(code.binary)
+    table = Fields.unpack(code.binary)
     dst, dst_cell, a, flag, b, carry = operand_table()[table["op"], 1:7].astype(bool).T
     used = {
         "dc": dst | dst_cell,
@@ -82,7 +82,6 @@ def in_columns(code: PlacedCode, column: IntArray) -> PlacedCode:
     }
     for name, where in used.items():
         table[name] = np.where(where, column[table[name] * where], table[name])
-    rows = np.stack([part for name, part in table.items() if name != "top"], axis=1)
     values = code.values_array.copy()
     values[:, 1] = column[values[:, 1]]
-    return PlacedCode.of_arrays(pack(rows), code.names_array, values)
+    return PlacedCode.of_arrays(table.pack(), code.names_array, values)

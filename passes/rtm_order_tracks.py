@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from dialects import rtm
-from dialects.machine.code import fields, pack
+from dialects.machine.code import Fields
 from dialects.machine.isa import Op
 from dialects.machine.tables import operand_table
 from dialects.machine.target import Geometry
@@ -163,7 +163,7 @@ def _moved(codes: Sequence[PlacedCode], found: Traces, domains: IntArray, carrie
     moved: list[PlacedCode] = []
     begin = 0
     for code in codes:
-        table, names = fields(code.binary), code.names_array
+        table, names = Fields.unpack(code.binary), code.names_array
         visit = found.carry_visit[begin : begin + len(code)]
         begin += len(code)
         dst, dst_cell, a, flag, b, carry = operand_table()[table["op"], 1:7].astype(bool).T
@@ -174,6 +174,5 @@ def _moved(codes: Sequence[PlacedCode], found: Traces, domains: IntArray, carrie
         table["cd"] = np.where(carry & (visit >= 0), carries[visit], table["cd"])
         values = code.values_array.copy()
         values[:, 2] += by_value[values[:, 0]].astype(values.dtype)
-        rows = np.stack([part for name, part in table.items() if name != "top"], axis=1)
-        moved.append(PlacedCode.of_arrays(pack(rows), names, values))
+        moved.append(PlacedCode.of_arrays(table.pack(), names, values))
     return moved

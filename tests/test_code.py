@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from placed_testing import random_placed
 
 from dialects.ap.assembly import AssemblyCode
 from dialects.machine.check import check_binary
-from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles, check_code, decode, encode
+from dialects.machine.code import BYTES_PER_INSTRUCTION, WORDS, Fields, bundles, check_code, decode, encode
 from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
-from dialects.rtm.placed import PlacedCode
+from dialects.machine.target import Geometry
+from dialects.rtm.placed import NAMES, VALUES, PlacedCode
+from dialects.rtm.placed_text import read_text
+from dialects.rtm.statements import Statement, assemble, disassemble
 from dialects.support.errors import ProgramError, TextError
 
 cells = st.builds(Cell, st.integers(0, 2047), st.integers(0, 255))
@@ -197,3 +202,47 @@ def test_any_text_is_code_or_an_error_with_its_place(text: str) -> None:
             assert 0 <= error.offset <= len(text)
         except ProgramError:
             pass
+
+
+fields = st.tuples(
+    *(
+        st.integers(0, int(most))
+        for most in (0, 1, 63, 63, 2047, 255, 2047, 255, *(2047, 255, 63, 1, 63) * 2, (1 << 31) - 1)
+    )
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Op), fields, st.booleans()), max_size=9))
+def test_packing_of_fields_is_the_inverse_of_unpacking(drawn: list[tuple[Op, tuple[int, ...], bool]]) -> None:
+    rows: list[list[int]] = []
+    for op, (_, *numbers), negative in drawn:
+        immediate = "I" in OPCODES[op].operands
+        imm = (-numbers[-1] - 1 if negative else numbers[-1]) if immediate else 0
+        rows.append([op, *numbers[:12], *([0] * 5 if immediate else numbers[12:17]), imm])
+    table = Fields(np.array(rows, dtype=np.int64).reshape(-1, len(Fields.NAMES)))
+    assert not len(table.unfit())
+    binary = table.pack()
+    assert Fields.unpack(binary).table.tolist() == rows
+    assert Fields.unpack(binary).pack() == binary
+    assert Fields.of(table.instructions()).table.tolist() == rows
+    for form in (WORDS, NAMES, VALUES):
+        numbers = form.unpack(bytes(range(form.row_bytes)) * 3)
+        assert form.pack(numbers) == form.pack(numbers.ravel()) == bytes(range(form.row_bytes)) * 3
+        parts = [form.pack(part) for part in (numbers, numbers[:0], numbers[:1])]
+        joined, bounds = form.joined(parts)
+        assert [form.pack(part) for part in np.split(joined, bounds[1:-1])] == parts
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_disassembling_is_the_inverse_of_assembling(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    geometry = Geometry(8, int(rng.integers(4, 8)), int(rng.integers(8, 24)))
+    for code in random_placed(rng, geometry, 4, 8):
+        rows = code.rows
+        assert (rows[:, Statement._fields.index("column")] >= 0).all()
+        binary, names, values = assemble(rows)
+        assert PlacedCode.of_arrays(binary, names, values) == code
+        assert (disassemble(binary, names, values) == rows).all()
+        assert [row._replace(offset=0) for row in read_text(code.to_text())] == [
+            Statement(*row) for row in rows.tolist()
+        ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,93 +24,124 @@ from dialects.support.records import RowFormat
 WORDS = RowFormat(np.uint64, 2)
 """the two words of an instruction"""
 BYTES_PER_INSTRUCTION = WORDS.row_bytes
-_WORD0 = (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8))
+IntArray = NDArray[np.int64]
+
 _SOURCE = ((".c", 11), (".d", 8), (".w", 6), (".s", 1), (".h", 6))
-_WORD1 = tuple(("a" + name, bits) for name, bits in _SOURCE) + tuple(("b" + name, bits) for name, bits in _SOURCE)
-_LAYOUT = tuple(
-    (word, sum(bits for _, bits in fields[:index]), bits)
-    for word, fields in enumerate((_WORD0, _WORD1))
-    for index, (_, bits) in enumerate(fields)
+_LAYOUT = (
+    (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8)),
+    tuple((source + name, bits) for source in "ab" for name, bits in _SOURCE),
 )
-_IMMEDIATE = frozenset(op for op, row in OPCODES.items() if "I" in row.operands)
+"""names and bits of the fields of each word, from the least significant bit on"""
+_UNUSED = 56
+"""the first bit of word 0 that has no meaning"""
+_IMMEDIATE = np.array([number in set(OPCODES) and "I" in OPCODES[Op(number)].operands for number in range(32)])
 
 
-def _values(item: Instruction) -> tuple[int, ...]:
-    """The fields in the order of the layout, and the immediate."""
-    return (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *item.b, item.imm)
+class Fields:
+    """The fields of many instructions, a row of numbers each.
+
+    `pack` and `unpack` are inverse, and so are `of` and `instructions`. A field that an opcode shares with another one
+    is zero: it has an immediate or a source B.
+    """
+
+    NAMES: ClassVar = (*(name for word in _LAYOUT for name, _ in word), "imm")
+    _LIMITS: ClassVar = np.array([(1 << bits) - 1 for word in _LAYOUT for _, bits in word])
+
+    def __init__(self, table: IntArray):
+        self.table = table
+        """(instructions, fields)"""
+
+    def __getitem__(self, name: str) -> IntArray:
+        return self.table[:, self.NAMES.index(name)]
+
+    def __setitem__(self, name: str, numbers: IntArray) -> None:
+        self.table[:, self.NAMES.index(name)] = numbers
+
+    @classmethod
+    def of(cls, instructions: Sequence[Instruction]) -> Self:
+        """Raises ProgramError for numbers beyond 64 bits."""
+        rows = [
+            (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *item.b, item.imm)
+            for item in instructions
+        ]
+        try:
+            return cls(np.array(rows, dtype=np.int64).reshape(-1, len(cls.NAMES)))
+        except OverflowError as error:
+            raise ProgramError("a number is far too large to be encoded") from error
+
+    def instructions(self) -> tuple[Instruction, ...]:
+        rows: list[list[int]] = self.table.tolist()
+        return tuple(
+            Instruction(
+                Op(op),
+                Cell(dc, dd),
+                width,
+                Operand(ac, ad, aw, bool(as_), ah),
+                Operand(bc, bd, bw, bool(bs), bh),
+                imm,
+                Cell(cc, cd),
+                start,
+                bool(last),
+            )
+            for op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm in rows
+        )
+
+    def unfit(self) -> NDArray[np.intp]:
+        """The rows that hold a number that its field can't."""
+        immediates, others = self["imm"], self.table[:, :-1]
+        far = (immediates < -(1 << 31)) | (immediates >= 1 << 31)
+        return np.flatnonzero(((others < 0) | (others > self._LIMITS)).any(axis=1) | far)
+
+    def pack(self) -> bytes:
+        """The binary form; every number must fit its field."""
+        words = np.zeros((len(self.table), 2), dtype=np.uint64)
+        for number, layout in enumerate(_LAYOUT):
+            at = 0
+            for name, bits in layout:
+                words[:, number] |= self[name].astype(np.uint64) << np.uint64(at)
+                at += bits
+        words[:, 1] |= np.where(_IMMEDIATE[self["op"]], self["imm"].astype(np.uint64) << np.uint64(32), np.uint64(0))
+        return WORDS.pack(words)
+
+    @classmethod
+    def unpack(cls, binary: bytes) -> Self:
+        """The fields of a binary program; raises ProgramError for bytes that are none."""
+        if not WORDS.is_whole(binary):
+            raise ProgramError(
+                f"a binary program is a multiple of {WORDS.row_bytes} bytes, found {len(binary)}",
+                hint="the file is truncated or no AP program",
+            )
+        words = WORDS.unpack(binary)
+        fields = cls(np.empty((len(words), len(cls.NAMES)), dtype=np.int64, order="F"))
+        op, top = words[:, 0] & np.uint64(31), words[:, 0] >> np.uint64(_UNUSED)
+        if len(wrong := np.flatnonzero(~np.isin(op, list(OPCODES)) | (top > 0))):
+            number = int(wrong[0])
+            raise ProgramError(
+                f"instruction {number} has no valid opcode word: opcode {op[number]}, unused bits {int(top[number]):#x}"
+            )
+        immediate = _IMMEDIATE[op]
+        second = np.where(immediate, words[:, 1] & np.uint64(0xFFFFFFFF), words[:, 1])
+        for word, layout in zip((words[:, 0], second), _LAYOUT, strict=True):
+            at = 0
+            for name, bits in layout:
+                fields[name] = (word >> np.uint64(at) & np.uint64((1 << bits) - 1)).astype(np.int64)
+                at += bits
+        fields["imm"] = np.where(immediate, (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32), 0)
+        return fields
 
 
 def encode(instructions: Sequence[Instruction]) -> bytes:
-    """The binary program; raises ProgramError where a field doesn't fit its bits."""
-    if not instructions:
-        return b""
-    try:
-        table: NDArray[np.int64] = np.array([_values(item) for item in instructions], dtype=np.int64)
-    except OverflowError as error:
-        raise ProgramError("a number is far too large to be encoded") from error
-    wrong = unfit(table)
-    if len(wrong):
-        number = int(wrong[0])
-        item = instructions[number]
-        raise ProgramError(f"instruction {number} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
-    return pack(table)
-
-
-def unfit(table: NDArray[np.int64]) -> NDArray[np.intp]:
-    """The rows that hold a number that its field can't."""
-    limits = np.array([(1 << bits) - 1 for _, _, bits in _LAYOUT])
-    immediates = table[:, -1]
-    far = (immediates < -(1 << 31)) | (immediates >= 1 << 31)
-    return np.flatnonzero(((table[:, :-1] < 0) | (table[:, :-1] > limits)).any(axis=1) | far)
-
-
-def pack(table: NDArray[np.int64]) -> bytes:
-    """The binary of instructions given as rows of their fields in the order of the layout, then the immediate."""
-    words = np.zeros((len(table), 2), dtype="<u8")
-    for column, (word, at, _) in enumerate(_LAYOUT):
-        words[:, word] |= table[:, column].astype(np.uint64) << np.uint64(at)
-    immediate = np.isin(table[:, 0], [int(op) for op in _IMMEDIATE])
-    low, high = words[:, 1] & np.uint64(0xFFFFFFFF), table[:, -1].astype(np.uint64) << np.uint64(32)
-    words[:, 1] = np.where(immediate, low | high, words[:, 1])
-    return words.tobytes()
-
-
-def fields(binary: bytes) -> dict[str, NDArray[np.int64]]:
-    """The fields of all instructions, in the order of the layout, then `imm` and the unused bits `top`.
-
-    Raises ProgramError for bytes that are no whole number of instructions.
-    """
-    if len(binary) % BYTES_PER_INSTRUCTION:
-        raise ProgramError(
-            f"a binary program is a multiple of {BYTES_PER_INSTRUCTION} bytes, found {len(binary)}",
-            hint="the file is truncated or no AP program",
-        )
-    words = WORDS.unpack(binary)
-    names = [name for name, _ in (*_WORD0, *_WORD1)]
-    table = {
-        name: (words[:, word] >> np.uint64(at) & np.uint64((1 << bits) - 1)).astype(np.int64)
-        for name, (word, at, bits) in zip(names, _LAYOUT, strict=True)
-    }
-    table["imm"] = (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32).astype(np.int64)
-    table["top"] = (words[:, 0] >> np.uint64(56)).astype(np.int64)
-    return table
+    """The binary program; raises ProgramError where a number doesn't fit its field."""
+    fields = Fields.of(instructions)
+    if len(wrong := fields.unfit()):
+        item = instructions[int(wrong[0])]
+        raise ProgramError(f"instruction {wrong[0]} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
+    return fields.pack()
 
 
 def decode(binary: bytes) -> tuple[Instruction, ...]:
     """The instructions of a binary program; raises ProgramError for bytes that are no program."""
-    items: list[Instruction] = []
-    rows = zip(*(column.tolist() for column in fields(binary).values()), strict=True)
-    for number, row in enumerate(rows):
-        op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm, top = row
-        if op not in OPCODES or top:
-            raise ProgramError(f"instruction {number} has no valid opcode word: opcode {op}, unused bits {top:#x}")
-        a = Operand(ac, ad, aw, bool(as_), ah)
-        immediate = op in _IMMEDIATE
-        b = Operand() if immediate else Operand(bc, bd, bw, bool(bs), bh)
-        items.append(
-            Instruction(Op(op), Cell(dc, dd), width, a, b, imm if immediate else 0, Cell(cc, cd), start, bool(last))
-        )
-    return tuple(items)
+    return Fields.unpack(binary).instructions()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,11 @@
 #include <span>
 
 #include "checked_code.hpp"
+#include "records.hpp"
 
 namespace placed {
 
 using namespace ap;
-
-// What a statement makes and reads, by id; -1 is no value (or the constant zero).
-struct Names {
-    int32_t result, old, a, b;
-};
-
-// Where a value lies, as a segment states it.
-struct Row {
-    int32_t id, column, domain, width, is_signed;
-};
 
 struct Facts {
     int64_t values = 0, peak_bits = 0;

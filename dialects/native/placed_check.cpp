@@ -64,7 +64,6 @@ count(CodeWords code, Bounds bounds, Passes passes, int columns, int domains) {
 std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(CodeWords code, Bounds bounds, Ids ids,
                                                                      Places places, Bounds place_bounds, Passes passes,
                                                                      int columns, int domains) {
-    static_assert(sizeof(Names) == 16 && sizeof(Row) == 20);
     try {
         nb::gil_scoped_release released;
         const CheckedCode program = checked(code, bounds, passes, columns, domains);

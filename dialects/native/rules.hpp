@@ -58,10 +58,11 @@ inline std::string outside(const Instruction& item, int columns, int domains) {
     for (const Role role : {kDst, kA, kB, kCarry}) {
         const auto [cell, width] = place_of(item, role);
         if (width && (cell.column >= columns || cell.domain + width > domains)) {
-            const std::string place = "c" + std::to_string(cell.column) + "[" + std::to_string(cell.domain) + ":" +
-                                      std::to_string(cell.domain + width) + "]";
-            return place + " lies outside " + std::to_string(columns) + " columns of " + std::to_string(domains) +
-                   " domains";
+            std::string text("c");
+            text.append(std::to_string(cell.column)).append("[").append(std::to_string(cell.domain)).append(":");
+            text.append(std::to_string(cell.domain + width)).append("] lies outside ");
+            text.append(std::to_string(columns)).append(" columns of ").append(std::to_string(domains));
+            return text.append(" domains");
         }
     }
     return {};

@@ -31,9 +31,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import WORDS, Code, fields
+from dialects.machine.code import WORDS, Code
 from dialects.rtm.placed_text import read_plain, read_text, write_lines
-from dialects.rtm.statements import Statement, assemble
+from dialects.rtm.statements import Statement, assemble, disassemble
 from dialects.support.errors import TextError
 from dialects.support.records import RowFormat
 
@@ -85,8 +85,13 @@ class PlacedCode(Code):
         """Which rows of `values_array` are of values that the code reads and doesn't make."""
         return ~np.isin(self.values_array[:, 0], self.names_array[:, 0])
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The statements, a row each, of which `of` would make this code."""
+        return disassemble(self.binary, self.names_array.astype(np.int64), self.values_array.astype(np.int64))
+
     def to_text(self) -> str:
-        return "\n".join(write_lines(fields(self.binary), self.names_array, self.values_array, self.live))
+        return "\n".join(write_lines(self.rows))
 
     @classmethod
     def from_text(cls, text: str) -> Self:

@@ -8,14 +8,13 @@ grammar.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.isa import Op
 from dialects.rtm.statements import Form, Statement
 from dialects.support.errors import TextError
 from dialects.support.grammar import parse
@@ -31,67 +30,64 @@ def place(column: int, domain: int, width: int = 1, signed: int = 0) -> str:
     return f"c{column}[{span}]{'s' if signed else ''}"
 
 
-def write_lines(
-    fields: Mapping[str, NDArray[np.int64]],
-    names: NDArray[np.int32],
-    values: NDArray[np.int32],
-    live: NDArray[np.bool_],
-) -> Iterator[str]:
-    """The lines of placed code, from the fields of its instructions and the values that they name."""
-    rows: list[list[int]] = values.tolist()
-    places = {row[0]: place(*row[1:]) for row in rows}
-    for row, outside in zip(rows, live.tolist(), strict=True):
-        if outside:
-            yield f"%{row[0]} : {places[row[0]]} live"
-    domains = {row[0]: row[2] for row in rows}
-    widths = {row[0]: row[3] for row in rows}
-    wanted = ("op", "last", "start", "width", "dd", "cc", "cd", "a.d", "a.h", "b.d", "b.h", "imm")
+def write_lines(rows: NDArray[np.int64]) -> Iterator[str]:
+    """The lines of statements, a row of the fields of `Statement` each."""
     inside = False
-
-    def read(value: int, domain: int, shift: int) -> str:
-        by = shift - (domain - domains.get(value, domain))
-        return "zero" if value < 0 else f"%{value}<<{by}" if by > 0 else f"%{value}>>{-by}" if by else f"%{value}"
-
-    for (result, old, a, b), row in zip(
-        names.tolist(), zip(*(fields[name].tolist() for name in wanted), strict=True), strict=True
-    ):
-        op, last, start, width, domain, cc, cd, a_domain, a_shift, b_domain, b_shift, imm = row
-        left = read(a, a_domain, a_shift)
-        match op:
-            case Op.ADD | Op.SUB:
-                body = f"{left} {'+' if op == Op.ADD else '-'} {read(b, b_domain, b_shift)} carry c{cc}[{cd}]"
-            case Op.ADD_IP | Op.SUB_IP:
-                if shift := a_shift + domain - domains.get(result, domain):
-                    left = f"%{a}<<{shift}"
-                body = f"%{old} {'+' if op == Op.ADD_IP else '-'}= {left} carry c{cc}[{cd}]"
-            case Op.SET:
-                body = f"zext %{old}" if old >= 0 else f"{imm}"
-            case Op.EXT:
-                body = f"sext %{old} carry c{cc}[{cd}]"
-            case Op.CMP_GE:
-                body = f"{left} >= {imm}"
-            case Op.SET_IF:
-                low = domain - domains.get(result, domain)
-                bits = f"[{low}:{low + width}]" if low or width != widths.get(result) else ""
-                body = f"%{old}{bits} set {imm} if %{a}"
-            case Op.IN:
-                body = f"in {imm}"
-            case Op.CMP_GEV:
-                body = f"{left} >= {read(b, b_domain, b_shift)}"
-            case Op.COPY_IF:
-                body = f"%{old} set {left} if %{b}"
-            case _:
-                body = left
-        text = f"out {imm} = {body}" if op == Op.OUT else f"%{result} : {places.get(result, 'nowhere')} = {body}"
-        if start:
-            text = f"{text} @{start}"
-        if not last and not inside:
+    for item in map(Statement._make, rows.tolist()):
+        text = _body(item)
+        if item.form == Form.OUT:
+            text = f"out {item.imm} = {text}"
+        else:
+            where = place(*item[2:6]) if item.column >= 0 else "nowhere"
+            text = f"%{item.result} : {where} {'= ' if item.form != Form.LIVE else ''}{text}"
+        if item.start:
+            text = f"{text} @{item.start}"
+        if not item.last and not inside:
             yield "loop {"
             inside = True
         yield f"  {text}" if inside else text
-        if last and inside:
+        if item.last and inside:
             yield "}"
             inside = False
+
+
+def _body(item: Statement) -> str:
+    """What a line says behind the place."""
+    left = _read(item.a, item.a_shift)
+    carry = f" carry c{item.carry_column}[{item.carry_domain}]"
+    match item.form:
+        case Form.LIVE:
+            return "live"
+        case Form.ADD | Form.SUB:
+            return f"{left} {'+' if item.form == Form.ADD else '-'} {_read(item.b, item.b_shift)}{carry}"
+        case Form.ADD_IP | Form.SUB_IP:
+            return f"%{item.old} {'+' if item.form == Form.ADD_IP else '-'}= {left}{carry}"
+        case Form.SET:
+            return f"{item.imm}"
+        case Form.ZEXT:
+            return f"zext %{item.old}"
+        case Form.SEXT:
+            return f"sext %{item.old}{carry}"
+        case Form.CMP_GE:
+            return f"{left} >= {item.imm}"
+        case Form.CMP_GEV:
+            return f"{left} >= {_read(item.b, item.b_shift)}"
+        case Form.SET_IF:
+            bits = f"[{item.low}:{item.high}]" if item.high >= 0 else ""
+            return f"%{item.old}{bits} set {item.imm} if %{item.a}"
+        case Form.COPY_IF:
+            return f"%{item.old} set {left} if %{item.b}"
+        case Form.IN:
+            return f"in {item.imm}"
+        case _:
+            return left
+
+
+def _read(value: int, shift: int) -> str:
+    """A source as text."""
+    if value < 0:
+        return "zero"
+    return f"%{value}<<{shift}" if shift > 0 else f"%{value}>>{-shift}" if shift else f"%{value}"
 
 
 # Reading.

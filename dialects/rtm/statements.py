@@ -1,7 +1,7 @@
 """Placed statements in numbers: what one line of `rtm` code says, and the arrays that many of them become.
 
 A `Statement` names values; only the line that makes a value states its place. `assemble` looks the places up and gives
-the AP's instructions with, beside them, the values that each makes and reads.
+the AP's instructions with, beside them, the values that each makes and reads; `disassemble` is its inverse.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import pack
-from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH, Op
+from dialects.machine.code import Fields
+from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH, OPCODES, Op
 from dialects.support.errors import TextError
 
 Rows = NDArray[np.int64]
@@ -74,10 +74,13 @@ class Statement(NamedTuple):
     """where the line begins in its text"""
 
 
+FIELDS = Statement._fields
+
 _OPS = {
     form: Op.SET if form is Form.ZEXT else Op.EXT if form is Form.SEXT else Op[form.name] for form in list(Form)[1:]
 }
 _OP_OF = np.array([0, 0, *(int(_OPS[form]) for form in list(Form)[1:])])
+_FORM_OF = np.array([0, *(int(Form.SEXT if op is Op.EXT else Form[op.name]) for op in Op)])
 
 
 class _Table:
@@ -86,7 +89,7 @@ class _Table:
     def __init__(self, rows: Rows):
         self.rows = rows
         self.form = rows[:, 0]
-        self._index = {name: index for index, name in enumerate(Statement._fields)}
+        self._index = {name: index for index, name in enumerate(FIELDS)}
         made = np.flatnonzero(self["result"] >= 0)
         self.order = made[np.argsort(self["result"][made], kind="stable")]
         self.ids = self["result"][self.order]
@@ -194,7 +197,54 @@ def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
     real = table.form != Form.LIVE
     names = np.stack([table[name] for name in ("result", "old", "a", "b")], axis=1)
     values = np.stack([table[name] for name in ("result", "column", "domain", "width", "signed")], axis=1)
-    return pack(record[real]), names[real], values[table.order]
+    return Fields(record[real]).pack(), names[real], values[table.order]
+
+
+def disassemble(binary: bytes, names: Rows, values: Rows) -> Rows:
+    """The statements, a row each, that `assemble` makes this code of; they say nothing of their text.
+
+    The values that the code reads and doesn't make come first. A value without a place lies in column -1.
+    """
+    code = Fields.unpack(binary)
+    op = code["op"]
+    result, old, a, b = names.T
+    column, domain, width, signed = _places_of(result, values)
+    form = np.where((op == Op.SET) & (old >= 0), Form.ZEXT, _FORM_OF[op])
+    in_place, flagged = np.isin(form, (Form.ADD_IP, Form.SUB_IP)), form == Form.SET_IF
+    carried = in_place | np.isin(form, (Form.ADD, Form.SUB, Form.SEXT))
+    # The first bits of the value that the statement leaves as they are.
+    skipped = np.where((result >= 0) & (column >= 0), code["dd"] - domain, 0)
+    some = flagged & ((skipped != 0) | (code["width"] != width))
+    # In the order of the fields of `Statement`.
+    made: tuple[Rows, ...] = (
+        *(form, result, column, domain, width, signed, old),
+        *(a, _shift_of("a", code, a, values) + np.where(in_place, skipped, 0), b, _shift_of("b", code, b, values)),
+        code["imm"],
+        *(np.where(carried, code["cc"], 0), np.where(carried, code["cd"], 0)),
+        *(np.where(some, skipped, 0), np.where(some, skipped + code["width"], -1)),
+        *(code["start"], code["last"], np.zeros_like(op)),
+    )
+    outside = values[~np.isin(values[:, 0], result)]
+    first = np.tile(np.array(Statement(Form.LIVE), dtype=np.int64), (len(outside), 1))
+    first[:, 1:6] = outside
+    return np.concatenate([first, np.stack(made, axis=1)])
+
+
+def _shift_of(role: str, code: Fields, named: Rows, values: Rows) -> Rows:
+    """How each instruction shifts the value that it reads, bit by bit: to the left, or below zero to the right."""
+    column, domain, *_ = _places_of(named, values)
+    swept = [op for op, row in OPCODES.items() if role.upper() in row.operands]
+    known = (named >= 0) & (column >= 0) & np.isin(code["op"], swept)
+    return np.where(known, code[f"{role}.h"] - (code[f"{role}.d"] - domain), 0)
+
+
+def _places_of(wanted: Rows, values: Rows) -> tuple[Rows, Rows, Rows, Rows]:
+    """Column, first domain, width and sign of values in a table; zeros for -1, column -1 for those not in it."""
+    places = np.concatenate([values, [[-1, 0, 0, 0, 0]]])
+    order = np.argsort(places[:, 0], kind="stable")
+    at: Rows = np.searchsorted(places[:, 0], wanted, sorter=order).clip(0, len(values))
+    column, domain, width, signed = places[order[at], 1:].T
+    return np.where(places[order[at], 0] == wanted, column, -1), domain, width, signed
 
 
 def live(values: Iterable[tuple[int, int, int, int, int]]) -> list[Statement]:

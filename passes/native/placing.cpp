@@ -25,8 +25,9 @@ namespace {
 
 using namespace placement;
 using Longs = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Ints = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Words = nb::ndarray<const uint64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
+using NameRows = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
+using ValueRows = nb::ndarray<const int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
 using Choice = std::tuple<int, bool, int, int, int>;  // window, bundles, fit, seek and crowd weights
 
 double cost_of(const Shifts& shifts, const std::string& objective) {
@@ -116,10 +117,10 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, co
         const int widest = code.slots.empty() ? 0 : *std::max_element(code.slots.begin(), code.slots.end());
         return nb::make_tuple(width, widest, peak_bits(code));
     }
-    const std::size_t count = tables.names.size() / name_count, values = tables.values.size() / value_count;
-    return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, word_count),
-                          native::to_numpy<int32_t>(std::move(tables.names), count, name_count),
-                          native::to_numpy<int32_t>(std::move(tables.values), values, value_count), tables.segments);
+    const std::size_t count = tables.names.size(), values = tables.values.size();
+    return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, 2),
+                          native::to_numpy<int32_t>(std::move(tables.names), count, 4),
+                          native::to_numpy<int32_t>(std::move(tables.values), values, 5), tables.segments);
 }
 
 Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, const Thrift& thrift) {
@@ -145,11 +146,13 @@ nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thres
         segments, columns, domains, choices, objective, threads);
 }
 
-nb::tuple place_code(const Words& words, const Ints& names, const Ints& values, const std::vector<int64_t>& segments,
-                     int columns, int domains, const std::vector<Choice>& choices, const std::string& objective,
-                     int threads) {
-    const Source source{
-        {words.data(), words.size()}, {names.data(), names.size()}, {values.data(), values.size()}, segments};
+nb::tuple place_code(const CodeWords& words, const NameRows& names, const ValueRows& values,
+                     const std::vector<int64_t>& segments, int columns, int domains, const std::vector<Choice>& choices,
+                     const std::string& objective, int threads) {
+    const Source source{{reinterpret_cast<const ap::Words*>(words.data()), words.shape(0)},
+                        {reinterpret_cast<const ap::Names*>(names.data()), names.shape(0)},
+                        {reinterpret_cast<const ap::Row*>(values.data()), values.shape(0)},
+                        segments};
     return schedule([&] { return Reading(source).run(); }, segments.size(), columns, domains, choices, objective,
                     threads);
 }

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dialects.machine.code import fields
+from dialects.machine.code import Fields
 from dialects.machine.isa import MAX_DOMAINS, Op
 from dialects.machine.tables import operand_table
 from dialects.rtm.placed import PlacedCode
@@ -55,7 +55,7 @@ class _Touches(NamedTuple):
 
 def traces(segments: Sequence[PlacedCode], columns: int) -> Traces:
     """The traces of a program's columns; there must be an instruction."""
-    code = fields(b"".join(segment.binary for segment in segments))
+    code = Fields.unpack(b"".join(segment.binary for segment in segments))
     names = np.concatenate([segment.names_array for segment in segments]).astype(np.int64)
     values = np.concatenate([segment.values_array for segment in segments]).astype(np.int64)
     places, object_of = _objects_of_values(values, names)
@@ -112,7 +112,7 @@ def _objects_of_values(values: IntArray, names: IntArray) -> tuple[IntArray, Int
     return places, object_of
 
 
-def _touches(code: dict[str, IntArray], names: IntArray, object_of: IntArray) -> _Touches:
+def _touches(code: Fields, names: IntArray, object_of: IntArray) -> _Touches:
     """The sweeps of all operands; carries have no object yet."""
     has = operand_table()[code["op"], 1:7].astype(bool).T
     made = np.where(names[:, 0] >= 0, names[:, 0], names[:, 1])

@@ -8,18 +8,18 @@
 namespace placement {
 
 struct Source {
-    std::span<const uint64_t> words;
-    std::span<const int32_t> names, values;  // values numbered 0, 1, ...
+    std::span<const ap::Words> words;
+    std::span<const ap::Names> names;
+    std::span<const ap::Row> values;  // numbered 0, 1, ...
     std::span<const int64_t> segments;
 };
 
 class Reading {
 public:
-    explicit Reading(const Source& source) : source_(source), readers_(source.values.size() / value_count, 0) {
-        const std::size_t count = source_.words.size() / word_count;
-        for (std::size_t i = 0; i < count; ++i)
-            for (const int field : {1, 2, 3})
-                if (const int32_t value = name(i, field); value >= 0) ++readers_[value];
+    explicit Reading(const Source& source) : source_(source), readers_(source.values.size(), 0) {
+        for (const ap::Names& names : source_.names)
+            for (const int32_t value : {names.old, names.a, names.b})
+                if (value >= 0) ++readers_[value];
     }
 
     Statements run() {
@@ -39,44 +39,40 @@ private:
     std::vector<int32_t> sum_of_, grown_from_;
     Statements out_;
 
-    int32_t name(std::size_t i, int field) const { return source_.names[i * name_count + field]; }
     void make_values() {
         const std::size_t count = readers_.size();
         out_.values.resize(count);
         sum_of_.assign(count, -1);
         grown_from_.assign(count, -1);
-        for (std::size_t i = 0; i < source_.words.size() / word_count; ++i) {
-            const int32_t result = name(i, 0);
-            if (result < 0) continue;
-            const int32_t* row = &source_.values[result * value_count];
-            const int width = row[3];
-            const bool is_signed = row[4] != 0;
-            Value& value = out_.values[result];
-            value.slot = name(i, 1) >= 0 ? out_.values[name(i, 1)].slot : out_.new_slot();
-            value.width = static_cast<int16_t>(width);
-            value.is_signed = is_signed;
-            value.span = Interval::of_width(width, is_signed);
-            out_.widen(value.slot, width);
+        for (const ap::Names& names : source_.names) {
+            if (names.result < 0) continue;
+            const ap::Row& row = source_.values[names.result];
+            Value& value = out_.values[names.result];
+            value.slot = names.old >= 0 ? out_.values[names.old].slot : out_.new_slot();
+            value.width = static_cast<int16_t>(row.width);
+            value.is_signed = row.is_signed != 0;
+            value.span = Interval::of_width(row.width, value.is_signed);
+            out_.widen(value.slot, row.width);
         }
     }
 
     void read(std::size_t i, int32_t segment) {
-        const uint64_t* words = &source_.words[i * word_count];
+        const ap::Instruction code = ap::Instruction::unpack(source_.words[i].data());
+        const ap::Names& names = source_.names[i];
         Statement item;
-        const ap::Instruction code = ap::Instruction::unpack(words);
         item.op = code.op;
         item.width = static_cast<int16_t>(code.width);
         item.segment = segment;
-        item.result = name(i, 0);
-        item.old = name(i, 1);
-        item.a = name(i, 2);
-        item.b = name(i, 3);
+        item.result = names.result;
+        item.old = names.old;
+        item.a = names.a;
+        item.b = names.b;
         if (item.a >= 0 && item.sweeps_a()) item.a_shift = shift_of(item.a, code.a);
         if (item.b >= 0 && item.sweeps_b()) item.b_shift = shift_of(item.b, code.b);
         item.imm = code.imm;
         drop_unread(item);
         if (item.result >= 0 && !item.makes_flag())
-            item.offset = static_cast<int16_t>(code.dst.domain - source_.values[item.result * value_count + 2]);
+            item.offset = static_cast<int16_t>(code.dst.domain - source_.values[item.result].domain);
         const bool grows = (item.op == ap::kExt || item.op == ap::kSet) && item.old >= 0;
         if (grows && readers_[item.result] == 1 && readers_[item.old] == 1) {
             // Whether it is a sum that grows shows at its reader.
@@ -88,10 +84,8 @@ private:
         out_.code.push_back(item);
     }
 
-    // How a value is shifted where it is read; below zero where it is read from one of its bits on.
     int16_t shift_of(int32_t value, const ap::Operand& operand) const {
-        const int below = operand.domain - source_.values[value * value_count + 2];
-        return static_cast<int16_t>(operand.shift - below);
+        return static_cast<int16_t>(source_.values[value].shift_of(operand));
     }
 
     // A source that is shifted beyond the result is zero.

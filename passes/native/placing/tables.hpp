@@ -1,60 +1,52 @@
 // Statements as tables: the binary program with the names and places of its values (dialects/rtm/placed.py).
 #pragma once
 
-#include "code.hpp"
+#include "records.hpp"
 #include "writer.hpp"
 
 namespace placement {
 
-constexpr int64_t word_count = 2, name_count = 4, value_count = 5;
-
 struct Tables {
-    std::vector<uint64_t> words;    // two an instruction, as dialects/machine/code.py has them
-    std::vector<int32_t> names;     // result, old, a, b of each instruction; -1 for none
-    std::vector<int32_t> values;    // number, column, first domain, width, signed
+    std::vector<ap::Words> words;
+    std::vector<ap::Names> names;   // of each instruction
+    std::vector<ap::Row> values;    // in the order in which they are made, numbered so
     std::vector<int64_t> segments;  // instructions of each
 };
 
-inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
-    if (number < 0) return {};
-    const Value& value = from.values[number];
+inline ap::Row row_of(const Placed& from, int32_t id, const Value& value) {
     const Place place = from.places[value.slot];
-    const int below = std::max(0, -shift);
-    return {place.column, place.domain + below, value.width - below, value.is_signed, std::max(0, shift)};
+    return {id, place.column, place.domain, value.width, value.is_signed};
 }
 
-// Values are numbered in the order in which they are made.
+inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
+    return number < 0 ? ap::Operand{} : row_of(from, number, from.values[number]).operand(shift);
+}
+
 inline Tables to_tables(const Placed& from, std::size_t segments) {
     Tables out;
     out.segments.assign(segments, 0);
     std::vector<int32_t> number_of(from.values.size(), -1);
+    const auto number = [&](int32_t value) { return value < 0 ? -1 : number_of[value]; };
     for (std::size_t i = 0; i < from.code.size(); ++i) {
         const Statement& item = from.code[i];
         ++out.segments[item.segment];
-        Place target{0, 0};
-        if (item.result >= 0) {
-            const Value& value = from.values[item.result];
-            target = from.places[value.slot];
-            number_of[item.result] = static_cast<int32_t>(out.values.size() / value_count);
-            for (const int32_t field : {number_of[item.result], target.column, target.domain,
-                                        static_cast<int32_t>(value.width), static_cast<int32_t>(value.is_signed)})
-                out.values.push_back(field);
-            target.domain += item.offset;
-        }
         ap::Instruction code;
+        if (item.result >= 0) {
+            number_of[item.result] = static_cast<int32_t>(out.values.size());
+            out.values.push_back(row_of(from, number_of[item.result], from.values[item.result]));
+            code.dst = {out.values.back().column, out.values.back().domain + item.offset};
+        }
         code.op = item.op;
         code.last = item.last;
         code.start = item.start;
         code.width = item.width;
-        code.dst = {target.column, target.domain};
         code.carry = {from.carries[i].column, from.carries[i].domain};
         const ap::Operands& has = item.operands();
         if (has.a_swept || has.a_flag) code.a = operand_of(from, item.a, item.a_shift);
         if (has.b_swept) code.b = operand_of(from, item.b, item.b_shift);
         code.imm = static_cast<int32_t>(item.imm);
-        for (const uint64_t word : code.pack()) out.words.push_back(word);
-        for (const int32_t name : {item.result, item.old, item.a, item.b})
-            out.names.push_back(name < 0 ? -1 : number_of[name]);
+        out.words.push_back(code.pack());
+        out.names.push_back({number(item.result), number(item.old), number(item.a), number(item.b)});
     }
     return out;
 }
