@@ -26,6 +26,11 @@ settings.register_profile(
 settings.load_profile("camc")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests begin first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The lit tests are tests of pytest, one per file."""
     return LitFile.from_parent(parent, path=file_path) if is_lit_test(file_path) else None

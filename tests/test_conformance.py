@@ -78,15 +78,18 @@ def outcomes(cases: list) -> list:
     return [conformance.run(case) for case in cases]
 
 
+@pytest.mark.long
 def test_no_case_fails(outcomes: list) -> None:
     failed = [f"{outcome.name}: {outcome.why}" for outcome in outcomes if outcome.status == conformance.FAILED]
     assert not failed, "\n".join(failed)
 
 
+@pytest.mark.long
 def test_what_is_out_of_scope_says_why(outcomes: list) -> None:
     assert all(outcome.why for outcome in outcomes if outcome.status == conformance.OUT_OF_SCOPE)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(
     tuple(int(part) for part in onnx.__version__.split(".")[:2]) < SINCE, reason="older onnx has fewer cases"
 )
@@ -97,6 +100,7 @@ def test_as_many_pass_as_did(outcomes: list) -> None:
     assert sum(outcome.on_ap for outcome in outcomes) >= ON_THE_AP
 
 
+@pytest.mark.long
 def test_networks_mean_what_the_cases_mean(cases: list, outcomes: list) -> None:
     """onnx's reference evaluator gives a case's results for the network that was made of it."""
     for case, outcome in zip(cases, outcomes, strict=True):

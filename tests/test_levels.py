@@ -128,12 +128,14 @@ def levels(source: str, target: Target, folder: Path) -> Levels:
     return Levels(source, edge_inputs(parse_module(source)), target, folder)
 
 
+@pytest.mark.long
 @given(source=networks())
 @settings(max_examples=70)
 def test_all_levels_compute_the_same(tmp_path: Path, source: str) -> None:
     assert not levels(source, TARGETS[0], tmp_path).check(PIPELINES)
 
 
+@pytest.mark.long
 @given(source=networks(), target=st.sampled_from(TARGETS[1:]))
 @settings(max_examples=70)
 def test_small_arrays_compute_the_same_or_are_refused(tmp_path: Path, source: str, target: Target) -> None:

@@ -226,12 +226,14 @@ def levels(source: str, samples: int, target: Target, folder: Path) -> Levels:
     return Levels(source, random_inputs(parse_module(source), samples), target, folder)
 
 
+@pytest.mark.long
 @given(source=networks(), samples=st.integers(1, 4))
 @settings(max_examples=30)
 def test_all_levels_compute_the_same(tmp_path: Path, source: str, samples: int) -> None:
     assert not levels(source, samples, Target("default"), tmp_path).check([*PIPELINES, FULL])
 
 
+@pytest.mark.long
 @given(source=networks(longest=3), samples=st.integers(1, 4), target=st.sampled_from(TARGETS))
 @settings(max_examples=30)
 def test_small_arrays_compute_the_same_or_are_refused(
@@ -303,6 +305,7 @@ def columns(draw: st.DrawFn) -> str:
     return str(network.finish({f"y{n}": output for n, output in enumerate(stage.outputs)}))
 
 
+@pytest.mark.long
 @given(source=columns(), target=st.sampled_from([Target("default"), *TARGETS]))
 @settings(max_examples=60)
 def test_maxima_of_any_columns(tmp_path: Path, source: str, target: Target) -> None:

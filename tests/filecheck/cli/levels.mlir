@@ -1,4 +1,4 @@
-// A tiny network whole, as it stands at each of the four levels.
+// A tiny network whole, as it stands at each of the four levels, for the target that every module carries.
 
 // RUN: camc compile %s --stop-after ternary | filecheck %s --check-prefix TERNARY
 // RUN: camc compile %s --stop-after apv | filecheck %s --check-prefix APV
@@ -10,9 +10,9 @@
 // SAME: levels.mlir: sets the outputs
 // SAME-NEXT: the same outputs
 
+// TERNARY: builtin.module attributes {rtm.target =
 // Integer tensors with exact ranges; the quantiser and the scaling at the ends are the host's.
-// TERNARY: builtin.module attributes {{.*}} {
-// TERNARY-NEXT:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
+// TERNARY:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
 // TERNARY-NEXT:     %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> layer "in" thresholds <{
 // TERNARY-NEXT:       up 0.5
 // TERNARY-NEXT:     }>
@@ -26,11 +26,9 @@
 // TERNARY-NEXT:     %y = ternary.dequantize %t {scale = array<f64: 5.000000e-01>, offset = array<f64: 0.000000e+00>} : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2xf32>
 // TERNARY-NEXT:     func.return %y : tensor<?x2xf32>
 // TERNARY-NEXT:   }
-// TERNARY-NEXT: }
 
 // What works on the same rows is a stage, and the weights are an adder graph over column vectors.
-// APV: builtin.module attributes {{.*}} {
-// APV-NEXT:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
+// APV:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
 // APV-NEXT:     %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> layer "in" thresholds <{
 // APV-NEXT:       up 0.5
 // APV-NEXT:     }>
@@ -52,11 +50,9 @@
 // APV-NEXT:     %y = ternary.dequantize %t {scale = array<f64: 5.000000e-01>, offset = array<f64: 0.000000e+00>} : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2xf32>
 // APV-NEXT:     func.return %y : tensor<?x2xf32>
 // APV-NEXT:   }
-// APV-NEXT: }
 
 // Every value has a column, domains and a lifetime; instructions that share operands are one bit loop.
-// RTM: builtin.module attributes {{.*}} {
-// RTM-NEXT:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
+// RTM:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
 // RTM-NEXT:     %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> layer "in" thresholds <{
 // RTM-NEXT:       up 0.5
 // RTM-NEXT:     }>
@@ -96,11 +92,9 @@
 // RTM-NEXT:     %y = ternary.dequantize %t {scale = array<f64: 5.000000e-01>, offset = array<f64: 0.000000e+00>} : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2xf32>
 // RTM-NEXT:     func.return %y : tensor<?x2xf32>
 // RTM-NEXT:   }
-// RTM-NEXT: }
 
 // The machine code that this is.
-// AP: builtin.module attributes {{.*}} {
-// AP-NEXT:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
+// AP:   func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
 // AP-NEXT:     %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> layer "in" thresholds <{
 // AP-NEXT:       up 0.5
 // AP-NEXT:     }>
@@ -136,7 +130,6 @@
 // AP-NEXT:     %y = ternary.dequantize %t {scale = array<f64: 5.000000e-01>, offset = array<f64: 0.000000e+00>} : tensor<?x2x!ternary.int<0, 1>> -> tensor<?x2xf32>
 // AP-NEXT:     func.return %y : tensor<?x2xf32>
 // AP-NEXT:   }
-// AP-NEXT: }
 
 func.func @main(%x: tensor<?x2xf32> {onnx.name = "x"}) -> (tensor<?x2xf32> {onnx.name = "y"}) {
   %q = ternary.quantize %x : tensor<?x2xf32> -> tensor<?x2x!ternary.int<0, 1>> layer "in" thresholds <{
