@@ -128,9 +128,11 @@ def test_sixteen_bits_are_exact_beside_every_step(scale: Fraction, offset: Fract
     beside = beside[(beside >= source.lo) & (beside <= source.hi)]
     wanted = table.apply(beside[:, None], result)[:, 0]
     np.testing.assert_array_equal(line.apply(beside), wanted)
-    plan = plan_of(line, source)
-    assert plan is not None
-    np.testing.assert_array_equal(carried_out(plan, beside), wanted)
+    turned = line._replace(multiplier=-line.multiplier), Range(-source.hi, -source.lo)
+    for this, span, inputs in ((line, source, beside), (*turned, -beside)):
+        plan = plan_of(this, span)
+        assert plan is not None
+        np.testing.assert_array_equal(carried_out(plan, inputs), wanted)
 
 
 def test_what_is_no_line_stays_a_table() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import product
 
 from dialects.support.ranges import Range
 from dialects.support.rescales import Line
@@ -44,18 +45,22 @@ def plan_of(line: Line, source: Range, most_bits: int = MOST_BITS) -> Plan | Non
 
 
 def _ways(line: Line, source: Range, most_bits: int) -> Iterator[list[Move]]:
-    for narrow in (True, False):
+    falls = line.multiplier < 0
+    rising = line._replace(multiplier=-line.multiplier)
+    for narrow, turned in product((True, False), (False, True) if falls else (False,)):
         start = _Start(source, most_bits)
         try:
             value = start.narrowed(line) if narrow else 0
+            value = start.negated(value) if turned else value
         except _Impassable:
             continue
         span = start.ranges[value]
         for form in forms_of(abs(line.multiplier)):
-            for cut in cuts_of(line, span, form):
+            this = rising if turned else line
+            for cut in cuts_of(this, span, form):
                 for early in (True, False):
                     try:
-                        yield _Steps(start, value, line, form, cut, narrow, early).moves
+                        yield _Steps(start, value, this, form, cut, narrow, early).moves
                     except _Impassable:
                         continue
 
@@ -92,6 +97,10 @@ class _Start:
         if not _IMMEDIATE.covers(span):
             raise _Impassable
         return self.add(Move(Do.CLAMPED, span, 0))
+
+    def negated(self, value: int) -> int:
+        """A value times -1, so that a falling line rises: low bits of a sum that is subtracted can't be left behind."""
+        return self.add(Move(Do.SUM, -self.ranges[value], b=value, subtract=True))
 
 
 class _Steps:
