@@ -10,6 +10,7 @@ import pytest
 from camc_testing import Network
 from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp
 
+from cam_compiler.importer.arithmetic.affine_firsts import affine_firsts
 from cam_compiler.importer.arithmetic.exact import Piece
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, integer_table
@@ -77,7 +78,7 @@ TIES = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_lines_and_plans_equal_the_rational_function(seed: int) -> None:
     """At every integer that a quantiser can meet: random scales, offsets, zero points, roundings, falling ones too."""
     rng = random.Random(seed)
@@ -133,6 +134,17 @@ def test_sixteen_bits_are_exact_beside_every_step(scale: Fraction, offset: Fract
         plan = plan_of(this, span)
         assert plan is not None
         np.testing.assert_array_equal(carried_out(plan, inputs), wanted)
+
+
+@pytest.mark.parametrize("rounding", [Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.HALF_DOWN])
+@pytest.mark.parametrize("piece", [Piece(Fraction(3, 8), Fraction(1, 4)), Piece(Fraction(-7, 12), Fraction(5))])
+def test_all_levels_at_once_are_those_one_by_one(rounding: Rounding, piece: Piece) -> None:
+    step, ends = RoundStep(0, 1023, rounding, 300), (-99999, 99999)
+    clamped = piece.clamped(Fraction(-551, 2), Fraction(600))
+    for one in (piece, clamped):
+        edges = Channel(one, step).edges(range(1, 1024), 64)
+        wanted = [ends[not edge] if isinstance(edge, bool) else edge.integer() for edge in edges]
+        assert affine_firsts(one, step, range(1, 1024), *ends) == wanted
 
 
 def test_what_is_no_line_stays_a_table() -> None:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm, prod
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type
+from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.arithmetic.executed import as_executed
 from cam_compiler.importer.arithmetic.float_steps import Floats, Inputs, Integers
+from cam_compiler.importer.arithmetic.lines import LineTable, line_table
 from cam_compiler.importer.arithmetic.sums import MAX_SUM, resolved
 from cam_compiler.importer.arithmetic.thresholds import (
     Channel,
+    Levels,
     Reach,
     Table,
     TableError,
@@ -141,8 +144,13 @@ class Builder:
         flat = any(size != 1 for size in channels.shape[1:])
         whole = np.broadcast_to(channels, value.shape).reshape(-1) if flat else channels.reshape(-1)
         reaches = _reaches(value, channels.shape if not flat else value.shape)
+        shape = value.shape if flat else channels.shape
         try:
-            table = self._table(value, list(whole), reaches, value.shape if flat else channels.shape)
+            if value.kind is None and not value.executed:
+                lines = line_table(list(whole), reaches, ternary.range_of(value.base))
+                if lines is not None:
+                    return self._rescaled(value, lines, reaches, flat, shape)
+            table = self._table(value, list(whole), reaches, shape)
         except TableError as error:
             message = f"the result of '{value.origin.layer}' is no small integer: {error}"
             raise node.error(message, _NEEDS_QUANTISER) from None
@@ -150,9 +158,21 @@ class Builder:
             shifts = [shift_of(table, row, reach) for row, reach in enumerate(reaches)]
             # Shifts of their own would give channels zeros of their own.
             if shifts[0] is not None and len(set(shifts)) == 1:
-                return _elided(value, table, shifts, channels.shape if not flat else value.shape)
+                return _elided(value, table.levels, shifts[0], shape)
         base = self._threshold(value, table, flat)
-        return _result(value, base, table, channels.shape if not flat else value.shape)
+        return _result(value, base, table.levels, shape)
+
+    def _rescaled(
+        self, value: Activation, table: LineTable, reaches: list[Reach], flat: bool, shape: tuple[int, ...]
+    ) -> Activation:
+        """The integers of a quantiser of many levels."""
+        shift = table.shift(reaches)
+        if shift is not None:
+            return _elided(value, table.levels, shift, shape)
+        source = self.reshape(value.base, (prod(value.shape),)) if flat else value.base
+        op = ternary.RescaleOp(source, table.lines, table.result, StringAttr(value.origin.layer))
+        base = self.reshape(self.add(op, value.origin.hint), value.shape)
+        return _result(value, base, table.levels, shape)
 
     def _table(self, value: Activation, channels: list[Channel], reaches: list[Reach], shape: tuple[int, ...]) -> Table:
         inputs: Inputs
@@ -269,27 +289,24 @@ def _per_channel(values: list[Any], shape: tuple[int, ...]) -> ObjectArray:
     return array.reshape(shape)
 
 
-def _elided(value: Activation, table: Table, shifts: list[int | None], shape: tuple[int, ...]) -> Activation:
+def _elided(value: Activation, levels: Sequence[Levels], shift: int, shape: tuple[int, ...]) -> Activation:
     """The tensor's own integers, which the table would only have shifted."""
-    pieces = [
-        Piece(level.piece.slope, level.piece.offset + level.piece.slope * (shift or 0))
-        for level, shift in zip(table.levels, shifts, strict=True)
-    ]
+    pieces = [Piece(level.piece.slope, level.piece.offset + level.piece.slope * shift) for level in levels]
     outer = compact(_per_channel(pieces, shape))
     return replace(value, outer=outer, before=None, inner=None, steps=None, executed=None)
 
 
-def _result(value: Activation, base: SSAValue, table: Table, shape: tuple[int, ...]) -> Activation:
-    pieces = _per_channel([level.piece for level in table.levels], shape)
+def _result(value: Activation, base: SSAValue, levels: Sequence[Levels], shape: tuple[int, ...]) -> Activation:
+    pieces = _per_channel([level.piece for level in levels], shape)
     return replace(
         value,
         base=base,
-        outer=compact(pieces) if len(table.levels) else identity_pieces(len(shape)),
+        outer=compact(pieces) if len(levels) else identity_pieces(len(shape)),
         before=None,
         inner=None,
         steps=None,
-        lows=np.array([level.low for level in table.levels], dtype=np.int64).reshape(shape),
-        highs=np.array([level.high for level in table.levels], dtype=np.int64).reshape(shape),
+        lows=np.array([level.low for level in levels], dtype=np.int64).reshape(shape),
+        highs=np.array([level.high for level in levels], dtype=np.int64).reshape(shape),
         kind=None,
         executed=None,
     )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cam_compiler.importer.arithmetic.affine_firsts import affine_firsts
 from cam_compiler.importer.arithmetic.exact import IDENTITY, ZERO, Piece
 from cam_compiler.importer.arithmetic.functions import (
     INFINITY,
@@ -172,8 +173,10 @@ def _centred(levels: tuple[Levels, ...]) -> tuple[Levels, ...]:
     )
 
 
-def plan_levels(channels: Sequence[Channel], reaches: Sequence[Reach]) -> tuple[int, tuple[Levels, ...]]:
-    """The levels of all channels on one lattice, and how much finer that is than the steps."""
+def plan_levels(
+    channels: Sequence[Channel], reaches: Sequence[Reach], most: int = MAX_LEVELS, most_entries: int = MAX_ENTRIES
+) -> tuple[int, tuple[Levels, ...]]:
+    """The levels of all channels on one lattice, and how much finer that is than the steps; raises TableError."""
     bounds = [bounds_of(channel, reach) for channel, reach in zip(channels, reaches, strict=True)]
     refine = lcm(*(end.denominator for ends in bounds for end in ends))
     levels = tuple(
@@ -182,11 +185,11 @@ def plan_levels(channels: Sequence[Channel], reaches: Sequence[Reach]) -> tuple[
     )
     levels = _centred(levels)
     count = max(level.high for level in levels) - min(level.low for level in levels)
-    if count > MAX_LEVELS:
+    if count > most:
         why = " because a bound is no multiple of the scale" if refine > 1 else ""
-        raise TableError(f"it has {_shown(count)} levels{why}; at most {MAX_LEVELS} are possible")
-    if count * len(levels) > MAX_ENTRIES:
-        raise TableError(f"{len(levels)} channels of {count} levels are more than {MAX_ENTRIES} thresholds")
+        raise TableError(f"it has {_shown(count)} levels{why}; at most {most} are possible")
+    if count * len(levels) > most_entries:
+        raise TableError(f"{len(levels)} channels of {count} levels are more than {most_entries} thresholds")
     return refine, levels
 
 
@@ -253,7 +256,11 @@ def _row(
     # On the quantiser's own lattice again.
     low, high = own.low + own.shift, own.high + own.shift
     levels = range(-(-(low + 1) // refine), -(-high // refine) + 1)
-    firsts = decided(lambda bits: _firsts(channel.edges(levels, bits), ends, kind))
+    firsts: list[float] | None = None
+    if kind is None and not channel.before.stages:
+        firsts = affine_firsts(channel.inner, channel.step, levels, ends.always, ends.never)
+    if firsts is None:
+        firsts = decided(lambda bits: _firsts(channel.edges(levels, bits), ends, kind))
     # Finer lattices than that of the steps jump over several integers at once.
     reached = [firsts[-(-level // refine) - levels.start] for level in range(low + 1, high + 1)]
     row = [always] * (own.low - result.lo) + reached + [never] * (result.hi - own.high)
@@ -277,6 +284,11 @@ def _tabulate(
     table = FloatThresholds if kind is not None else Thresholds
     numbers: NDArray[Any] = np.array(rows, dtype=table.dtype).reshape(len(rows), result.hi - result.lo)
     return Table(table.from_array(numbers, np.array(down)), result, levels)
+
+
+def integer_row(channel: Channel, own: Levels, result: Range, refine: int, span: Range) -> tuple[list[float], bool]:
+    """The thresholds of one channel on integers in `span`, and whether it falls."""
+    return _row(channel, own, result, refine, _Ends(span.lo, span.hi + 1), None)
 
 
 def integer_table(channels: Sequence[Channel], reaches: Sequence[Reach], span: Range) -> Table:
