@@ -1,15 +1,17 @@
-"""apv-share: fewer AP cycles in the adder graphs of linear layers, by sharing common subexpressions.
+"""apv-share: adder graphs for the weights of linear layers, of few AP cycles by sharing common subexpressions.
 
-Stands between convert-ternary-to-apv and convert-apv-to-rtm. Each graph is replaced by one that computes the same
-matrix, which is proved, if that costs fewer AP cycles and its live values fit the budget of bits a row.
+Stands between convert-ternary-to-apv and convert-apv-to-rtm. Each layer becomes a graph that computes the same matrix,
+which is proved: one that shares, if that costs fewer AP cycles and its live values fit the budget of bits a row, or
+else a running sum for each output.
 
-    inputs 3 in 0..1                          inputs 3 in 0..1
-    %3 = %0 + %1 : u2                         %3 = %0 + %1 : u2
-    %4 = %3 - %2 : i3          becomes        %4 = %3 - %2 : i3
-    %5 = %0 + %1 : u2                         %5 = %3 + %2 : u2
-    %6 = %5 + %2 : u2                         out %4
-    out %4                                    out %5
-    out %6
+    apv.linear %x weights <{              apv.sum %x graph <{
+      ++-                                   inputs 3 in 0..1
+      +++                     becomes       %3 = %0 + %1 : u2
+    }>                                      %4 = %3 - %2 : i3
+                                            %5 = %3 + %2 : u2
+                                            out %4
+                                            out %5
+                                          }>
 
 `group` fixes how many neighbouring inputs share subexpressions (0: chosen by cost); `group-by=channel` makes every
 input channel a group of its own, as in the paper's flow. `budget` is the share of a row's bits, in percent, that a
@@ -29,14 +31,19 @@ from typing import Literal
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv
+from dialects.apv.adder_graph import bounds_of
+from dialects.apv.types import ranges_of
 from dialects.machine.target import Geometry
 from dialects.rtm.target import target_of
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
+from dialects.support.tensors import IntArray
 from dialects.support.threads import thread_pool
 from passes.adder_graphs.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
+from passes.adder_graphs.sums import unshared
 from passes.placing.placement import RESERVED_COLUMNS
 from passes.placing.shift_cost import DEFAULT_STEP, ShiftCost
 
@@ -59,33 +66,32 @@ class ApvShare(ModulePass):
         self._check()
         geometry = target_of(op).geometry
         layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
-        before = [evaluate(layer.graph.data, resident=_resident(layer)) for layer in layers]
         with thread_pool() as pool:
-            for index, after in enumerate(self._shared(layers, before, geometry, pool)):
+            for index, (before, after) in enumerate(self._shared(layers, geometry, pool)):
                 layer = layers[index]
                 name = layer.layer.data if layer.layer else "linear"
                 progress(index, len(layers), name)
-                layer.graph = apv.GraphAttr(after.graph)
-                did(self.name, name, *figures(before[index], after), show=self.stats)
+                _replace(layer, after)
+                did(self.name, name, *figures(before, after), show=self.stats)
 
     def _shared(
         self,
         layers: Sequence[apv.LinearOp],
-        before: Sequence[Candidate],
         geometry: Geometry,
         pool: Executor,
-    ) -> Iterator[Candidate]:
-        """The graph of each layer, several at a time; parts of one layer are grouped like its first part."""
-        keys = [(layer.layer, layer.graph.data.input_bounds.tobytes()) for layer in layers]
+    ) -> Iterator[tuple[Candidate, Candidate]]:
+        """The graph of each layer without and with sharing, several at a time; parts are grouped like the first one."""
+        keys = [(layer.layer, bounds_of(ranges_of(layer.inputs)).tobytes()) for layer in layers]
         firsts = {key: index for index, key in reversed(list(enumerate(keys)))}
 
-        def share(index: int, first: Future[Candidate] | None = None) -> Candidate:
-            like = first.result().grouping if first else None
+        def share(index: int, first: Future[tuple[Candidate, Candidate]] | None = None) -> tuple[Candidate, Candidate]:
+            like = first.result()[1].grouping if first else None
             layer, options = layers[index], self._options(geometry, layers[index])
+            weights, inputs = layer.weights.data.array, ranges_of(layer.inputs)
+            before = evaluate(unshared(weights, inputs), resident=options.resident)
             if self.group_by == "channel":
-                graph = before[index].graph
-                return grouped(graph.coefficients(), graph.inputs, layer.kernel_size, options)
-            return share_layer(before[index], self.group, options, like)
+                return before, grouped(weights, inputs, layer.kernel_size, options)
+            return before, share_layer(weights, before, self.group, options, like)
 
         # First parts are submitted before those that wait for them, so that not all threads can be waiting.
         found = {index: pool.submit(share, index) for index in sorted(firsts.values())}
@@ -116,14 +122,15 @@ class ApvShare(ModulePass):
         return Options(bits, self.effort, self.seed, 1, _resident(layer), shifts=shifts)
 
 
-def share_layer(before: Candidate, group: int, options: Options, like: Grouping | None = None) -> Candidate:
-    """A cheaper graph for the same matrix, of a fixed group size if that isn't 0, or else `before` itself."""
-    graph = before.graph
-    matrix = graph.coefficients()
+def share_layer(
+    weights: IntArray, before: Candidate, group: int, options: Options, like: Grouping | None = None
+) -> Candidate:
+    """A cheaper graph for the weights, of a fixed group size if that isn't 0, or else `before` itself."""
+    inputs = before.graph.inputs
     if group:
-        found = [grouped(matrix, graph.inputs, group, options, by_sign) for by_sign in (False, True)]
+        found = [grouped(weights, inputs, group, options, by_sign) for by_sign in (False, True)]
         return min(found, key=lambda candidate: candidate.cycles)
-    best = choose(matrix, graph.inputs, options, like)
+    best = choose(weights, inputs, options, like)
     return best if best and best.cycles < before.cycles else before
 
 
@@ -135,6 +142,15 @@ def figures(before: Candidate, after: Candidate) -> list[Figure]:
         Figure("live bits", before.live_bits, after.live_bits, peak=True),
         Figure("group", None, after.group, peak=True),
     ]
+
+
+def _replace(layer: apv.LinearOp, found: Candidate) -> None:
+    """Put the sums of a graph in the place of a layer."""
+    new = apv.SumOp(list(layer.inputs), found.graph, apv.columns_of(layer.result).range, layer.layer)
+    new.result.name_hint = layer.result.name_hint
+    Rewriter.insert_op(new, InsertPoint.before(layer))
+    layer.result.replace_all_uses_with(new.result)
+    Rewriter.erase_op(layer)
 
 
 def _resident(layer: apv.LinearOp) -> bool:

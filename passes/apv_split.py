@@ -8,12 +8,12 @@ and stores.
 
     %r = apv.stage {                              %p = apv.stage {
       %x = apv.load %q                              %x = apv.load %q
-      %a = apv.linear %x graph <{ 512 outputs }>    %a = apv.linear %x graph <{ outputs 0 to 255 }>
+      %a = apv.linear %x weights <{ 512 lines }>  %a = apv.linear %x weights <{ the first 256 }>
       %t = apv.threshold %a                         %t = apv.threshold %a
       %s = apv.store %t                 becomes     %s = apv.store %t
       apv.yield %s                                  apv.yield %s
     }                                             }
-                                                  %o = apv.stage { ... outputs 256 to 511 ... }
+                                                  %o = apv.stage { ... the other 256 ... }
                                                   %r = ternary.concat %p, %o
 
 `outputs` fixes the number of parts (0: chosen by cost, per layer). `inputs` cuts by inputs as well, where thresholds
@@ -37,6 +37,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv
+from dialects.apv.adder_graph import bounds_of
+from dialects.apv.linear import reach
 from dialects.apv.types import ranges_of
 from dialects.machine.target import Geometry
 from dialects.rtm.target import target_of
@@ -49,7 +51,6 @@ from dialects.support.threads import thread_pool
 from dialects.ternary.spatial import ConcatOp
 from passes.adder_graphs.kernel_groups import room
 from passes.adder_graphs.layer_split import SplitOptions, output_parts, planned
-from passes.adder_graphs.sums import unshared
 from passes.placing.placement import RESERVED_COLUMNS
 from passes.placing.shift_cost import DEFAULT_STEP, ShiftCost
 
@@ -86,7 +87,7 @@ class ApvSplit(ModulePass):
             if layer.parent is None:
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
-            inputs = min(self.inputs, len(layer.graph.data.inputs)) if _has_thresholds(layer) else 1
+            inputs = min(self.inputs, layer.weights.data.columns) if _has_thresholds(layer) else 1
             cut = _Cut.of(layer)
             if cut.meets_again:
                 parts = inputs = 1
@@ -97,7 +98,7 @@ class ApvSplit(ModulePass):
     def _parts(self, layers: Sequence[apv.LinearOp], geometry: Geometry) -> list[int]:
         """The number of parts of each layer; layers of one shape are split alike."""
         if self.outputs:
-            return [min(self.outputs, len(layer.graph.data.output_table)) for layer in layers]
+            return [min(self.outputs, layer.weights.data.rows) for layer in layers]
         shapes = {_shape(layer): layer for layer in reversed(layers)}
 
         def parts(layer: apv.LinearOp) -> int:
@@ -105,7 +106,7 @@ class ApvSplit(ModulePass):
             bits = room(geometry.columns - RESERVED_COLUMNS, geometry.domains, self.budget, widest)
             shifts = ShiftCost(self.step, geometry) if self.step else None
             options = SplitOptions(planned(bits), self.moved, shifts=shifts)
-            return output_parts(layer.graph.data.coefficients(), layer.graph.data.inputs, options)
+            return output_parts(layer.weights.data.array, ranges_of(layer.inputs), options)
 
         with thread_pool() as pool:
             found: list[int] = []
@@ -117,8 +118,8 @@ class ApvSplit(ModulePass):
 
 
 def _shape(layer: apv.LinearOp) -> tuple[object, ...]:
-    graph = layer.graph.data
-    return len(graph.output_table), graph.input_bounds.tobytes(), apv.columns_of(layer.result).range.width
+    ends = bounds_of(ranges_of(layer.inputs)).tobytes()
+    return layer.weights.data.rows, ends, apv.columns_of(layer.result).range.width
 
 
 def _has_thresholds(layer: apv.LinearOp) -> bool:
@@ -180,7 +181,7 @@ def _split(cut: _Cut, parts: int, input_parts: int) -> None:
     sources = [_buffered(value) for value in layer.operands]
     before = cut.before | {value.owner for value in sources if isinstance(value.owner, apv.StoreOp)}
     linear = [op for op in chain if isinstance(op, apv.LinearOp)]
-    weights: dict[Operation, IntArray] = {op: op.graph.data.coefficients() for op in linear}
+    weights: dict[Operation, IntArray] = {op: op.weights.data.array for op in linear}
     new: list[Operation] = []
     stored = [
         _part(new, weights, chain, sources, np.arange(begin, stop), input_parts)
@@ -271,11 +272,11 @@ def _chain(layer: apv.LinearOp) -> list[Operation]:
 
 def _by_channel(op: apv.LinearOp, before: Operation) -> bool:
     """Whether each output of a sum depends on the same column of each operand, all of which but one are loaded."""
-    count = len(op.graph.data.output_table)
+    count = op.weights.data.rows
     others = [value for value in op.inputs if value.owner is not before]
-    if len(op.graph.data.inputs) != count * len(op.inputs) or len(others) != len(op.inputs) - 1:
+    if op.weights.data.columns != count * len(op.inputs) or len(others) != len(op.inputs) - 1:
         return False
-    blocks = op.graph.data.coefficients().reshape(count, len(op.inputs), count)
+    blocks = op.weights.data.array.reshape(count, len(op.inputs), count)
     diagonal = np.eye(count, dtype=bool)[:, None, :]
     return not blocks[~np.broadcast_to(diagonal, blocks.shape)].any() and all(
         isinstance(value.owner, apv.LoadOp) for value in others
@@ -319,8 +320,7 @@ def _part(
 
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
-    ranges = ranges_of(values)
-    op = apv.LinearOp(values, unshared(rows, ranges), span, layer.layer, layer.kernel_size)
+    op = apv.LinearOp(values, rows, span, layer.layer, layer.kernel_size)
     return at.add(op, layer.result.name_hint)
 
 
@@ -339,23 +339,20 @@ def _partial_sums(
         some[:, begin:stop] = rows[:, begin:stop]
         part = _Builder()
         values = [part.load(tensor) for tensor in sources]
-        ranges = ranges_of(values)
-        partial = _linear(part, layer, values, some, _reach(some, ranges))
+        partial = _linear(part, layer, values, some, _reach(some, values))
         loaded.append(part.stored(partial, layer.result.name_hint, stages))
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
-    ranges = ranges_of(values)
     # Thresholds that follow may lie anywhere in the range of the whole layer.
-    span = _reach(ones, ranges).union(apv.columns_of(layer.result).range)
-    op = apv.LinearOp(values, unshared(ones, ranges), span, layer.layer)
+    span = _reach(ones, values).union(apv.columns_of(layer.result).range)
+    op = apv.LinearOp(values, ones, span, layer.layer)
     return at.add(op, layer.result.name_hint)
 
 
-def _reach(rows: IntArray, ranges: Sequence[Range]) -> Range:
-    ends = np.array([(span.lo, span.hi) for span in ranges])
-    positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
-    low, high = positive @ ends[:, 0] + negative @ ends[:, 1], positive @ ends[:, 1] + negative @ ends[:, 0]
-    return Range(int(low.min()), int(high.max()))
+def _reach(weights: IntArray, values: Sequence[SSAValue]) -> Range:
+    """The range of all sums."""
+    spans = reach(weights, ranges_of(values))
+    return Range(min(span.lo for span in spans), max(span.hi for span in spans))
 
 
 def _sum_part(
@@ -363,7 +360,7 @@ def _sum_part(
 ) -> SSAValue:
     """A sum by channel of the part's value and of loaded ones, which are loaded whole and read in part."""
     inside = {item.results[0] for item in chain}
-    count = len(op.graph.data.output_table)
+    count = op.weights.data.rows
     values: list[SSAValue] = []
     blocks: list[IntArray] = []
     for number, operand in enumerate(op.inputs):

@@ -1,15 +1,15 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
 Stands after the passes on adder graphs. Every stage becomes one placed program for one array geometry: the pass's
-`rows`, `columns` and `domains` if given, else those of the module's target.
-`accumulators` is "exact", where a sum that is computed in place grows with
-its range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is "spread"
-(near the ports, in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
+`rows`, `columns` and `domains` if given, else those of the module's target. Weights that are no adder graph yet become
+a running sum for each output. `accumulators` is "exact", where a sum that is computed in place grows with its range, or
+"full", where it has its final width from the start (as in the paper's flow). `placement` is "spread" (near the ports,
+in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
 passes/placing/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed
 and stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
 instruction is a bit loop of its own; rtm-bundle makes larger ones.
 
-    %b = apv.linear %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
+    %b = apv.sum %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
     rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
 """
@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
@@ -28,13 +29,16 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, rtm
+from dialects.apv.adder_graph import AdderGraph
 from dialects.apv.spatial import ConcatOp, MaxOp
+from dialects.apv.types import ranges_of
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.rtm.target import set_target, target_of
 from dialects.support.errors import CapacityError, PipelineError, TargetError
 from dialects.support.instrumentation import progress
 from dialects.support.threads import thread_pool
+from passes.adder_graphs.sums import unshared
 from passes.placing.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
 from passes.placing.vector_code import VectorCode, View
 
@@ -110,9 +114,19 @@ def _replace(stage: apv.StageOp, code: _Code, geometry: Geometry) -> None:
 
 def _layer_name(stage: apv.StageOp) -> str:
     """The layer that a stage is known by: its largest linear one."""
-    layers = [op for op in stage.ops if isinstance(op, apv.LinearOp) and op.layer]
-    largest = max(layers, key=lambda op: len(op.graph.data.node_bytes), default=None)
+    layers = [op for op in stage.ops if isinstance(op, apv.LinearOp | apv.SumOp) and op.layer]
+    largest = max(layers, key=_size, default=None)
     return largest.layer.data if largest and largest.layer else "stage"
+
+
+def _size(op: apv.LinearOp | apv.SumOp) -> int:
+    """Additions of a layer, about."""
+    return len(op.graph.data.node_table) if isinstance(op, apv.SumOp) else int(np.count_nonzero(op.weights.data.array))
+
+
+def _graph(op: apv.LinearOp | apv.SumOp) -> AdderGraph:
+    """The adder graph of sums; of weights that nothing has made one of yet, the one that shares nothing."""
+    return op.graph.data if isinstance(op, apv.SumOp) else unshared(op.weights.data.array, ranges_of(op.inputs))
 
 
 def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
@@ -127,10 +141,10 @@ def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
                 columns[op.result] = code.load(read, kind.count.data, kind.range)
                 read += kind.count.data
                 loads += 1
-            case apv.LinearOp():
+            case apv.LinearOp() | apv.SumOp():
                 code.begin_segment(op.layer.data if op.layer else "linear")
                 views = [view for value in op.inputs for view in columns[value]]
-                columns[op.result] = code.linear(views, op.graph.data)
+                columns[op.result] = code.linear(views, _graph(op))
             case apv.ThresholdOp():
                 code.begin_segment(op.layer.data if op.layer else "threshold")
                 span = apv.columns_of(op.result).range

@@ -1,16 +1,15 @@
-"""convert-ternary-to-apv: from tensors to column vectors, from weights to adder graphs.
+"""convert-ternary-to-apv: from tensors to column vectors.
 
 Stands after import. Channels become column vectors; rows are the samples of the batch, or, for images, the positions of
-every sample. A matmul or convolution becomes an adder graph without sharing (a running sum an output), which later
-passes improve. Where the rows change (a window is gathered, an image is flattened), values go through the global
-buffer: a store, a gather or scatter, a load, and another stage begins. The input quantiser and the output scale stay
-on the host.
+every sample. Matmuls, convolutions, average pooling and residual additions become weights over column vectors. Where
+the rows change (a window is gathered, an image is flattened), values go through the global buffer: a store, a gather or
+scatter, a load, and another stage begins. The input quantiser and the output scale stay on the host.
 
     %a = ternary.matmul %q : ... weights <{ +0- }>
   becomes
     %a = apv.stage : ... {
       %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-      %b = apv.linear %x : ... graph <{ inputs 3 in 0..1  %3 = %0 - %2 : i2  out %3 }>
+      %b = apv.linear %x : ... weights <{ +0- }>
       %s = apv.store %b : ...
       apv.yield %s : ...
     }
@@ -31,22 +30,20 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import apv, ternary
+from dialects.apv.linear import linear_problem
 from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.apv.types import ranges_of
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
-from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray, IntMatrix
 from dialects.support.window import Window
-from passes.adder_graphs.sums import WEIGHT_LIMIT, unshared
 
 _POINT = Window((1, 1))
-_INPUTS = Range(-(1 << 31), (1 << 31) - 1)
 
 
 @dataclass(frozen=True)
 class ConvertTernaryToApv(ModulePass):
-    """Lower integer tensors to column vectors and weights to adder graphs."""
+    """Lower integer tensors to column vectors."""
 
     name = "convert-ternary-to-apv"
 
@@ -228,17 +225,13 @@ class _Conversion:
         layer: StringAttr | None,
         kernel_size: int = 1,
     ) -> None:
-        kinds = [apv.columns_of(source.value) for source in sources]
         place = layer.data if layer else op.name
-        if np.abs(weights).max() > WEIGHT_LIMIT:
-            raise PipelineError(f"weights lie within {-WEIGHT_LIMIT} and {WEIGHT_LIMIT}", place=place)
-        if wide := [kind.range for kind in kinds if not _INPUTS.covers(kind.range)]:
-            raise PipelineError(f"its inputs range over {wide[0]}, at most {_INPUTS} can be summed", place=place)
-        graph = unshared(weights, ranges_of(source.value for source in sources))
-        figures = {"weights": weights.size, "not zero": np.count_nonzero(weights), "additions": len(graph.node_table)}
-        did(ConvertTernaryToApv.name, place, *(Figure(name, None, int(count)) for name, count in figures.items()))
         values, span = [source.value for source in sources], ternary.range_of(op.results[0])
-        self._replace(op, apv.LinearOp(values, graph, span, layer, kernel_size), sources[0].stage)
+        if problem := linear_problem(weights, ranges_of(values)):
+            raise PipelineError(problem, place=place)
+        figures = {"weights": weights.size, "not zero": np.count_nonzero(weights)}
+        did(ConvertTernaryToApv.name, place, *(Figure(name, None, int(count)) for name, count in figures.items()))
+        self._replace(op, apv.LinearOp(values, weights, span, layer, kernel_size), sources[0].stage)
 
     def _replace(
         self, op: Operation, new: apv.LinearOp | apv.ThresholdOp | apv.RescaleOp | MaxOp | ConcatOp, stage: int

@@ -63,6 +63,8 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
         case apv.LoadOp() | apv.StoreOp():
             return raw(inputs[0]).T
         case apv.LinearOp():
+            return _product(np.concatenate([raw(value) for value in inputs]).T, op.weights.data.array).T
+        case apv.SumOp():
             return op.graph.data.propagate(np.concatenate([ints(value) for value in inputs]))
         case apv_spatial.MaxOp():
             columns = ints(inputs[0])

@@ -15,7 +15,7 @@ from cam_compiler.validation import Validator
 from dialects.machine.target import Target
 from dialects.support.errors import CamcError, MismatchError
 
-STAGES = ("convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap")
+STAGES = ("convert-ternary-to-apv,apv-share{effort=0}", "convert-apv-to-rtm", "convert-rtm-to-ap")
 
 
 @cache
@@ -23,7 +23,7 @@ def level(name: str) -> str:
     """The text of the small network at a level."""
     module = parse_module(SMALL_NETWORK)
     count = ("ternary", "apv", "rtm", "ap").index(name)
-    run_passes(module, parse_passes(",".join(STAGES))[:count], Target("test", columns=32, domains=16))
+    run_passes(module, parse_passes(",".join(STAGES[:count])) if count else (), Target("test", columns=32, domains=16))
     return str(module)
 
 

@@ -293,9 +293,12 @@ def columns(draw: st.DrawFn) -> str:
                 ranges = [each.range for each in kinds for _ in range(each.count.data)]
                 rng = np.random.default_rng(draw(st.integers(0, 99)))
                 weights = rng.integers(-3, 4, size=(draw(st.integers(1, 3)), len(ranges)))
-                graph = unshared(weights, ranges)
                 reach = 3 * sum(max(abs(each.lo), abs(each.hi)) for each in ranges)
-                value = add(apv.LinearOp(parts, graph, Range(-reach, reach)))
+                span = Range(-reach, reach)
+                graph = draw(st.booleans())
+                value = add(
+                    apv.SumOp(parts, unshared(weights, ranges), span) if graph else apv.LinearOp(parts, weights, span)
+                )
         values.append(value)
     ends = [values[-1], *draw(st.lists(st.sampled_from(values), max_size=2))]
     for end in ends:

@@ -2,20 +2,21 @@
 
     %r = apv.stage : tensor<?x10x!ternary.int<-90, 75>> {
       %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>
-      %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> graph <{ ... }>
+      %a = apv.linear %x : (!apv.columns<64, 0, 15>) -> !apv.columns<10, -90, 75> weights <{ ... }>
       %s = apv.store %a : !apv.columns<10, -90, 75> -> tensor<?x10x!ternary.int<-90, 75>>
       apv.yield %s : tensor<?x10x!ternary.int<-90, 75>>
     }
 
-A stage is what works on the same rows, from its loads to its stores. A linear layer is
-an adder graph with exact widths: weights have become instructions.
+A stage is what works on the same rows, from its loads to its stores. The weights of a
+linear layer become instructions as an adder graph with exact widths, `apv.sum`.
 """
 
 from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from dialects.apv.ops import LinearOp, LoadOp, StoreOp, ThresholdOp
+from dialects.apv.linear import LinearOp, SumOp
+from dialects.apv.ops import LoadOp, StoreOp, ThresholdOp
 from dialects.apv.rescale import RescaleOp
 from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.apv.stage import StageOp, YieldOp
@@ -23,7 +24,7 @@ from dialects.apv.types import ColumnsType, GraphAttr, columns_of
 
 Apv = Dialect(
     "apv",
-    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, ThresholdOp, RescaleOp, MaxOp, ConcatOp],
+    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, SumOp, ThresholdOp, RescaleOp, MaxOp, ConcatOp],
     [ColumnsType, GraphAttr],
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "ScatterOp",
     "StageOp",
     "StoreOp",
+    "SumOp",
     "ThresholdOp",
     "YieldOp",
     "columns_of",

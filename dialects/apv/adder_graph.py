@@ -29,6 +29,9 @@ from dialects.support.tensors import IntArray
 
 _GRAMMAR = Path(__file__).with_name("adder_graph.lark")
 
+WEIGHT_LIMIT = 1 << 30
+"""Weights lie within plus and minus this, so that shifts of their digits fit the tables with room to spare."""
+
 _BLOCK = 1 << 22
 """Entries of the working matrix while values are propagated, to bound memory."""
 

@@ -1,28 +1,22 @@
-"""Operations of the `apv` dialect on column vectors: transfers, weighted sums, thresholds."""
+"""Operations of the `apv` dialect on column vectors: transfers and thresholds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import DYNAMIC_INDEX, StringAttr
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
     IRDLOperation,
-    ParsePropInAttrDict,
     irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
     result_def,
     traits_def,
-    var_operand_def,
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.apv.adder_graph import AdderGraph
-from dialects.apv.types import ColumnsType, GraphAttr, InStage, column_rows, columns_of, verify_same_rows
+from dialects.apv.types import ColumnsType, InStage, column_rows, columns_of, verify_same_rows
 from dialects.support.ranges import Range
 from dialects.support.tensors import Thresholds
 from dialects.ternary.types import (
@@ -89,76 +83,6 @@ class StoreOp(IRDLOperation):
 
     def verify_(self) -> None:
         _verify_transfer(self.result, self.input)
-
-
-@irdl_op_definition
-class LinearOp(IRDLOperation):
-    """Constant weighted sums of column vectors, as an adder graph; its inputs are the columns of all operands in turn.
-
-    Each run of `kernel_size` inputs, default 1, is one channel of a convolution.
-    `apv.linear %x {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1>) -> !apv.columns<1, 0, 2> graph <{ ... }>`
-    """
-
-    name = "apv.linear"
-    inputs = var_operand_def(ColumnsType)
-    result = result_def(ColumnsType)
-    graph = prop_def(GraphAttr)
-    layer = opt_prop_def(StringAttr)
-    kernel_size_attr = opt_prop_def(IntegerAttr, prop_name="kernel_size")
-    traits = traits_def(InStage(), Pure())
-    irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$inputs attr-dict `:` functional-type($inputs, $result) (`layer` $layer^)? `graph` $graph"
-
-    def __init__(
-        self,
-        values: Sequence[SSAValue],
-        graph: AdderGraph,
-        result: Range,
-        layer: StringAttr | None = None,
-        kernel_size: int = 1,
-    ):
-        size = IntegerAttr(kernel_size, i64) if kernel_size > 1 else None
-        super().__init__(
-            operands=[values],
-            result_types=[ColumnsType.of(len(graph.output_table), result, column_rows(values[0]))],
-            properties={"graph": GraphAttr(graph), "layer": layer, "kernel_size": size},
-        )
-
-    @property
-    def kernel_size(self) -> int:
-        return self.kernel_size_attr.value.data if self.kernel_size_attr else 1
-
-    def verify_(self) -> None:
-        graph, result = self.graph.data, columns_of(self.result)
-        count = sum(columns_of(value).count.data for value in self.inputs)
-        if problem := graph.problem():
-            raise VerifyException(problem)
-        if len(graph.inputs) != count or len(graph.output_table) != result.count.data:
-            raise VerifyException(
-                f"the graph has {len(graph.inputs)} inputs and {len(graph.output_table)} outputs, "
-                f"its types say {count} and {result.count.data}"
-            )
-        if self.kernel_size < 1 or count % self.kernel_size:
-            raise VerifyException(f"{count} inputs can't be channels of {self.kernel_size}")
-        verify_same_rows(self)
-        self._verify_ranges()
-        if all(result.range.covers(span) for span in graph.output_ranges):
-            return
-        # Interval arithmetic is sound but loses cancellations (4x - x); coefficients are exact, and dear.
-        for number, span in enumerate(graph.exact_output_ranges()):
-            if not result.range.covers(span):
-                raise VerifyException(f"output {number} of the graph reaches {span}, the result has {result.range}")
-
-    def _verify_ranges(self) -> None:
-        graph, begin = self.graph.data, 0
-        for kind in map(columns_of, self.inputs):
-            ends = graph.input_bounds[begin : begin + kind.count.data]
-            wrong = np.flatnonzero((ends[:, 0] > kind.range.lo) | (ends[:, 1] < kind.range.hi))
-            if len(wrong):
-                number = begin + int(wrong[0])
-                span = graph.inputs[number]
-                raise VerifyException(f"input %{number} of the graph ranges over {span}, its column over {kind.range}")
-            begin += kind.count.data
 
 
 @irdl_op_definition

@@ -15,12 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.apv.adder_graph import AdderGraph
+from dialects.apv.adder_graph import WEIGHT_LIMIT, AdderGraph
 from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray
-
-WEIGHT_LIMIT = 1 << 30
-"""Weights lie within plus and minus this, so that shifts of their digits fit the tables with room to spare."""
 
 
 class Digits(NamedTuple):

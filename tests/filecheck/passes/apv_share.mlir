@@ -13,14 +13,9 @@
 func.func @shared(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-1, 3>> {
   %r = apv.stage : tensor<?x2x!ternary.int<-1, 3>> {
     %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-    %a = apv.linear %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 3> layer "fc" graph <{
-      inputs 3 in 0..1
-      %3 = %0 + %1 : u2
-      %4 = %3 - %2 : i3
-      %5 = %0 + %1 : u2
-      %6 = %5 + %2 : u2
-      out %4
-      out %6
+    %a = apv.linear %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 3> layer "fc" weights <{
+      ++-
+      +++
     }>
     %r = apv.store %a : !apv.columns<2, -1, 3> -> tensor<?x2x!ternary.int<-1, 3>>
     apv.yield %r : tensor<?x2x!ternary.int<-1, 3>>

@@ -10,42 +10,33 @@
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<0, 1>>, %[[S:.*]]: tensor<?x3x!ternary.int<0, 1>>)
 // CHECK-NEXT: %[[B:.*]] = apv.stage : tensor<?x1x!ternary.int<0, 2>> {
 // CHECK-NEXT:   %[[Q_1:.*]] = apv.load %[[Q]] : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
-// CHECK-NEXT:   %[[A:.*]] = apv.linear %[[Q_1]] : (!apv.columns<2, 0, 1>) -> !apv.columns<1, -1, 2> layer "fc" graph <{
-// CHECK-NEXT:     inputs 2 in 0..1
-// CHECK-NEXT:     %2 = %0 + %1 : u2
-// CHECK-NEXT:     out %2
+// CHECK-NEXT:   %[[A:.*]] = apv.linear %[[Q_1]] : (!apv.columns<2, 0, 1>) -> !apv.columns<1, -1, 2> layer "fc" weights <{
+// CHECK-NEXT:     ++
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[T:.*]] = apv.threshold %[[A]] : !apv.columns<1, -1, 2> -> !apv.columns<1, 0, 1> thresholds <{
 // CHECK-NEXT:     up 1
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[S_1:.*]] = apv.load %[[S]] : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-// CHECK-NEXT:   %[[B_1:.*]] = apv.linear %[[T]], %[[S_1]] : (!apv.columns<1, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<1, 0, 2> graph <{
-// CHECK-NEXT:     inputs 4 in 0..1
-// CHECK-NEXT:     %4 = %0 + %1 : u2
-// CHECK-NEXT:     out %4
+// CHECK-NEXT:   %[[B_1:.*]] = apv.linear %[[T]], %[[S_1]] : (!apv.columns<1, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<1, 0, 2> weights <{
+// CHECK-NEXT:     ++00
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[B_2:.*]] = apv.store %[[B_1]] : !apv.columns<1, 0, 2> -> tensor<?x1x!ternary.int<0, 2>>
 // CHECK-NEXT:   apv.yield %[[B_2]] : tensor<?x1x!ternary.int<0, 2>>
 // CHECK-NEXT: }
 // CHECK-NEXT: %[[B_3:.*]] = apv.stage : tensor<?x2x!ternary.int<0, 2>> {
 // CHECK-NEXT:   %[[Q_2:.*]] = apv.load %[[Q]] : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
-// CHECK-NEXT:   %[[A_1:.*]] = apv.linear %[[Q_2]] : (!apv.columns<2, 0, 1>) -> !apv.columns<2, -1, 2> layer "fc" graph <{
-// CHECK-NEXT:     inputs 2 in 0..1
-// CHECK-NEXT:     %2 = %0 - %1 : i2
-// CHECK-NEXT:     out %2
-// CHECK-NEXT:     out %1
+// CHECK-NEXT:   %[[A_1:.*]] = apv.linear %[[Q_2]] : (!apv.columns<2, 0, 1>) -> !apv.columns<2, -1, 2> layer "fc" weights <{
+// CHECK-NEXT:     +-
+// CHECK-NEXT:     0+
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[T_1:.*]] = apv.threshold %[[A_1]] : !apv.columns<2, -1, 2> -> !apv.columns<2, 0, 1> thresholds <{
 // CHECK-NEXT:     up 0
 // CHECK-NEXT:     down 2
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[S_2:.*]] = apv.load %[[S]] : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-// CHECK-NEXT:   %[[B_4:.*]] = apv.linear %[[T_1]], %[[S_2]] : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<2, 0, 2> graph <{
-// CHECK-NEXT:     inputs 5 in 0..1
-// CHECK-NEXT:     %5 = %0 + %3 : u2
-// CHECK-NEXT:     %6 = %1 + %4 : u2
-// CHECK-NEXT:     out %5
-// CHECK-NEXT:     out %6
+// CHECK-NEXT:   %[[B_4:.*]] = apv.linear %[[T_1]], %[[S_2]] : (!apv.columns<2, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<2, 0, 2> weights <{
+// CHECK-NEXT:     +00+0
+// CHECK-NEXT:     0+00+
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[B_5:.*]] = apv.store %[[B_4]] : !apv.columns<2, 0, 2> -> tensor<?x2x!ternary.int<0, 2>>
 // CHECK-NEXT:   apv.yield %[[B_5]] : tensor<?x2x!ternary.int<0, 2>>
@@ -67,13 +58,10 @@
 func.func @residual(%q: tensor<?x2x!ternary.int<0, 1>>, %s: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x3x!ternary.int<0, 2>> {
   %r = apv.stage : tensor<?x3x!ternary.int<0, 2>> {
     %x = apv.load %q : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
-    %a = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<3, -1, 2> layer "fc" graph <{
-      inputs 2 in 0..1
-      %2 = %0 + %1 : u2
-      %3 = %0 - %1 : i2
-      out %2
-      out %3
-      out %1
+    %a = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<3, -1, 2> layer "fc" weights <{
+      ++
+      +-
+      0+
     }>
     %t = apv.threshold %a : !apv.columns<3, -1, 2> -> !apv.columns<3, 0, 1> thresholds <{
       up 1
@@ -81,14 +69,10 @@ func.func @residual(%q: tensor<?x2x!ternary.int<0, 1>>, %s: tensor<?x3x!ternary.
       down 2
     }>
     %y = apv.load %s : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-    %b = apv.linear %t, %y : (!apv.columns<3, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<3, 0, 2> graph <{
-      inputs 6 in 0..1
-      %6 = %0 + %3 : u2
-      %7 = %1 + %4 : u2
-      %8 = %2 + %5 : u2
-      out %6
-      out %7
-      out %8
+    %b = apv.linear %t, %y : (!apv.columns<3, 0, 1>, !apv.columns<3, 0, 1>) -> !apv.columns<3, 0, 2> weights <{
+      +00+00
+      0+00+0
+      00+00+
     }>
     %r = apv.store %b : !apv.columns<3, 0, 2> -> tensor<?x3x!ternary.int<0, 2>>
     apv.yield %r : tensor<?x3x!ternary.int<0, 2>>
@@ -106,19 +90,13 @@ func.func @meets_again(%q: tensor<?x4x!ternary.int<0, 1>>) -> tensor<?x2x!ternar
   %r = apv.stage : tensor<?x2x!ternary.int<0, 3>> {
     %l = apv.load %q : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
     %x = apv.max %l {size = 2 : i64} : !apv.columns<4, 0, 1> -> !apv.columns<2, 0, 1>
-    %b = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc" graph <{
-      inputs 2 in 0..1
-      %2 = %0 + %1 : u2
-      out %2
-      out %0
+    %b = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc" weights <{
+      ++
+      +0
     }>
-    %c = apv.linear %b, %x : (!apv.columns<2, 0, 2>, !apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 3> layer "add" graph <{
-      inputs 2 in 0..2
-      inputs 2 in 0..1
-      %4 = %0 + %2 : u2
-      %5 = %1 + %3 : u2
-      out %4
-      out %5
+    %c = apv.linear %b, %x : (!apv.columns<2, 0, 2>, !apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 3> layer "add" weights <{
+      +0+0
+      0+0+
     }>
     %r = apv.store %c : !apv.columns<2, 0, 3> -> tensor<?x2x!ternary.int<0, 3>>
     apv.yield %r : tensor<?x2x!ternary.int<0, 3>>
@@ -145,11 +123,9 @@ func.func @around(%q: tensor<?x4x!ternary.int<0, 1>>) -> (tensor<?x2x!ternary.in
   %b, %x, %m = apv.stage : tensor<?x2x!ternary.int<0, 2>>, tensor<?x2x!ternary.int<0, 1>>, tensor<?x1x!ternary.int<0, 2>> {
     %l = apv.load %q : tensor<?x4x!ternary.int<0, 1>> -> !apv.columns<4, 0, 1>
     %x = apv.max %l {size = 2 : i64} : !apv.columns<4, 0, 1> -> !apv.columns<2, 0, 1>
-    %b = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc" graph <{
-      inputs 2 in 0..1
-      %2 = %0 + %1 : u2
-      out %2
-      out %0
+    %b = apv.linear %x : (!apv.columns<2, 0, 1>) -> !apv.columns<2, 0, 2> layer "fc" weights <{
+      ++
+      +0
     }>
     %b_1 = apv.store %b : !apv.columns<2, 0, 2> -> tensor<?x2x!ternary.int<0, 2>>
     %x_1 = apv.store %x : !apv.columns<2, 0, 1> -> tensor<?x2x!ternary.int<0, 1>>

@@ -9,7 +9,7 @@
 func.func @network(%q: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<0, 2>> {
   %y = apv.stage : tensor<?x2x!ternary.int<0, 2>> {
     %x = apv.load %q : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-    %a = apv.linear %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -2, 2> layer "fc" graph <{
+    %a = apv.sum %x : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -2, 2> layer "fc" graph <{
       inputs 3 in 0..1
       %3 = %0 + %1 : u2
       %4 = %0 - %2 : i2

@@ -14,7 +14,7 @@
 func.func @network(%q: tensor<?x4x!ternary.int<0, 3>>) -> tensor<?x6x!ternary.int<0, 12>> {
   %y = apv.stage : tensor<?x6x!ternary.int<0, 12>> {
     %x = apv.load %q : tensor<?x4x!ternary.int<0, 3>> -> !apv.columns<4, 0, 3>
-    %a = apv.linear %x : (!apv.columns<4, 0, 3>) -> !apv.columns<6, 0, 12> graph <{
+    %a = apv.sum %x : (!apv.columns<4, 0, 3>) -> !apv.columns<6, 0, 12> graph <{
       inputs 4 in 0..3
       %4 = %0 + %1 : u3
       %5 = %1 + %2 : u3

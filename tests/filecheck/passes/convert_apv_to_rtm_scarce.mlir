@@ -23,7 +23,7 @@
 func.func @network(%x: tensor<?x6x!ternary.int<0, 15>>) -> tensor<?x3x!ternary.int<0, 60>> {
   %r = apv.stage : tensor<?x3x!ternary.int<0, 60>> {
     %q = apv.load %x : tensor<?x6x!ternary.int<0, 15>> -> !apv.columns<6, 0, 15>
-    %a = apv.linear %q : (!apv.columns<6, 0, 15>) -> !apv.columns<3, 0, 60> layer "fc" graph <{
+    %a = apv.sum %q : (!apv.columns<6, 0, 15>) -> !apv.columns<3, 0, 60> layer "fc" graph <{
       inputs 6 in 0..15
       %6 = %0 + %1 : u5
       %7 = %6 + %2 : u6

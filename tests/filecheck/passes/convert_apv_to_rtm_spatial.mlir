@@ -40,7 +40,7 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
   %x_1 = apv.gather %x window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>
   %t_1 = apv.stage : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> {
     %x_2 = apv.load %x_1 : tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<4, 0, 1, rows 9>
-    %a = apv.linear %x_2 : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
+    %a = apv.sum %x_2 : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
       inputs 4 in 0..1
       %4 = %0 - %2 : i2
       %5 = %4 + %3 : i3
@@ -135,7 +135,7 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
   }
   %s_1 = apv.stage : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> {
     %x_4 = apv.load %x_3 : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>> -> !apv.columns<8, -1, 2, rows 9>
-    %s = apv.linear %x_4 : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
+    %s = apv.sum %x_4 : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
       inputs 8 in -1..2
       %8 = %0 + %1 : i4
       %9 = %8 + %2 : i4
@@ -197,7 +197,7 @@ func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!t
   %x_1 = apv.gather %x window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
   %a_1 = apv.stage : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> {
     %x_2 = apv.load %x_1 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-    %a = apv.linear %x_2 : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
+    %a = apv.sum %x_2 : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
       inputs 1 in 0..1
       out %0
     }>
@@ -209,7 +209,7 @@ func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!t
   %a_5 = apv.gather %a_2 window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
   %c_1 = apv.stage : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> {
     %a_4 = apv.load %a_3 : tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<9, 0, 1, rows 4>
-    %b = apv.linear %a_4 : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
+    %b = apv.sum %a_4 : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
       inputs 9 in 0..1
       %9 = %0 - %2 : i2
       %10 = %9 + %4 : i3
@@ -217,7 +217,7 @@ func.func @residual(%x: tensor<?x1x2x2x!ternary.int<0, 1>>) -> tensor<?x1x2x2x!t
       out %11
     }>
     %a_6 = apv.load %a_5 : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-    %c = apv.linear %b, %a_6 : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
+    %c = apv.sum %b, %a_6 : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
       inputs 1 in -2..2
       inputs 1 in 0..1
       %2 = %0 - %1 : i3

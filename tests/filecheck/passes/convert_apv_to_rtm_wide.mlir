@@ -6,7 +6,7 @@
 func.func @network(%q: tensor<?x1x!ternary.int<0, 4294967295>>) -> tensor<?x1x!ternary.int<0, 1>> {
   %y = apv.stage : tensor<?x1x!ternary.int<0, 1>> {
     %x = apv.load %q : tensor<?x1x!ternary.int<0, 4294967295>> -> !apv.columns<1, 0, 4294967295>
-    %a = apv.linear %x : (!apv.columns<1, 0, 4294967295>) -> !apv.columns<1, 0, 8589934590> graph <{
+    %a = apv.sum %x : (!apv.columns<1, 0, 4294967295>) -> !apv.columns<1, 0, 8589934590> graph <{
       inputs 1 in 0..4294967295
       %1 = %0 + %0 : u33
       out %1

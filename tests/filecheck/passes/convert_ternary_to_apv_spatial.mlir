@@ -7,13 +7,9 @@
 // CHECK-NEXT: %[[X_1:.*]] = apv.gather %[[X]] window <kernel 2x2, pads 1x0x0x1> {pad = 1 : i64} : tensor<?x1x3x3x!ternary.int<0, 1>> -> tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>>
 // CHECK-NEXT: %[[T:.*]] = apv.stage : tensor<?x2x!ternary.int<0, 1>, #ternary.rows<9>> {
 // CHECK-NEXT:   %[[X_2:.*]] = apv.load %[[X_1]] : tensor<?x4x!ternary.int<0, 1>, #ternary.rows<9>> -> !apv.columns<4, 0, 1, rows 9>
-// CHECK-NEXT:   %[[A:.*]] = apv.linear %[[X_2]] {kernel_size = 4 : i64} : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" graph <{
-// CHECK-NEXT:     inputs 4 in 0..1
-// CHECK-NEXT:     %4 = %0 - %2 : i2
-// CHECK-NEXT:     %5 = %4 + %3 : i3
-// CHECK-NEXT:     %6 = %1 + %2 : u2
-// CHECK-NEXT:     out %5
-// CHECK-NEXT:     out -%6
+// CHECK-NEXT:   %[[A:.*]] = apv.linear %[[X_2]] {kernel_size = 4 : i64} : (!apv.columns<4, 0, 1, rows 9>) -> !apv.columns<2, -2, 2, rows 9> layer "conv" weights <{
+// CHECK-NEXT:     +0-+
+// CHECK-NEXT:     0--0
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[T_1:.*]] = apv.threshold %[[A]] : !apv.columns<2, -2, 2, rows 9> -> !apv.columns<2, 0, 1, rows 9> layer "act" thresholds <{
 // CHECK-NEXT:     up 0
@@ -48,16 +44,9 @@ func.func @conv(%x: tensor<?x1x3x3x!ternary.int<0, 1>>) -> tensor<?x2x3x3x!terna
 // CHECK-NEXT: %[[M_3:.*]] = apv.scatter %[[M]] : tensor<?x2x!ternary.int<-1, 2>, #ternary.rows<6>> -> tensor<?x2x3x2x!ternary.int<-1, 2>>
 // CHECK-NEXT: %[[S:.*]] = apv.stage : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>> {
 // CHECK-NEXT:   %[[X_4:.*]] = apv.load %[[X_2]] : tensor<?x8x!ternary.int<-1, 2>, #ternary.rows<9>> -> !apv.columns<8, -1, 2, rows 9>
-// CHECK-NEXT:   %[[S_1:.*]] = apv.linear %[[X_4]] {kernel_size = 4 : i64} : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" graph <{
-// CHECK-NEXT:     inputs 8 in -1..2
-// CHECK-NEXT:     %8 = %0 + %1 : i4
-// CHECK-NEXT:     %9 = %8 + %2 : i4
-// CHECK-NEXT:     %10 = %9 + %3 : i5
-// CHECK-NEXT:     %11 = %4 + %5 : i4
-// CHECK-NEXT:     %12 = %11 + %6 : i4
-// CHECK-NEXT:     %13 = %12 + %7 : i5
-// CHECK-NEXT:     out %10
-// CHECK-NEXT:     out %13
+// CHECK-NEXT:   %[[S_1:.*]] = apv.linear %[[X_4]] {kernel_size = 4 : i64} : (!apv.columns<8, -1, 2, rows 9>) -> !apv.columns<2, -4, 8, rows 9> layer "avg" weights <{
+// CHECK-NEXT:     ++++0000
+// CHECK-NEXT:     0000++++
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[S_2:.*]] = apv.store %[[S_1]] : !apv.columns<2, -4, 8, rows 9> -> tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
 // CHECK-NEXT:   apv.yield %[[S_2]] : tensor<?x2x!ternary.int<-4, 8>, #ternary.rows<9>>
@@ -77,9 +66,8 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: %[[X_1:.*]] = apv.gather %[[X]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
 // CHECK-NEXT: %[[A:.*]] = apv.stage : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> {
 // CHECK-NEXT:   %[[X_2:.*]] = apv.load %[[X_1]] : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-// CHECK-NEXT:   %[[A_1:.*]] = apv.linear %[[X_2]] : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" graph <{
-// CHECK-NEXT:     inputs 1 in 0..1
-// CHECK-NEXT:     out %0
+// CHECK-NEXT:   %[[A_1:.*]] = apv.linear %[[X_2]] : (!apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, 0, 1, rows 4> layer "point" weights <{
+// CHECK-NEXT:     +
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[A_2:.*]] = apv.store %[[A_1]] : !apv.columns<1, 0, 1, rows 4> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
 // CHECK-NEXT:   apv.yield %[[A_2]] : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
@@ -89,20 +77,12 @@ func.func @pool(%x: tensor<?x2x4x4x!ternary.int<-1, 2>>) -> (tensor<?x2x3x2x!ter
 // CHECK-NEXT: %[[A_5:.*]] = apv.gather %[[A_3]] window <kernel 1x1> : tensor<?x1x2x2x!ternary.int<0, 1>> -> tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>
 // CHECK-NEXT: %[[C:.*]] = apv.stage : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>> {
 // CHECK-NEXT:   %[[A_6:.*]] = apv.load %[[A_4]] : tensor<?x9x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<9, 0, 1, rows 4>
-// CHECK-NEXT:   %[[B:.*]] = apv.linear %[[A_6]] {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" graph <{
-// CHECK-NEXT:     inputs 9 in 0..1
-// CHECK-NEXT:     %9 = %0 - %2 : i2
-// CHECK-NEXT:     %10 = %9 + %4 : i3
-// CHECK-NEXT:     %11 = %10 - %6 : i3
-// CHECK-NEXT:     out %11
+// CHECK-NEXT:   %[[B:.*]] = apv.linear %[[A_6]] {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1, rows 4>) -> !apv.columns<1, -2, 2, rows 4> layer "conv" weights <{
+// CHECK-NEXT:     +0-0+0-00
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[A_7:.*]] = apv.load %[[A_5]] : tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>> -> !apv.columns<1, 0, 1, rows 4>
-// CHECK-NEXT:   %[[C_1:.*]] = apv.linear %[[B]], %[[A_7]] : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" graph <{
-// CHECK-NEXT:     inputs 1 in -2..2
-// CHECK-NEXT:     inputs 1 in 0..1
-// CHECK-NEXT:     %2 = %0 - %1 : i3
-// CHECK-NEXT:     %3 = %2 + %1<<2 : i4
-// CHECK-NEXT:     out %3
+// CHECK-NEXT:   %[[C_1:.*]] = apv.linear %[[B]], %[[A_7]] : (!apv.columns<1, -2, 2, rows 4>, !apv.columns<1, 0, 1, rows 4>) -> !apv.columns<1, -2, 5, rows 4> layer "add" weights <{
+// CHECK-NEXT:     1 3
 // CHECK-NEXT:   }>
 // CHECK-NEXT:   %[[C_2:.*]] = apv.store %[[C_1]] : !apv.columns<1, -2, 5, rows 4> -> tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
 // CHECK-NEXT:   apv.yield %[[C_2]] : tensor<?x1x!ternary.int<-2, 5>, #ternary.rows<4>>
