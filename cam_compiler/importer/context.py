@@ -25,6 +25,8 @@ class Context:
     opset: int
     batches: set[int] = field(default_factory=set[int])
     """The batch sizes that the model states, which stand for the batch in literal shapes."""
+    single: bool = False
+    """Does the model state a batch of one?"""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
 
     def value(self, name: str, reader: Node) -> Value:

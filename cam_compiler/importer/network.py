@@ -40,6 +40,7 @@ from cam_compiler.importer.context import Call, Context, handler_of, supported
 from cam_compiler.importer.float_paths import followed
 from cam_compiler.importer.folding import fold
 from cam_compiler.importer.model import Model, Node, Port, load_model
+from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
 from cam_compiler.importer.nodes import host as nodes_host
 from cam_compiler.importer.nodes import pad as nodes_pad
@@ -55,6 +56,7 @@ from dialects import ternary
 from dialects.support.errors import ModelError
 
 HANDLER_MODULES = (
+    nodes_channels_last,
     nodes_conv,
     nodes_host,
     nodes_pad,
@@ -93,6 +95,7 @@ def import_network(source: str | Path | ModelProto) -> ModuleOp:
         if port.shape:
             # Models are exported with a batch of one, and made dynamic afterwards.
             context.batches.add(1 if port.shape[0] is None else port.shape[0])
+    context.single = all(port.shape and port.shape[0] == 1 for port in model.inputs)
     producers = {name: node for node in model.nodes for name in node.outputs}
     for node in model.nodes:
         _run(context, node)

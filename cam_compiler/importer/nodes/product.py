@@ -29,7 +29,7 @@ def _dynamic(call: Call, name: str) -> ModelError:
 
 def product(call: Call, value: Activation, weights: Constant) -> Activation:
     """value @ weights over the last dimension; rows of features are positions of an image."""
-    matrix = weights
+    matrix = weights = _matrix(weights, len(value.shape) + 1)
     if weights.raw.ndim == 1:
         matrix = weights.restructured(lambda array: array.reshape(-1, 1))
     *leading, features = value.shape or (0,)
@@ -63,12 +63,25 @@ def matmul(call: Call) -> Value:
 
 
 def _left_product(call: Call, weights: Constant, value: Activation) -> Activation:
-    """weights @ value, where each sample is one column."""
-    if len(value.shape) != 2 or value.shape[1] != 1 or weights.raw.ndim != 2:
-        raise call.node.error("its left side is constant", hint="weights on the right, or samples of a single column")
-    turned = weights.restructured(np.transpose)
-    result = call.builder.matmul(call.reshaped(value, value.shape[:1]), turned, call.node)
-    return call.reshaped(result, (*result.shape, 1))
+    """weights @ value: the product over the last but one dimension of the samples."""
+    matrix, rank = _matrix(weights, len(value.shape) + 1), len(value.shape)
+    if rank < 2 or matrix.raw.ndim != 2 or matrix.shape[1] != value.shape[-2]:
+        shown = ", ".join(["batch", *map(str, value.shape)])
+        raise call.node.error(
+            f"its left side is constant, of shape {weights.shape}, its right side ({shown})",
+            hint="weights (outputs, features) and a tensor (batch, ..., features, columns), or weights on the right",
+        )
+    swapped = (*range(rank - 2), rank - 1, rank - 2)
+    result = product(call, call.builder.transposed(value, swapped), matrix.restructured(np.transpose))
+    return call.builder.transposed(result, swapped)
+
+
+def _matrix(weights: Constant, rank: int) -> Constant:
+    """The weights without leading dimensions of one element, which a tensor of `rank` dimensions has as well."""
+    leading = weights.raw.ndim - 2
+    if not 0 < leading <= rank - 2 or any(size != 1 for size in weights.shape[:leading]):
+        return weights
+    return weights.restructured(lambda array: array.reshape(array.shape[leading:]))
 
 
 def _bias(call: Call, value: Activation, bias: Constant, factor: Fraction) -> Activation:

@@ -73,14 +73,12 @@ def _meaning(call: Call, value: Activation, sizes: ObjectArray, points: ObjectAr
     return value.affine(per_sample(call.node, value, sizes), per_sample(call.node, value, offset))
 
 
-@handles("MultiThreshold", domains=QONNX)
 def multi_threshold(call: Call) -> Value:
     """out_scale * (number of thresholds reached) + out_bias, with thresholds (channels, levels) or (1, levels)."""
     node, value = call.node, call.activation()
     edges = call.constant(1, "thresholds").exact(node)
     layout = node.text("data_layout", "")
-    last = layout.endswith("C") and len(value.shape) > 1
-    if last or edges.ndim != 2 or edges.shape[0] not in (1, *value.shape[:1]):
+    if edges.ndim != 2 or edges.shape[0] not in (1, *value.shape[:1]):
         raise node.error(f"thresholds of shape {edges.shape} and layout '{layout}' don't fit its input")
     steps = np.empty((1, edges.shape[0], *[1] * (len(value.shape) - 1)), dtype=object)
     steps.reshape(-1)[:] = [TableStep(tuple(sorted(row))) for row in edges]

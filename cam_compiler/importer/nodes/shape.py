@@ -74,6 +74,8 @@ def flatten(call: Call) -> Value:
     value, axis = call.activation(), call.node.integer("axis", 1)
     rank = len(value.shape) + 1
     axis = axis + rank if axis < 0 else axis
+    if axis == 0 and call.context.single:
+        return call.reshaped(value, (prod(value.shape),))
     if not 1 <= axis <= rank or prod(value.shape[: axis - 1]) != 1:
         raise _moved_batch(call, value, f"a matrix at axis {axis}")
     return call.reshaped(value, (prod(value.shape),))
