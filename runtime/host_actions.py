@@ -5,7 +5,8 @@ A module's host operations (runtime/from_module.py) and a .camx file's steps (ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -157,6 +158,35 @@ class ArgMax(Action):
         return _named("arg_max", self.layer)
 
 
+def _sigmoid(values: FloatArray) -> FloatArray:
+    # Neither branch overflows where it is taken.
+    small = np.exp(-np.abs(values))
+    return np.where(values >= 0, 1 / (1 + small), small / (1 + small))
+
+
+def _softplus(values: FloatArray) -> FloatArray:
+    return np.logaddexp(0.0, values)
+
+
+def _softsign(values: FloatArray) -> FloatArray:
+    return values / (1 + np.abs(values))
+
+
+def _erf(values: FloatArray) -> FloatArray:
+    return np.array([math.erf(value) for value in values.flat], dtype=np.float64).reshape(values.shape)
+
+
+_OF_EACH: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "softplus": _softplus,
+    "softsign": _softsign,
+    "exp": np.exp,
+    "erf": _erf,
+}
+"""Functions of each element by itself."""
+
+
 @dataclass(frozen=True)
 class Activation(Action):
     """A real function of the channels in double precision, then rounded to `dtype`."""
@@ -172,10 +202,9 @@ class Activation(Action):
 
     def compute(self, *inputs: AnyValue) -> AnyValue:
         real = array(inputs[0]).astype(np.float64)
-        if self.function == "sigmoid":
-            # Neither branch overflows where it is taken.
-            small = np.exp(-np.abs(real))
-            return np.where(real >= 0, 1 / (1 + small), small / (1 + small)).astype(self.dtype)
+        if self.function in _OF_EACH:
+            with np.errstate(over="ignore"):
+                return _OF_EACH[self.function](real).astype(self.dtype)
         below = real - real.max(axis=1, keepdims=True)
         total = np.exp(below).sum(axis=1, keepdims=True)
         result = below - np.log(total) if self.function == "log_softmax" else np.exp(below) / total

@@ -76,15 +76,16 @@ one("MaxPool", "positions", kernel_shape=[1, 1], pads=[0, 0, 10**6, 10**6])
 one("AveragePool", "(batch, 2, 3, 3, 3)", shape=(2, 3, 3, 3), kernel_shape=[2, 2, 2])
 
 # Functions that are no steps, and operators that there are none of.
-one("Abs", "constants only")
-one("Sqrt", "constants only")
-one("Sin", "not supported")
+one("Abs", "a real function", "a quantiser after it")
+one("Sqrt", "a real function")
+one("Sin", "a real function")
+one("Tan", "not supported")
 one("LRN", "not supported", size=3)
 one("Resize", "not supported")
-one("Erf", "not supported", "supported are")
+one("Erfc", "not supported", "docs/onnx.md", "similar in name: Erf")
 one("Div", "division by zero", constants=(0.0,))
 one("Mul", "not a number", constants=(float("nan"),))
-one("Pow", "powers", constants=(2.0,))
+one("Pow", "exponent", constants=(1.5,))
 
 # Shapes.
 one("Reshape", "the batch stays", constants=([3, -1],))

@@ -29,6 +29,7 @@ from cam_compiler.importer.arithmetic.thresholds import (
     plan_levels,
     shift_of,
 )
+from cam_compiler.importer.arithmetic.uneven import uneven_table
 from cam_compiler.importer.arithmetic.weights import Weights, weights_of
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.layouts import changed, channels_at, inverse, varying_axis
@@ -134,6 +135,9 @@ class Builder:
         if axis:
             order = channels_at(axis, value)
             return self.transposed(self.materialise(self.transposed(value, order), node), inverse(order))
+        if value.before is not None and value.steps is None:
+            message = f"it takes the real numbers of '{value.origin.layer}', which are no integers times a scale"
+            raise node.error(message, hint="a quantiser between the two: Quant, BipolarQuant or QuantizeLinear")
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
@@ -175,12 +179,18 @@ class Builder:
         return _result(value, base, table.levels, shape)
 
     def _table(self, value: Activation, channels: list[Channel], reaches: list[Reach], shape: tuple[int, ...]) -> Table:
+        even = all(channel.before.monotone for channel in channels)
+        if value.kind is not None and not even:
+            raise TableError("it rises and falls with the float input of the network")
         inputs: Inputs
         if value.kind is not None:
             table, inputs = float_table(channels, value.kind), Floats(value.kind)
         else:
             span = ternary.range_of(value.base)
-            table, inputs = integer_table(channels, reaches, span), Integers(span.lo, span.hi)
+            table, inputs = (
+                (integer_table if even else uneven_table)(channels, reaches, span),
+                Integers(span.lo, span.hi),
+            )
         if not value.executed:
             return table
         refine, _ = plan_levels(channels, reaches)
@@ -198,7 +208,12 @@ class Builder:
             op = ternary.QuantizeOp(source, packed, table.result, origin.layer)
         else:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
-        return self.reshape(self.add(op, origin.hint), value.shape)
+        result = self.add(op, origin.hint)
+        if table.falling is not None:
+            down = _single_row(table.falling)
+            op = ternary.ThresholdOp(source, down, Range(-down.levels, 0), origin.layer)
+            result = self.combine([result, self.add(op, origin.hint)], IntMatrix.from_array(np.ones((1, 2))), origin)
+        return self.reshape(result, value.shape)
 
     # ---- sums
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TypeAlias
 
 from cam_compiler.importer.builder import Builder
@@ -13,7 +14,10 @@ from cam_compiler.importer.values import Activation, Value
 
 QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 MICROSOFT = "com.microsoft"
-AFTER_THE_HOST = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+AFTER_THE_HOST = (
+    *("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"),
+    *("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant"),
+)
 """Operators that may follow what the host computes at the end."""
 
 
@@ -110,6 +114,8 @@ def handler_of(node: Node) -> Handler | None:
     return _HANDLERS.get((node.domain, node.op))
 
 
-def supported() -> str:
-    """The names of all operators with a handler."""
-    return ", ".join(sorted({op for _, op in _HANDLERS}))
+def supported(domain: str, op: str) -> str:
+    """What to use instead of an operator without a handler: the docs' list, and operators with a similar name."""
+    near = get_close_matches(op, sorted({own for place, own in _HANDLERS if place in (domain, "")}))
+    similar = f"; similar in name: {', '.join(near)}" if near else ""
+    return f"docs/onnx.md says which operators are supported{similar}"

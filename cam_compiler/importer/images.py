@@ -49,6 +49,7 @@ def _reranked(call: Call, value: Activation, shape: tuple[int, ...]) -> Activati
         base=call.builder.reshape(value.base, shape),
         shape=shape,
         outer=change(value.outer),
+        before=None if value.before is None else change(value.before),
         lows=None if value.lows is None else change(value.lows),
         highs=None if value.highs is None else change(value.highs),
     )

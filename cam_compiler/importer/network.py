@@ -40,6 +40,7 @@ from cam_compiler.importer.context import Call, Context, handler_of, supported
 from cam_compiler.importer.float_paths import followed
 from cam_compiler.importer.folding import fold
 from cam_compiler.importer.model import Model, Node, Port, load_model
+from cam_compiler.importer.nodes import activations as nodes_activations
 from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
 from cam_compiler.importer.nodes import host as nodes_host
@@ -56,6 +57,7 @@ from dialects import ternary
 from dialects.support.errors import ModelError
 
 HANDLER_MODULES = (
+    nodes_activations,
     nodes_channels_last,
     nodes_conv,
     nodes_host,
@@ -155,7 +157,8 @@ def _run(context: Context, node: Node) -> None:
             context.values.update(zip(node.outputs, fold(node, context.opset, constants), strict=False))
         elif handler is None:
             domain = f" of domain '{node.domain}'" if node.domain else ""
-            raise node.error(f"the operator {node.op}{domain} is not supported", hint=f"supported are {supported()}")
+            hint = supported(node.domain, node.op)
+            raise node.error(f"the operator {node.op}{domain} is not supported", hint=hint)
         else:
             call = Call(context, node)
             result = handler(call)
@@ -176,7 +179,8 @@ def _output(context: Context, port: Port, producer: Node | None) -> SSAValue:
     value = context.values.get(port.name) or context.value(port.name, node)
     if isinstance(value, Constant):
         raise ModelError("it is constant", place=f"output '{port.name}'", hint="results that depend on the input")
-    if value.host and value.kind is not None:
+    value = nodes_host.finished(context.builder, value, node)
+    if value.host and value.kind is not None and value.steps is None:
         return value.base
     if value.kind is not None and value.steps is None:
         raise ModelError(

@@ -118,7 +118,8 @@ def affine_only(call: Call, value: Activation) -> Activation:
 
 
 def without_step(call: Call, value: Activation) -> Activation:
-    """The tensor with its quantiser made; clamps without a quantiser may still be pending."""
-    if value.steps is not None or value.kind is not None:
+    """The tensor with its quantiser made; clamps and rising functions without a quantiser may still be pending."""
+    rising = value.before is None or all(chain.monotone and not chain.falling for chain in value.before.flat)
+    if value.steps is not None or not rising or value.kind is not None:
         return call.builder.materialise(value, call.node)
     return call.builder.summed(value, call.node) if value.terms else value

@@ -23,6 +23,7 @@ from cam_compiler.importer.arithmetic.exact import (
     filled,
 )
 from cam_compiler.importer.arithmetic.float_steps import FloatChain
+from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import IDENTITY_STEP
 from cam_compiler.importer.arithmetic.thresholds import Channel
@@ -98,6 +99,13 @@ class Activation:
     def clamped(self, low: Bound, high: Bound, node: Node) -> Activation:
         origin = self.origin if self.steps is not None else Origin.of(node)
         return replace(self, outer=clamped(self.outer, low, high), origin=origin)
+
+    def curved(self, curves: ObjectArray, node: Node) -> Activation:
+        """The tensor after functions that are no clamps and scales: chains that broadcast to a sample."""
+        folded = self.folded()
+        assert folded.before is not None
+        before = each(lambda first, then: Chain((*first.stages, *then.stages)), folded.before, curves)
+        return replace(folded, before=before, origin=Origin.of(node))
 
     def typed(self, elem_type: int) -> Activation:
         return replace(self, elem_type=elem_type)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dialects.support.errors import TextError
 from dialects.support.tensors import IntArray
 
-FUNCTIONS = ("softmax", "log_softmax", "sigmoid")
+FUNCTIONS = ("softmax", "log_softmax", "sigmoid", "tanh", "softplus", "softsign", "exp", "erf")
 """Real functions that a network may end with; the first two are over the channels."""
 
 

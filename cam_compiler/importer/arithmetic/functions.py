@@ -20,7 +20,7 @@ Number: TypeAlias = Fraction | float
 """A fraction, or one of the two infinite floats."""
 
 INFINITY = float("inf")
-FIRST_BITS, LAST_BITS = 64, 1 << 14
+FIRST_BITS, LAST_BITS = 64, 1 << 11
 T = TypeVar("T")
 
 
@@ -153,15 +153,23 @@ class Chain:
         """Which of both, where it is one."""
         return sum(isinstance(stage, Piece) and stage.slope < 0 for stage in self.stages) % 2 == 1
 
-    @property
-    def constant(self) -> bool:
-        return any(isinstance(stage, Piece) and stage.slope == 0 for stage in self.stages)
-
     def preimage(self, beyond: Beyond, bits: int) -> Beyond:
         """The numbers whose images are beyond the edge; of a falling chain, all other numbers."""
         for stage in reversed(self.stages):
             beyond = _preimage(stage, beyond, bits)
         return beyond
+
+    def unfolded(self) -> tuple[Chain, Piece, Step | None, Piece] | None:
+        """What comes before the last step, that, and what comes after; None where a curve comes after it."""
+        after, stages = Piece(), list(self.stages)
+        while stages and isinstance(stages[-1], Piece):
+            before = stages.pop()
+            assert isinstance(before, Piece)
+            after = before.affine(after.slope, after.offset).clamped(after.low, after.high)
+        if not stages:
+            return Chain(), Piece(), None, after
+        step = stages.pop()
+        return (Chain(tuple(stages)), Piece(), step, after) if isinstance(step, RoundStep | TableStep) else None
 
     def enclosed(self, value: Enclosed, bits: int) -> Enclosed:
         """The value of a number; raises FunctionError where there is none."""

@@ -131,7 +131,7 @@ def _per_channel(reduce: Any, values: ObjectArray) -> ObjectArray:
 def _exact(summands: tuple[Summand, ...], function: Channel, quantised: bool) -> _Channel:
     """Multipliers in the ratio of the slopes; their unit goes into the first function there is."""
     multipliers, unit = exact_multipliers([summand.slope for summand in summands])
-    if quantised:
+    if quantised or function.before.stages:
         scaled = function.scaled(unit)
     else:
         outer = function.outer
@@ -142,7 +142,7 @@ def _exact(summands: tuple[Summand, ...], function: Channel, quantised: bool) ->
 def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | None:
     """The smallest multipliers that serve the quantiser; None where there is nothing to gain, or no way."""
     multipliers, _ = exact_multipliers([summand.slope for summand in summands])
-    if len(summands) != 2 or max(map(abs, multipliers)) <= CHEAP:
+    if len(summands) != 2 or not function.before.monotone or max(map(abs, multipliers)) <= CHEAP:
         return None
     if min(summand.high - summand.low for summand in summands) > MAX_WIDTH:
         return None

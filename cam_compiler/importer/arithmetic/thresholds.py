@@ -88,11 +88,15 @@ class Levels(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """Thresholds of all channels, the range of their result, and each channel's levels."""
+    """Thresholds of all channels, the range of their result, and each channel's levels.
+
+    A function that rises and falls is the sum of two step functions; `falling` steps down from 0 (uneven.py).
+    """
 
     thresholds: Thresholds
     result: Range
     levels: tuple[Levels, ...]
+    falling: Thresholds | None = None
 
 
 def _step_range(channel: Channel, reach: Reach) -> tuple[int | None, int | None]:
@@ -159,7 +163,7 @@ def _reduced(outer: Piece, refine: int) -> Piece:
     return Piece(outer.slope / refine, outer.offset)
 
 
-def _centred(levels: tuple[Levels, ...]) -> tuple[Levels, ...]:
+def centred(levels: tuple[Levels, ...]) -> tuple[Levels, ...]:
     """With the integer 0 for the number 0 in all channels, where their zero points differ and are integers.
 
     Then one integer pads all channels.
@@ -183,7 +187,7 @@ def plan_levels(
         Levels(int(low * refine), int(high * refine), _reduced(channel.outer, refine), 0)
         for (low, high), channel in zip(bounds, channels, strict=True)
     )
-    levels = _centred(levels)
+    levels = centred(levels)
     count = max(level.high for level in levels) - min(level.low for level in levels)
     if count > most:
         why = " because a bound is no multiple of the scale" if refine > 1 else ""
@@ -308,7 +312,7 @@ def float_table(channels: Sequence[Channel], kind: type[np.floating[Any]]) -> Ta
 def shift_of(table: Table, row: int, reach: Reach) -> int | None:
     """The constant that channel `row` adds to its input, if that is all it does."""
     own = table.levels[row]
-    if reach.low is None or reach.high is None or table.thresholds.down[row]:
+    if table.falling or reach.low is None or reach.high is None or table.thresholds.down[row]:
         return None
     if own.high - own.low != reach.high - reach.low:
         return None

@@ -9,14 +9,31 @@ import numpy as np
 from onnx import TensorProto
 from xdsl.dialects.builtin import Float32Type, Float64Type
 
-from cam_compiler.importer.arithmetic.exact import ObjectArray
-from cam_compiler.importer.context import Call, handles
+from cam_compiler.importer.arithmetic.compositions import Softsign
+from cam_compiler.importer.arithmetic.curves import ErrorFunction, Exponential, Logistic, Softplus, Tanh
+from cam_compiler.importer.arithmetic.exact import IDENTITY, ObjectArray, each
+from cam_compiler.importer.arithmetic.functions import Chain, Stage
+from cam_compiler.importer.builder import Builder
+from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.images import offsets_of, slopes_of
 from cam_compiler.importer.layouts import inverse
+from cam_compiler.importer.model import Node
+from cam_compiler.importer.nodes.product import dequantised, output_quantised
 from cam_compiler.importer.nodes.shape import sample_axis
+from cam_compiler.importer.same_source import real as real_function
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces
 from dialects import ternary
-from dialects.support.scores import Scores
+from dialects.support.scores import FUNCTIONS, Scores
+
+ON_HOST: dict[Stage, str] = {
+    Logistic(): "sigmoid",
+    Tanh(): "tanh",
+    Softplus(): "softplus",
+    Softsign(): "softsign",
+    Exponential(): "exp",
+    ErrorFunction(): "erf",
+}
+"""Functions that the host computes where a network ends with them."""
 
 
 def _scores(slopes: ObjectArray, offsets: ObjectArray, falling: bool) -> Scores | None:
@@ -79,27 +96,78 @@ def top_k(call: Call) -> None:
     call.context.values[node.outputs[1]] = found
 
 
-@handles("Softmax", "LogSoftmax", "Sigmoid")
-def function(call: Call) -> Value:
-    """A real function at the end of the network; before opset 13 a softmax is over all dimensions from its axis on."""
-    node, builder, value = call.node, call.builder, call.activation()
-    ready, shape = builder.materialise(value, node), value.shape
-    name = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}[node.op]
-    old = call.context.opset < 13
-    if name == "sigmoid":
-        # Element by element, whatever the shape: a sample may be a single number.
-        ready, axis = call.reshaped(ready, shape or (1,)), 0
-    else:
-        axis = sample_axis(call, value, node.integer("axis", 1 if old else -1))
-    if old and name != "sigmoid":
+@handles("Softmax", "LogSoftmax")
+def softmax(call: Call) -> Value:
+    name = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}[call.node.op]
+    return _over_channels(call, call.activation(), name, call.context.opset)
+
+
+@handles("QLinearSoftmax", domains=(MICROSOFT,))
+def qlinear_softmax(call: Call) -> Value:
+    """Inputs: x, its scale and zero point, the result's scale and zero point."""
+    call.activation()
+    value = dequantised(call, 0)
+    assert isinstance(value, Activation)
+    real = value.typed(TensorProto.FLOAT)
+    return output_quantised(call, _over_channels(call, real, "softmax", call.node.integer("opset", 13)), 3, 4)
+
+
+def _over_channels(call: Call, value: Activation, name: str, opset: int) -> Activation:
+    """A softmax at the end of the network; before opset 13 it is over all dimensions from its axis on."""
+    node, builder = call.node, call.builder
+    ready, shape, old = builder.materialise(value, node), value.shape, opset < 13
+    axis = sample_axis(call, value, node.integer("axis", 1 if old else -1))
+    if old:
         ready = call.reshaped(ready, (prod(shape[:axis]), prod(shape[axis:])))
         axis = 1
     order = (axis, *(other for other in range(len(ready.shape)) if other != axis))
-    first = builder.transposed(ready, order)
-    real = builder.dequantize(first, Float64Type(), node.name, node)
-    element = Float64Type() if value.elem_type == TensorProto.DOUBLE else Float32Type()
-    base = builder.add(ternary.ActivationOp(real, name, element, node.name), node.name)
-    kind = np.float64 if value.elem_type == TensorProto.DOUBLE else np.float32
-    outer = identity_pieces(len(first.shape))
-    result = replace(first, base=base, outer=outer, lows=None, highs=None, kind=kind, host=node.place)
+    result = on_host(builder, builder.transposed(ready, order), name, node)
     return call.reshaped(builder.transposed(result, inverse(order)), shape)
+
+
+def on_host(builder: Builder, value: Activation, name: str, node: Node) -> Activation:
+    """A real function of the channels, the first dimension of a sample, in the tensor's float type."""
+    double = value.elem_type == TensorProto.DOUBLE
+    real = builder.dequantize(value, Float64Type(), node.name, node)
+    op = ternary.ActivationOp(real, name, Float64Type() if double else Float32Type(), node.name)
+    return replace(
+        value,
+        base=builder.add(op, node.name),
+        outer=identity_pieces(len(value.shape)),
+        before=None,
+        inner=None,
+        steps=None,
+        terms=(),
+        lows=None,
+        highs=None,
+        kind=np.float64 if double else np.float32,
+        host=node.place,
+    )
+
+
+def finished(builder: Builder, value: Activation, node: Node) -> Activation:
+    """A tensor that an output returns: a function that is still pending is the host's, if it is one of its own."""
+    if not real_function(value):
+        return value
+    assert value.before is not None
+    last: set[Stage] = {chain.stages[-1] for chain in value.before.flat if chain.stages}
+    name = next((name for stage, name in ON_HOST.items() if last == {stage}), None)
+    plain = all(piece == IDENTITY for piece in value.outer.flat)
+    inside = each(lambda chain: Chain(chain.stages[:-1]).unfolded(), value.before)
+    if name is None or not plain or any(parts is None for parts in inside.flat):
+        raise node.error(
+            f"the output is the result of '{value.origin.layer}', a real function",
+            hint=f"a quantiser after it, or one of {', '.join(FUNCTIONS)} at the very end",
+        )
+    before, inner, steps, outer = (each(lambda parts, at=at: parts[at], inside) for at in range(4))
+    stepped = any(step is not None for step in steps.flat)
+    under = replace(
+        value,
+        before=before if any(chain.stages for chain in before.flat) else None,
+        inner=inner if stepped else None,
+        steps=steps if stepped else None,
+        outer=outer,
+    )
+    flat = builder.reshaped(builder.materialise(under, node), value.shape or (1,), node)
+    found = on_host(builder, flat, name, replace(node, name=value.origin.layer))
+    return builder.reshaped(found, value.shape, node)

@@ -7,15 +7,20 @@ from fractions import Fraction
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.arithmetic.compositions import Operation
+from cam_compiler.importer.arithmetic.curves import Root
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
+from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.integers import bounded, extent, wrapped
 from cam_compiler.importer.arithmetic.quantizers import quantised, rounded
 from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipped, integer_range, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.nodes.sums import summed, two_tensors
+from cam_compiler.importer.same_source import combined, inverted, real, required, two_tensors_error
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
-from dialects.support.errors import ModelError
+
+MAX_POWER = 8
 
 
 def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
@@ -25,20 +30,20 @@ def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
         return left, per_sample(call.node, left, right.exact(call.node)), True
     if isinstance(right, Activation) and isinstance(left, Constant):
         return right, per_sample(call.node, right, left.exact(call.node)), False
-    raise _two_tensors(call)
+    raise two_tensors_error(call)
 
 
-def _two_tensors(call: Call) -> ModelError:
-    return call.node.error(
-        "both its inputs depend on the network's input", hint="one of its inputs must be constant, but for sums"
-    )
+def _sum(call: Call, left: Activation, right: Activation) -> Activation:
+    """The sum of two tensors; where one is a real function, of functions of the same integers."""
+    found = combined(call, Operation.ADD, left, right) if real(left) or real(right) else None
+    return found or summed(call, left, right)
 
 
 @handles("Add")
 def add(call: Call) -> Value:
     both = two_tensors(call)
     if both is not None:
-        return wrapped(call, summed(call, *both))
+        return wrapped(call, _sum(call, *both))
     value, constant, _ = pair(call)
     return wrapped(call, value.affine(ONE, constant))
 
@@ -47,22 +52,31 @@ def add(call: Call) -> Value:
 def subtract(call: Call) -> Value:
     both = two_tensors(call)
     if both is not None:
-        return wrapped(call, summed(call, both[0], both[1].affine(-ONE, ZERO)))
+        return wrapped(call, _sum(call, both[0], both[1].affine(-ONE, ZERO)))
     value, constant, first = pair(call)
     return wrapped(call, value.affine(ONE, each(Fraction.__neg__, constant)) if first else value.affine(-ONE, constant))
 
 
 @handles("Mul")
 def multiply(call: Call) -> Value:
+    both = two_tensors(call)
+    if both is not None:
+        return wrapped(call, required(call, Operation.MULTIPLY, *both))
     value, constant, _ = pair(call)
     return wrapped(call, value.affine(constant, ZERO))
 
 
 @handles("Div")
 def divide(call: Call) -> Value:
+    both = two_tensors(call)
+    integral = any(item.integral for item in (call.required(0), call.required(1)))
+    if both is not None and not integral:
+        return required(call, Operation.DIVIDE, *both)
     value, constant, first = pair(call)
+    if not first and not integral:
+        return inverted(call, constant, value)
     if not first:
-        raise call.node.error("it divides a constant by a tensor", hint="only division by constants is supported")
+        raise call.node.error("it divides a constant by a tensor of integers", hint="integers divided by constants")
     if any(item == 0 for item in constant.flat):
         raise call.node.error("division by zero")
     quotient = value.affine(each(lambda item: 1 / item, constant), ZERO)
@@ -78,9 +92,19 @@ def negate(call: Call) -> Value:
 
 @handles("Pow")
 def power(call: Call) -> Value:
-    if call.constant(1, "exponent").scalar(call.node) != 1:
-        raise call.node.error("powers of a tensor are not supported")
-    return call.activation()
+    """Whole powers, and the square root."""
+    exponent, value = call.constant(1, "exponent").scalar(call.node), call.activation()
+    if exponent == Fraction(1, 2) and not value.integral:
+        value = call.builder.after_input(value, call.node)
+        return value.curved(filled((1,) * len(value.shape), Chain((Root(),))), call.node)
+    if exponent.denominator != 1 or not 1 <= exponent <= MAX_POWER:
+        raise call.node.error(f"its exponent is {float(exponent)}", hint=f"1 to {MAX_POWER}, or 0.5")
+    if value.steps is not None and exponent > 1:
+        value = call.builder.materialise(value, call.node)
+    result = value
+    for _ in range(int(exponent) - 1):
+        result = required(call, Operation.MULTIPLY, result, value)
+    return wrapped(call, result)
 
 
 @handles("BatchNormalization")
@@ -151,6 +175,9 @@ def extremum(call: Call) -> Value:
         return call.activation()
     if len(call.node.inputs) != 2:
         raise call.node.error("more than two inputs are not supported")
+    both = two_tensors(call)
+    if both is not None:
+        return required(call, Operation.GREATEST if call.node.op == "Max" else Operation.LEAST, *both)
     value, constant, _ = pair(call)
     low, high = (constant, None) if call.node.op == "Max" else (None, constant)
     return value.clamped(low, high, call.node)
@@ -188,7 +215,7 @@ def cast(call: Call) -> Value:
     target, value = call.node.integer("to", TensorProto.UNDEFINED), call.activation()
     if target in FLOATS:
         return value.typed(target)
-    if value.host and value.kind is not None:
+    if value.host and value.kind is not None and value.steps is None:
         raise call.node.error(f"it cuts off the fractions of {value.host}, which the host computes at the end")
     if target not in WIDE_RANGES and integer_range(target) is None:
         name = TensorProto.DataType.Name(target)
@@ -205,6 +232,7 @@ def cast(call: Call) -> Value:
     return wrapped(call, whole)
 
 
-@handles("Sqrt", "Reciprocal", "Abs")
-def only_constants(call: Call) -> Value:
-    raise call.node.error("it is supported on constants only")
+@handles("Reciprocal")
+def reciprocal(call: Call) -> Value:
+    value = call.activation()
+    return inverted(call, filled((1,) * len(value.shape), ONE), value)
