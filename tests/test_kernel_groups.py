@@ -232,3 +232,13 @@ def test_a_dear_step_never_costs_more_in_all() -> None:
 def test_a_graph_that_does_not_fit_costs_without_end() -> None:
     graph = unshared(random_ternary(8, 20), [NIBBLE] * 20)
     assert ShiftCost(1.0, Geometry(8, 4, 16)).of(graph) == inf
+
+
+def test_tall_layers_share_in_groups_of_bounded_rows() -> None:
+    """The pairs of terms that are looked at grow with the inputs, not with their square; others share all at once."""
+    weights = np.random.default_rng(5).integers(-64, 64, (2, 2400))
+    found = choose(weights, [Range(0, 255)] * 2400, Options(1 << 14))
+    assert found and found.grouping and found.grouping.groups >= 5
+    np.testing.assert_array_equal(found.graph.coefficients(), weights)
+    few = choose(weights[:, :300], [Range(0, 255)] * 300, Options(1 << 14))
+    assert few and (few.grouping is None or few.grouping.groups == 1)

@@ -37,6 +37,10 @@ _DENSE = 1 << 16
 """Entries of a dense matrix up to which differences between its rows are tried as well."""
 _SMALL = 1 << 17
 """Non-zero weights up to which all inputs are first tried as one group: about a second."""
+_PAIRS = 1 << 23
+"""Pairs of terms in the same row up to which a group may have any number of inputs: well under a second."""
+_TERMS = 1 << 10
+"""Terms of a row in one group, where there are more pairs: time then grows with the inputs, not with their square."""
 _RETRIES = 8
 
 
@@ -115,6 +119,15 @@ class _Problem(NamedTuple):
     @property
     def most_groups(self) -> int:
         return max(1, len(self.inputs) // _LEAST_GROUP)
+
+    @property
+    def least_groups(self) -> int:
+        """The fewest groups in which the pairs of terms that may be shared are not too many to be looked at."""
+        sizes = np.abs(self.weights)
+        terms = np.bitwise_count(sizes ^ 3 * sizes).sum(axis=1, dtype=np.int64)
+        if int((terms * terms).sum()) // 2 <= _PAIRS:
+            return 1
+        return min(self.most_groups, -(-int(terms.max()) // _TERMS))
 
     def shared(self, groups: int, by_sign: bool) -> _Shared:
         native = _adder_graphs.GroupedLayer(
@@ -210,7 +223,8 @@ def _best(problem: _Problem) -> Candidate | None:
                 found.append((shared.solve(by_value=False), shared))
         elif by_row := _fewest_groups(problem, by_sign, by_value=False):
             found.append(by_row)
-    if 2 * np.count_nonzero(problem.weights) > problem.weights.size <= _DENSE:
+    dense = 2 * np.count_nonzero(problem.weights) > problem.weights.size <= _DENSE
+    if dense and problem.least_groups == 1:
         graph = share(problem.weights, problem.inputs, effort=0)
         found.append((evaluate(graph, None, options.resident), None))
     fitting = [pair for pair in found if problem.fits(pair[0])]
@@ -226,8 +240,8 @@ def _best(problem: _Problem) -> Candidate | None:
 
 def _fewest_groups(problem: _Problem, by_sign: bool, by_value: bool) -> tuple[Candidate, _Shared] | None:
     """The graph of the fewest groups that fit, shared greedily."""
-    least = 1
-    if np.count_nonzero(problem.weights) <= _SMALL:
+    least = problem.least_groups
+    if least == 1 and np.count_nonzero(problem.weights) <= _SMALL:
         shared = problem.shared(1, by_sign)
         whole = shared.solve(by_value)
         if problem.fits(whole):
