@@ -19,6 +19,8 @@ from cam_compiler.pipeline import EFFORTS, parse_passes
 from cam_compiler.terminal.progress import watching
 from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, Watcher, did, part, progress, watched_by
+from runtime.camx import load
+from runtime.executor import Executor
 
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 
@@ -103,6 +105,17 @@ def test_stats(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == out.count("apv.sum")
     assert sum(int(line.split("additions ")[1].split(" -> ")[1].split(",")[0]) for line in lines) == after
+
+
+def test_stats_of_a_whole_program_say_what_a_sample_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(BUNDLED / "digits_mlp_qdq.onnx")
+    assert main(["compile", model, "-o", "mlp.camx", "--stats"]) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("one sample: ")]
+    network = load(Path("mlp.camx"))
+    result = Executor(network).run({"image": np.full((1, 1, 8, 8), 0.5)})
+    cycles = sum(run.counts.cycles for run in result.segments)
+    size = sum(len(code) for program in network.programs for code in program.codes)
+    assert f"{size // 16:,} instructions ({size:,} bytes), {cycles:,} cycles" in line
 
 
 def _apv(model: str) -> Path:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cam_compiler.compile import compile_file, on_the_host
+from cam_compiler.compile import compile_file, level_of, on_the_host
 from cam_compiler.files import check_output
 from cam_compiler.loading import pipeline_of
 from cam_compiler.options import add_machine, add_pipeline, add_tech, add_work, objective_of
@@ -15,6 +15,7 @@ from cam_compiler.validation import Validator
 from runtime.camx import save
 from runtime.files import write_whole
 from runtime.interpreter import network_of
+from runtime.result import expected_runs
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -61,9 +62,11 @@ def run(options: argparse.Namespace) -> None:
     if validator:
         print(f"the same outputs after each of: {', '.join(validator.checked)}", file=sys.stderr)
     if options.stats:
-        from cam_compiler.terminal.render import print_deeds
+        from cam_compiler.terminal.render import print_deeds, print_expected
 
         print_deeds(screen.deeds)
+        if level_of(module) == "ap":
+            print_expected(expected_runs(network_of(module, target), 1))
     if ends := on_the_host(module):
         print(f"on the host: {', '.join(ends)}", file=sys.stderr)
     if output is None:

@@ -10,9 +10,11 @@ from rich.table import Table
 
 from cam_compiler.terminal.progress import Deeds
 from dialects.support.instrumentation import Figure
+from runtime.cost.counts import Counts
 from runtime.cost.report import COMPONENTS, Layer, Report
 from runtime.cost.schedule import Schedule
 from runtime.cost.wear import Spread, Wear, total_wear
+from runtime.result import SegmentRun
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
 _WIDE = 140
@@ -129,6 +131,16 @@ def print_deeds(deeds: Deeds) -> None:
         table.add_section()
         table.add_row("total", *(cell for figure in totals for cell in _figure_cells(figure)), style="bold")
         out.print(table)
+
+
+def print_expected(runs: Sequence[SegmentRun]) -> None:
+    """What one sample takes besides data, from the code alone; on stderr, beside the program's text."""
+    counts = sum((run.counts for run in runs), Counts())
+    console(stderr=True).print(
+        f"one sample: {counts.instructions:,} instructions ({counts.fetched_bits // 8:,} bytes), "
+        f"{counts.cycles:,} cycles, {counts.shift_steps:,} shift steps, {counts.moved_row_bits:,} moved bits, on up to "
+        f"{max((run.arrays for run in runs), default=0):,} arrays at a time"
+    )
 
 
 def _tables(deeds: Deeds) -> dict[tuple[str, tuple[str, ...]], list[tuple[str, tuple[Figure, ...]]]]:

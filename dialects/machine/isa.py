@@ -99,6 +99,16 @@ class Pass(NamedTuple):
     key: tuple[tuple[str, int], ...]
     write: tuple[tuple[str, int], ...]
 
+    @property
+    def searches(self) -> bool:
+        """It is a search of the array; its tags come neither from the latch nor are they all set."""
+        return bool(self.key) and self.key[0][0] != "T"
+
+    @property
+    def writes(self) -> bool:
+        """It is a write of the array, not of the latch."""
+        return self.write[0][0] != "T"
+
 
 def lut(text: str) -> tuple[Pass, ...]:
     """Passes from their notation: `C0D1A1>C1D0` searches C=0, D=1, A=1 and writes C=1, D=0."""
@@ -284,8 +294,7 @@ def passes_count(instruction: Instruction) -> tuple[int, int]:
 @lru_cache(maxsize=1 << 16)
 def _count(instruction: Instruction) -> tuple[int, int]:
     passes = [item for bit in range(instruction.width) for item in passes_of(instruction, bit)[0]]
-    searches = sum(bool(key) and key[0][0] != "T" for key, _ in passes)
-    return searches, sum(write[0][0] != "T" for _, write in passes)
+    return sum(item.searches for item in passes), sum(item.writes for item in passes)
 
 
 def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:

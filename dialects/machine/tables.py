@@ -51,14 +51,13 @@ def _mask(part: tuple[tuple[str, int], ...]) -> int:
 
 
 def _numbers(item: Pass) -> list[int]:
-    searched, written = ([role for role, _ in part] for part in item)
-    keys = 0 if _LATCH in searched else len(searched)
+    written = [role for role, _ in item.write]
     return [
-        keys > 0,
-        _LATCH not in written,
-        keys,
-        0 if searched else len(written),
-        _LATCH in (*searched, *written),
+        item.searches,
+        item.writes,
+        len(item.key) if item.searches else 0,
+        0 if item.key else len(written),
+        _LATCH in (role for part in item for role, _ in part),
         "D" in written,
         "C" in written,
     ]
