@@ -47,3 +47,36 @@ def test_quantisers_in_a_row_with_readers_of_each() -> None:
     third = net.qdq(net.op("Neg", second), 8.0, 1, np.uint8)
     module = check(net, images(2, 6), first, second, third)
     assert len({op.input for op in ops(module, ternary.ThresholdOp)}) == 1
+
+
+SCALES = [0.5, -0.25, 0.0, -2.0]
+
+
+@pytest.mark.parametrize("form", ["DequantizeLinear", "Quant", "QLinearConv"])
+def test_weights_with_scales_of_any_sign(form: str) -> None:
+    """A negative scale turns an output round, a scale of zero prunes it."""
+    net = Net(3, 4, 4)
+    codes = ternary_weights(4, 3, 2, 2)
+    if form == "QLinearConv":
+        x, z = net.op("QuantizeLinear", "x", net.const(0.25), net.const(3, np.int8)), net.const(3, np.int8)
+        scales, zeros = net.const(SCALES), net.const([0] * 4, np.int8)
+        weights = net.const(codes, np.int8), scales, zeros
+        y = net.op("QLinearConv", x, net.const(0.25), z, *weights, net.const(0.5), net.const(-7, np.int8))
+        net.op("DequantizeLinear", y, net.const(0.5), net.const(-7, np.int8))
+    else:
+        q = net.qdq("x", 0.25, 3, np.int8)
+        if form == "Quant":
+            scales = np.array([0.5, -0.25, 1.0, -2.0]).reshape(4, 1, 1, 1)
+            w = net.quant(net.const(codes * scales), scales, 0.0, 2, 1, 1)
+        else:
+            w = net.weights(codes, SCALES)
+        net.qdq(net.op("Relu", net.op("Conv", q, w)), 0.75, 0, np.uint8)
+    check(net, images(3, 4, 4, count=16))
+
+
+def test_an_activation_with_a_negative_scale() -> None:
+    net = Net(3)
+    q = net.op("QuantizeLinear", "x", net.const(0.25), net.const(3, np.int8))
+    y = net.op("DequantizeLinear", q, net.const(-0.5), net.const(1, np.int8))
+    net.op("MatMul", y, net.const(ternary_weights(3, 4)))
+    check(net, images(3, count=16))

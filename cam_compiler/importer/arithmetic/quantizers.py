@@ -37,13 +37,18 @@ class Quantiser:
     """how executors get from x to what they round, in the model's own float type"""
 
 
-def checked_scale(node: Node, scale: Constant) -> ObjectArray:
-    """The scale as fractions; raises ModelError unless all are positive and finite."""
+def finite_scale(node: Node, scale: Constant) -> ObjectArray:
+    """The scale of a dequantiser as fractions, of any sign; raises ModelError unless all are finite."""
     raw = scale.raw
     if raw.dtype != object and not np.isfinite(raw.astype(np.float64)).all():
         raise node.error("its scale is infinite or not a number", hint="scales are finite and positive")
-    values = scale.exact(node)
-    wrong = next((value for value in values.flat if value <= 0), None)
+    return scale.exact(node)
+
+
+def checked_scale(node: Node, scale: Constant, *, falling: bool = False) -> ObjectArray:
+    """The scale of a quantiser as fractions; raises ModelError unless all are positive, or negative if `falling`."""
+    values = finite_scale(node, scale)
+    wrong = next((value for value in values.flat if value == 0 or (value < 0 and not falling)), None)
     if wrong is not None:
         raise node.error(f"its scale is {float(wrong)}", hint="scales are finite and positive")
     return values
@@ -56,9 +61,9 @@ def _single_integer(node: Node, constant: Constant, what: str) -> int:
     return value.numerator
 
 
-def quant(node: Node, scale: Constant, zero: Constant, bits: Constant) -> Quantiser:
-    """Quant and IntQuant of QONNX (qonnx/custom_op/general/intquant.py)."""
-    sizes, shift = checked_scale(node, scale), zero.exact(node)
+def quant(node: Node, scale: Constant, zero: Constant, bits: Constant, *, falling: bool = False) -> Quantiser:
+    """Quant and IntQuant of QONNX (qonnx/custom_op/general/intquant.py); `falling` allows negative scales."""
+    sizes, shift = checked_scale(node, scale, falling=falling), zero.exact(node)
     width = _single_integer(node, bits, "bit width")
     signed, narrow = bool(node.integer("signed", 1)), bool(node.integer("narrow", 0))
     if not 1 <= width <= 32:
@@ -141,7 +146,7 @@ def dequantize_linear(
     node: Node, scale: Constant, zero: Constant | None, shape: tuple[int, ...], axis: int = 1
 ) -> tuple[ObjectArray, ObjectArray]:
     """The scale and the zero point of a DequantizeLinear, in shapes that broadcast to the tensor's `shape`."""
-    sizes = aligned(node, checked_scale(node, scale), shape, axis)
+    sizes = aligned(node, finite_scale(node, scale), shape, axis)
     points = filled((), ZERO) if zero is None else aligned(node, zero.exact(node), shape, axis)
     return sizes, points
 
@@ -153,6 +158,10 @@ def dequantized(node: Node, data: Constant, scale: Constant, zero: Constant | No
         raw: NDArray[Any] = each(Fraction.__sub__, data.exact(node), points)
     else:
         raw = data.raw.astype(np.int64) - each(int, points).astype(np.int64)
+    # A scale of zero prunes: the integers might as well be zeros, which cost nothing.
+    pruned = each(lambda size: size == 0, sizes).astype(bool)
+    if pruned.any():
+        raw, sizes = np.where(pruned, 0, raw), each(lambda size: size or ONE, sizes)
     padded = sizes.reshape((1,) * (raw.ndim - sizes.ndim) + sizes.shape)
     return Constant(raw, TensorProto.FLOAT, padded)
 

@@ -9,7 +9,7 @@ from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, each
 from cam_compiler.importer.arithmetic.integers import as_int32
-from cam_compiler.importer.arithmetic.quantizers import checked_scale
+from cam_compiler.importer.arithmetic.quantizers import finite_scale
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.convolutions import convolve
@@ -66,7 +66,7 @@ def qlinear_conv(call: Call) -> Value:
     sums = convolve(call, call.activation().affine(ONE, -tensor_zero(call, 2)), weights)
     sums = _biased(call, sums, call.optional(8, "bias"))
     factor = input_scale(call, 1)
-    scales = each(lambda item: item * factor, checked_scale(node, call.constant(4, "scale"))).reshape(-1)
+    scales = each(lambda item: item * factor, finite_scale(node, call.constant(4, "scale"))).reshape(-1)
     if len(scales) not in (1, sums.shape[0]):
         raise node.error(f"its weights have {len(scales)} scales, its result {sums.shape[0]} channels")
     real = sums.affine(scales.reshape(-1, *[1] * (len(sums.shape) - 1)), Fraction(ZERO)).typed(TensorProto.FLOAT)

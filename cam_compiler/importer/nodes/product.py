@@ -13,7 +13,13 @@ from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, each
 from cam_compiler.importer.arithmetic.integers import as_int32
-from cam_compiler.importer.arithmetic.quantizers import checked_scale, dequantize_linear, dequantized, quantize_linear
+from cam_compiler.importer.arithmetic.quantizers import (
+    checked_scale,
+    dequantize_linear,
+    dequantized,
+    finite_scale,
+    quantize_linear,
+)
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.convolutions import convolve
@@ -172,7 +178,7 @@ def _quantised_product(call: Call) -> Activation:
 def _scaled(call: Call, result: Activation, alpha: Fraction = ONE) -> Activation:
     """The real numbers that an integer product stands for, with the scales of a (1) and b (4)."""
     factor = input_scale(call, 1) * alpha
-    scales = each(lambda item: item * factor, checked_scale(call.node, call.constant(4, "scale")))
+    scales = each(lambda item: item * factor, finite_scale(call.node, call.constant(4, "scale")))
     return result.affine(per_sample(call.node, result, scales), ZERO)
 
 

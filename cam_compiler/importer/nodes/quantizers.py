@@ -38,9 +38,8 @@ def operand_shape(value: Value) -> tuple[int, ...]:
 
 @handles("Quant", "IntQuant", domains=QONNX)
 def quant_node(call: Call) -> Value:
-    quantiser = quant(
-        call.node, call.constant(1, "scale"), call.constant(2, "zero point"), call.constant(3, "bit width")
-    )
+    scale, zero, bits = (call.constant(index, what) for index, what in ((1, "scale"), (2, "zero point"), (3, "bits")))
+    quantiser = quant(call.node, scale, zero, bits, falling=isinstance(call.required(0), Constant))
     return apply(call, call.required(0), quantiser)
 
 
