@@ -16,7 +16,7 @@ from cam_compiler.validation import Validator
 from dialects.machine.target import Target, load_target
 from dialects.rtm.program import ProgramBase
 from dialects.rtm.target import stated_target, target_of
-from dialects.support.errors import CapacityError, InputError, PipelineError
+from dialects.support.errors import CapacityError, FileError, IRError, PipelineError, UsageError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
 from runtime.host_actions import Action
@@ -24,24 +24,26 @@ from runtime.interpreter import action_of
 
 
 def read_module(path: Path) -> ModuleOp:
-    """A module from an ONNX model or from textual IR; raises ModelError or InputError where it can't be read."""
+    """A module from an ONNX model or from textual IR; raises ModelError or IRError, or FileError."""
     if path.suffix == ".onnx":
         from cam_compiler.importer import import_model
 
         return import_model(path)
     if path.suffix != ".mlir":
-        raise InputError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
+        raise UsageError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
     try:
         module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
         verify_module(module)
     except FileNotFoundError as error:
-        raise InputError("there is no such file", place=str(path)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"can't be read: {error}", place=str(path)) from error
+        raise FileError("there is no such file", place=str(path)) from error
+    except OSError as error:
+        raise FileError.of(error, "read", str(path)) from error
+    except UnicodeDecodeError as error:
+        raise IRError(f"can't be read: {error}", place=str(path)) from error
     except ParseError as error:
-        raise InputError(f"the text is malformed\n{error}") from error
+        raise IRError(f"the text is malformed\n{error}") from error
     except DiagnosticException as error:
-        raise InputError(f"the IR is invalid: {error}", place=str(path)) from error
+        raise IRError(f"the IR is invalid: {error}", place=str(path)) from error
     return module
 
 
@@ -103,7 +105,7 @@ def compile_file(
         try:
             dump_to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
+            raise FileError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
     whole = module.clone()
     with part(1, 10, 10):
         try:

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from dialects.support.errors import InputError
+from dialects.support.errors import FileError, InputError, UsageError
 from runtime.files import DAMAGED
 from runtime.values import Value
 
 
-def check_output(path: Path | None, suffixes: Sequence[str] = ()) -> None:
-    """Refuse an output that can't be written before anything long is done."""
+def check_output(path: Path | None, suffixes: Sequence[str] = (), options: argparse.Namespace | None = None) -> None:
+    """Refuse an output that can't be written before anything long is done.
+
+    Raises UsageError for another suffix and for a file that another one of the options names, FileError for a file
+    that the system wouldn't write.
+    """
     if path is None:
         return
     if suffixes and path.suffix not in suffixes:
-        raise InputError(f"its name must end in {' or '.join(suffixes)}", place=str(path))
+        raise UsageError(f"its name must end in {' or '.join(suffixes)}", place=str(path))
+    if options and any(value is not path and _is_same(path, value) for value in vars(options).values()):
+        raise UsageError(
+            "the same file is given as an input or as another output", place=str(path), hint="choose another name"
+        )
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        # Its name is too long, say.
+        raise FileError.of(error, "written", str(path)) from error
     if path.is_dir():
-        raise InputError("it is a folder", place=str(path), hint="give the name of a file")
-    if not path.parent.is_dir():
-        raise InputError("its folder does not exist", place=str(path))
-    if not os.access(path.parent, os.W_OK):
-        raise InputError("its folder can't be written to", place=str(path))
+        raise FileError("it is a folder", place=str(path), hint="give the name of a file")
+    # A link keeps pointing, so it is written where that does.
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileError("its folder does not exist", place=str(path))
+    if not os.access(folder, os.W_OK):
+        raise FileError("its folder can't be written to", place=str(path))
+
+
+def _is_same(path: Path, other: object) -> bool:
+    """Whether an option's value names the file, under whatever name."""
+    if isinstance(other, list):
+        return any(_is_same(path, item) for item in cast(list[object], other))
+    if not isinstance(other, str | Path):
+        return False
+    with suppress(OSError, ValueError):
+        return path.samefile(other) and path.is_file()
+    return isinstance(other, Path) and os.path.realpath(path) == os.path.realpath(other)
 
 
 def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
@@ -51,7 +81,7 @@ def read_arrays(path: Path) -> dict[str, Value]:
         loaded: Any = np.load(path, allow_pickle=False)
         arrays: dict[str, Any] = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except FileNotFoundError as error:
-        raise InputError("there is no such file", place=str(path)) from error
+        raise FileError("there is no such file", place=str(path)) from error
     except MemoryError as error:
         raise InputError("it claims more than memory holds", place=str(path)) from error
     except DAMAGED as error:

@@ -11,7 +11,7 @@ from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module, of_program
 from cam_compiler.options import objective_of
 from dialects.machine.target import Target
-from dialects.support.errors import InputError
+from dialects.support.errors import UsageError
 from runtime.cost.report import Report, make_report
 from runtime.cost.technology import Technology
 from runtime.executor import Executor
@@ -57,12 +57,12 @@ def report_of(options: argparse.Namespace, result: Result, network: Network, tec
 
 
 def refuse_compiling(options: argparse.Namespace) -> None:
-    """Raise InputError for options that come too late for a compiled program."""
+    """Raise UsageError for options that come too late for a compiled program."""
     place = str(options.model)
     if getattr(options, "level", None) not in (None, "ap"):
-        raise InputError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
+        raise UsageError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
     if getattr(options, "check", False):
-        raise InputError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+        raise UsageError("a compiled program has no golden integers", hint="check the model itself", place="--check")
     given = {
         "--target": options.target,
         "--pipeline": options.pipeline,
@@ -70,4 +70,4 @@ def refuse_compiling(options: argparse.Namespace) -> None:
         "--objective": options.objective,
     }
     if late := [name for name, value in given.items() if value is not None]:
-        raise InputError("the program is compiled already", place=late[0], hint="compile the model again with it")
+        raise UsageError("the program is compiled already", place=late[0], hint="compile the model again with it")

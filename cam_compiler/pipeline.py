@@ -10,7 +10,7 @@ from xdsl.dialects import builtin, func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
-from xdsl.utils.exceptions import DiagnosticException
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException
 
 from cam_compiler.objective import Objective
 from cam_compiler.universe import DIALECTS, PASSES
@@ -114,13 +114,10 @@ def parse_passes(
         return tuple(PASSES[spec.name]().from_spec(_with_defaults(spec, effort, objective)) for spec in specs)
     except CamcError:
         raise
+    except ArgSpecParseError as error:
+        raise PipelineError(f"malformed: {error}", place=f"pipeline '{pipeline}'", hint=known) from error
     except Exception as error:
         raise PipelineError(str(error), place=f"pipeline '{pipeline}'", hint=known) from error
-    except BaseException as error:
-        # xDSL's ArgSpecParseError is no Exception.
-        if type(error).__name__ != "ArgSpecParseError":
-            raise
-        raise PipelineError(f"malformed: {error}", place=f"pipeline '{pipeline}'", hint=known) from error
 
 
 def _with_defaults(spec: ArgSpec, effort: int | None, objective: Objective | None) -> ArgSpec:

@@ -20,7 +20,7 @@ import numpy as np
 from dialects.machine.code import BYTES_PER_INSTRUCTION
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, make_target
-from dialects.support.errors import CamcError, PipelineError, ProgramError, TextError
+from dialects.support.errors import CamcError, FileError, PipelineError, ProgramError, TextError
 from dialects.support.ranges import Range
 from dialects.support.scores import Scores
 from dialects.support.tensors import FloatThresholds
@@ -108,7 +108,7 @@ def load(path: Path) -> Network:
     except CamcError:
         raise
     except FileNotFoundError as error:
-        raise ProgramError("there is no such file", place=str(path)) from error
+        raise FileError("there is no such file", place=str(path)) from error
     except (*DAMAGED, TextError) as error:
         raise ProgramError(
             f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import zipfile
 import zlib
@@ -10,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
 
-from dialects.support.errors import ProgramError
+from dialects.support.errors import FileError
 
 DAMAGED = (
     OSError,
@@ -35,25 +36,33 @@ _PIECE = 1 << 24
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all; raises ProgramError where that can't be done."""
+    """Write a file that appears whole or not at all; raises FileError where that can't be done.
+
+    A file that is there keeps its mode, and a link to it keeps pointing: the file that it names is replaced.
+    """
     try:
         if path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir()):
             # A device or a pipe, such as /dev/stdout, stays what it is.
             path.write_bytes(data)
         else:
-            _replace(path.resolve(), data)
+            _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
-        raise ProgramError(f"can't be written: {error.strerror}", place=str(path)) from error
+        raise FileError.of(error, "written", str(path)) from error
 
 
 def _replace(path: Path, data: bytes) -> None:
-    # Of this process, as another one may write the same file.
-    partial = path.parent / f".{path.name}.{os.getpid()}.partial"
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    # In the same folder, so that it can take the file's place. Nobody can guess its name and put a link there.
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(partial, flags, 0o666 if mode is None else mode & 0o600)
     try:
-        with partial.open("wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             # In pieces, so that the user can interrupt it.
             for begin in range(0, len(data), _PIECE):
                 file.write(data[begin : begin + _PIECE])
+        if mode is not None:
+            partial.chmod(mode)
         partial.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -254,7 +254,7 @@ BAD = [
     (["run", "net.camx", "--input", "over.npy"], ["input 'x': it holds values that are not finite numbers"]),
     (["asm", "empty.mlir", "-o", "a.bin"], ["empty.mlir: it holds no instruction"]),
     (["asm", "vast.s", "-o", "a.bin"], ["a number is far too large"]),
-    (["asm", "code.s", "-o", "."], [".: can't be written: Is a directory"]),
+    (["asm", "code.s", "-o", "."], [".: it is a folder", "hint: give the name of a file"]),
     (["asm", "code.s", "-o", "a.bin", "--target", ""], ["can't read the target"]),
     (["disasm", "empty.mlir"], ["empty.mlir: it holds no instruction"]),
     (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),

@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from cam_compiler.files import check_output
 from cam_compiler.options import add_machine
 from dialects.ap.assembly import AssemblyCode
 from dialects.machine.code import check_code
 from dialects.machine.target import load_target
-from dialects.support.errors import InputError, ProgramError, TextError
+from dialects.support.errors import FileError, InputError, ProgramError, TextError
 from runtime.files import write_whole
 
 
@@ -23,11 +24,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Assemble text to a binary program."""
+    check_output(options.output, options=options)
     target = load_target("default" if options.target is None else options.target)
     name = options.source
     try:
         text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise FileError.of(error, "read", name) from error
+    except UnicodeDecodeError as error:
         raise InputError(f"can't be read: {error}", place=name) from error
     try:
         code = AssemblyCode.from_text(text)

@@ -58,7 +58,7 @@ def _drawn(golden: ModuleOp) -> dict[str, Value]:
 
 def run(options: argparse.Namespace) -> None:
     """Run the network once, and print it with every technology beside the rivals' models."""
-    check_output(options.output, (".json", ".csv"))
+    check_output(options.output, (".json", ".csv"), options)
     technologies = [load_technology(name) for name in options.technologies.split(",")]
     if options.model.suffix == ".camx":
         raise InputError(

@@ -12,6 +12,7 @@ from cam_compiler.loading import pipeline_of
 from cam_compiler.options import add_machine, add_pipeline, add_tech, add_work, objective_of
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator
+from dialects.support.errors import UsageError
 from runtime.camx import save
 from runtime.files import write_whole
 from runtime.interpreter import network_of
@@ -45,7 +46,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Compile a model or IR; write the result, or print it."""
     output: Path | None = options.output
-    check_output(output, (".camx", ".mlir"))
+    check_output(output, (".camx", ".mlir"), options)
+    _check_dump(options.dump_ir, options.model)
     validator = Validator() if options.validate_each else None
     with watching(options.quiet) as screen:
         module, target = compile_file(
@@ -75,3 +77,9 @@ def run(options: argparse.Namespace) -> None:
         write_whole(output, (str(module) + "\n").encode())
     else:
         save(network_of(module, target), output)
+
+
+def _check_dump(folder: Path | None, model: Path) -> None:
+    """Refuse to write dumps over the dump that is compiled."""
+    if folder and folder.is_dir() and model.suffix == ".mlir" and folder.resolve() == model.resolve().parent:
+        raise UsageError("the model lies in the folder of the dumps", place="--dump-ir", hint="choose another folder")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cam_compiler.files import check_output
 from dialects.ap.assembly import AssemblyCode
-from dialects.support.errors import InputError, ProgramError
+from dialects.support.errors import FileError, ProgramError
 from runtime.camx import load
 from runtime.files import write_whole
 
@@ -20,6 +21,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Show the assembly of a binary program or of all segments of a compiled network."""
     path: Path = options.program
+    check_output(options.output, options=options)
     if path.suffix == ".camx":
         parts = [part for program in load(path).programs for part in program.segments]
         text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
@@ -27,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
         try:
             binary = path.read_bytes()
         except OSError as error:
-            raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+            raise FileError.of(error, "read", str(path)) from error
         if not binary:
             raise ProgramError("it holds no instruction", place=str(path))
         text = AssemblyCode(binary).to_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping
 from fractions import Fraction
 from math import prod
@@ -33,7 +34,7 @@ from cam_compiler.options import (
 )
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_report
-from dialects.support.errors import InputError
+from dialects.support.errors import InputError, UsageError
 from dialects.support.instrumentation import part
 from runtime.cost.report import Report
 from runtime.cost.technology import load_technology
@@ -148,11 +149,11 @@ def run(options: argparse.Namespace) -> None:
 def _state_path(options: argparse.Namespace) -> Path | None:
     """Where the state is kept; refuses what can't be written before anything long is done."""
     output: Path | None = options.output
-    check_output(output, (".json",))
     path: Path | None = options.resume or (output.with_name(f"{output.name}.state") if output else None)
-    check_output(path)
-    if output and path and path.resolve() == output.resolve():
-        raise InputError("the result goes there", place="--resume", hint="another file for the state")
+    if output and path and os.path.realpath(path) == os.path.realpath(output):
+        raise UsageError("the result goes there", place="--resume", hint="another file for the state")
+    check_output(output, (".json",), options)
+    check_output(path, options=options)
     return path
 
 
@@ -181,12 +182,12 @@ def _open(options: argparse.Namespace, network: Network) -> DataSet:
     shape, path = network.inputs[0].shape[1:], options.data
     if not path.is_dir():
         if options.resize or options.crop:
-            raise InputError("only images of a folder are resized and cut", place="--resize, --crop")
+            raise UsageError("only images of a folder are resized and cut", place="--resize, --crop")
         return open_data(path, options.images, options.labels, prod(shape))
     if options.images or options.labels:
-        raise InputError("a folder's images have their subfolder as class", place="--images, --labels")
+        raise UsageError("a folder's images have their subfolder as class", place="--images, --labels")
     if options.layout:
-        raise InputError("a folder's images have their own layout", place="--layout")
+        raise UsageError("a folder's images have their own layout", place="--layout")
     channels = shape[0] if len(shape) == 3 else 1
     return ImageFolder(path, channels, options.resize, options.crop)
 
@@ -206,7 +207,7 @@ def _reference(options: argparse.Namespace) -> tuple[Path | None, str]:
     model: Path | None = options.reference_model or (options.model if options.model.suffix == ".onnx" else None)
     if model is None:
         if options.reference in ("onnxruntime", "qonnx"):
-            raise InputError("it has no ONNX model to run", place="--reference", hint="give --reference-model M.onnx")
+            raise UsageError("it has no ONNX model to run", place="--reference", hint="give --reference-model M.onnx")
         return None, "none"
     kind = reference.choose(model, options.reference)
     return (model, kind) if kind in reference.EXECUTORS else (None, kind)

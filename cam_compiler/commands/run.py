@@ -15,7 +15,7 @@ from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
 from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_trace, add_work
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report, print_schedule
-from dialects.support.errors import InputError
+from dialects.support.errors import InputError, UsageError
 from runtime.cost.report import Report
 from runtime.cost.schedule import MODES, schedule_of
 from runtime.cost.technology import load_technology
@@ -105,17 +105,17 @@ def _report(options: argparse.Namespace, report: Report, network: Network) -> No
 
 def _check_options(options: argparse.Namespace) -> None:
     """Refuse what can't be written or counted before anything long is done."""
-    check_output(options.output, (".npz",))
-    check_output(options.report, (".json",))
-    check_output(options.trace, (".json",))
+    check_output(options.output, (".npz",), options)
+    check_output(options.report, (".json",), options)
+    check_output(options.trace, (".json",), options)
     if options.trace and not options.schedule:
-        raise InputError("a trace is of a schedule", hint="add --schedule, such as --schedule parts", place="--trace")
+        raise UsageError("a trace is of a schedule", hint="add --schedule, such as --schedule parts", place="--trace")
     if options.report and options.level not in (None, "ap"):
-        raise InputError(
+        raise UsageError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
         )
     if options.report and options.no_trace:
-        raise InputError(
+        raise UsageError(
             "a report needs the counts that depend on the data", hint="leave --no-trace out", place="--report"
         )
 
@@ -130,7 +130,7 @@ def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
         check = GoldenCheck(executor, module, golden)
     if options.report and not executor.network.programs:
-        raise InputError(
+        raise UsageError(
             "counts come from the simulator, and the pipeline ends above the machine code", place="--report"
         )
     return executor, check

@@ -22,6 +22,23 @@ class CamcError(Exception):
         return f"{text}\n  hint: {self.hint}" if self.hint else text
 
 
+class UsageError(CamcError):
+    """What the command line asks for can't be done, or contradicts itself."""
+
+
+class FileError(CamcError):
+    """A file can't be read or written, whatever it holds or would hold."""
+
+    @classmethod
+    def of(cls, error: OSError, deed: str, place: str) -> FileError:
+        """What the system said: `deed` is `read` or `written`."""
+        return cls(f"can't be {deed}: {error.strerror or error}", place=place)
+
+
+class IRError(CamcError):
+    """Textual IR is malformed, or a module breaks a rule of its dialects."""
+
+
 class ModelError(CamcError):
     """The ONNX model can't be read or holds something that can't be compiled."""
 
