@@ -26,12 +26,14 @@ from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.ranges import Range
 from dialects.support.rescales import Line, Rescales
 from dialects.support.tensors import Thresholds
-from passes.rescaling.plan import plan_of
+from passes.rescaling.plan import is_possible, plan_of
 from passes.rescaling.search import find_line
 from passes.rescaling.tables import table_cycles
 
 LEAST_CYCLES = 400
 """Tables that take fewer cycles for a channel aren't looked at: no product takes much less."""
+_SAMPLE = 16
+"""Channels of a layer that are planned to the end for a comparison of cycles."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,13 @@ def rescaled(table: Thresholds, source: Range, result: Range, bits: int) -> tupl
     if sum(before) < LEAST_CYCLES * table.channels:
         return None
     lines: list[Line] = []
-    after = 0
     for row, down in zip(table.array, table.down, strict=True):
         line = find_line(row, down, result, source)
-        plan = plan_of(line, source, bits) if line else None
-        if line is None or plan is None:
+        if line is None or not is_possible(line, source, bits):
             return None
         lines.append(line)
-        after += plan.cycles
-        if after >= sum(before):
-            return None
-    return Rescales(tuple(lines)), sum(before), after
+    # Channels of a layer are much alike, so some of them tell what all of them take.
+    sample = range(0, len(lines), -(-len(lines) // _SAMPLE))
+    plans = [plan_of(lines[number], source, bits) for number in sample]
+    after = sum(plan.cycles for plan in plans if plan) * len(lines) // len(sample)
+    return (Rescales(tuple(lines)), sum(before), after) if after < sum(before) else None

@@ -71,6 +71,7 @@ def _bit_cycles(op: Op, first: bool, a_zero: bool, b_zero: bool) -> int:
     return sum(1 + bool(item.key) for item in variant_passes(op, first, False, known))
 
 
+@lru_cache(maxsize=1 << 14)
 def _instruction(op: Op, width: int, a: _Source = _NONE, b: _Source = _NONE) -> int:
     """Searches and writes of an instruction of so many bits, whatever its immediate is."""
     bounds = sorted({0, min(1, width), width, *(end for end in (*a.ends(), *b.ends()) if 0 < end < width)})

@@ -13,6 +13,7 @@ at every step of the results (truncation.py proves it).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import product
 
@@ -21,17 +22,24 @@ from dialects.support.rescales import Line
 from passes.rescaling.moves import Do, Move, Plan, plan_with
 from passes.rescaling.products import Digit, Digits, forms_of
 from passes.rescaling.steps import inputs_apart, roundest
-from passes.rescaling.truncation import Cut, cuts_of
+from passes.rescaling.truncation import Cut, cut_of, edges_of
 
 MOST_BITS = 62
 """Bits of a sum, whatever a column holds."""
 _CHUNK = 30
 """Bits of an addend that one constant brings."""
+_FORMS = 2
+"""Ways to write the multiplier that are tried: further ones save a third of a percent and take twice the time."""
 _IMMEDIATE = Range.of_width(32, True)
 
 
 class _Impassable(Exception):
     """This way doesn't do: a sum doesn't fit into a column, or the input can't be clamped."""
+
+
+def is_possible(line: Line, source: Range, most_bits: int = MOST_BITS) -> bool:
+    """Whether there are steps at all, without a look for the cheapest ones."""
+    return not line.multiplier or next(_ways(line, source, min(most_bits, MOST_BITS)), None) is not None
 
 
 @lru_cache(maxsize=1 << 14)
@@ -54,15 +62,13 @@ def _ways(line: Line, source: Range, most_bits: int) -> Iterator[list[Move]]:
             value = start.negated(value) if turned else value
         except _Impassable:
             continue
-        span = start.ranges[value]
-        for form in forms_of(abs(line.multiplier)):
-            this = rising if turned else line
-            for cut in cuts_of(this, span, form):
-                for early in (True, False):
-                    try:
-                        yield _Steps(start, value, this, form, cut, narrow, early).moves
-                    except _Impassable:
-                        continue
+        this, span = rising if turned else line, start.ranges[value]
+        edges = edges_of(this, span)
+        for form in forms_of(abs(line.multiplier))[: _FORMS if narrow else 1]:
+            cut = cut_of(this, edges, span, form)
+            for early in (True, False):
+                with suppress(_Impassable):
+                    yield _Steps(start, value, this, form, cut, narrow, early).moves
 
 
 class _Start:

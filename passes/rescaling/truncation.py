@@ -8,7 +8,6 @@ sides of every step, and at the ends. There the cut sum is calculated, which lea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +21,6 @@ from passes.rescaling.steps import first_with, roundest
 _MOST_STEPS = 1 << 10
 """Results of a line whose digits are cut."""
 _MOST_BITS = 60
-_TRIED = 5
-"""Numbers of bits below the most possible ones that are offered, as addends of fewer bits go with them."""
 
 
 class Cut(NamedTuple):
@@ -33,28 +30,32 @@ class Cut(NamedTuple):
     addend: int
 
 
-def cuts_of(line: Line, source: Range, form: Digits) -> Iterator[Cut]:
-    """None, and the largest cuts with which the line stays what it is for all inputs of the range."""
-    yield Cut(0, line.addend)
+def edges_of(line: Line, source: Range) -> Edges | None:
+    """Where a line's cuts are decided for the inputs of the range; None where nothing can be cut."""
     width = source.width + abs(line.multiplier).bit_length() + 2
     if line.tie >= 0 or line.high - line.low > _MOST_STEPS or max(width, line.addend.bit_length() + 1) > _MOST_BITS:
-        return
-    edges = _Edges.of(line, source)
+        return None
+    return Edges.of(line, source)
+
+
+def cut_of(line: Line, edges: Edges | None, source: Range, form: Digits) -> Cut:
+    """The largest cut with which the line stays what it is for all inputs of the range, or none."""
+    if edges is None:
+        return Cut(0, line.addend)
     # A bit is left of each factor.
     low, high = 0, min(line.shift, abs(line.multiplier).bit_length(), form.digits[0].shift + source.width) - 1
+    found = line.addend
     while low < high:
         middle = (low + high + 1) // 2
-        if edges.addend(form, middle) is None:
+        addend = edges.addend(form, middle)
+        if addend is None:
             high = middle - 1
         else:
-            low = middle
-    for bits in range(max(1, low - _TRIED), low + 1):
-        addend = edges.addend(form, bits)
-        if addend is not None:
-            yield Cut(bits, addend)
+            low, found = middle, addend
+    return Cut(low, found)
 
 
-class _Edges(NamedTuple):
+class Edges(NamedTuple):
     """Inputs at which a line must have reached a level, and others at which it must not."""
 
     line: Line
@@ -64,7 +65,7 @@ class _Edges(NamedTuple):
     missed_levels: IntArray
 
     @staticmethod
-    def of(line: Line, source: Range) -> _Edges:
+    def of(line: Line, source: Range) -> Edges:
         rising = line.multiplier > 0
         reached: list[tuple[int, int]] = []
         missed: list[tuple[int, int]] = []
@@ -82,7 +83,7 @@ class _Edges(NamedTuple):
             reached.append((end, level))
             missed.append((end, level + 1))
         columns = (np.array(part, dtype=np.int64).reshape(-1, 2).T for part in (reached, missed))
-        return _Edges(line, *next(columns), *next(columns))
+        return Edges(line, *next(columns), *next(columns))
 
     def addend(self, form: Digits, bits: int) -> int | None:
         """An addend, of few digits, that keeps all steps; None where there is none."""
