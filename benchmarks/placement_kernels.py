@@ -32,7 +32,7 @@ ROWS = 64
 
 
 class Use(NamedTuple):
-    """A statement's use of a slot: the domains from `first` to `last` on of the slot, one a step."""
+    """A statement's use of a slot: the domains from `first` to `last` on of the slot, one per step."""
 
     slot: int
     first: int

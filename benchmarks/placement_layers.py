@@ -2,10 +2,10 @@
 
     python benchmarks/placement_layers.py MODEL.onnx [--samples N] [--target T] [-O N]
 
-    packed    values one after another, an instruction a bit loop: the naive way
-    columns   every value in the emptiest column, an instruction a bit loop: the paper's kind of allocation
+    packed    values one after another, one instruction per bit loop: the naive way
+    columns   every value in the emptiest column, one instruction per bit loop: the paper's kind of allocation
     ordered   the same, and the values of each column in the order of ShiftsReduce (Khan et al., TACO 2019)
-    placed    our placement, an instruction a bit loop
+    placed    our placement, one instruction per bit loop
     loops     our placement and bit loops, the default pipeline
 
 Of every layer (what works on the same rows; its parts together): steps in time, column steps times rows, cycles besides

@@ -166,7 +166,7 @@ class Optimizer:
 
 
 def table(effort: int, threads: int, budget: int) -> None:
-    print(f"effort {effort}, {threads} threads, {budget} bits a row; additions, cycles and moved bits in thousands")
+    print(f"effort {effort}, {threads} threads, {budget} bits per row; additions, cycles and moved bits in thousands")
     print(f"{'layer':<12} {'outputs x inputs':>16} unshared  date24   ours  bound   ", end="")
     print("cycles: date24   ours  ratio  live parts moved     s")
     optimizer, total = Optimizer(effort, threads, budget), np.zeros(8)

@@ -42,7 +42,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("ternary-canonicalize", "convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
-    # Values one after another, in the emptiest column, or there in ShiftsReduce's order; an instruction a loop: what
+    # Values one after another, in the emptiest column, or there in ShiftsReduce's order; one instruction per loop: what
     # rtm-bundle is measured against.
     "packed": (
         "ternary-canonicalize",
@@ -72,7 +72,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "rtm-order-tracks",
         "convert-rtm-to-ap",
     ),
-    # The flow of the DATE 2024 paper: a kernel an input channel, accumulation in place at the accumulator's width.
+    # The flow of the DATE 2024 paper: one kernel per input channel, accumulation in place at the accumulator's width.
     "date24": (
         "ternary-canonicalize",
         "convert-ternary-to-apv",

@@ -1,7 +1,7 @@
 """apv-share: adder graphs for the weights of linear layers, of few AP cycles by sharing common subexpressions.
 
 Stands between convert-ternary-to-apv and convert-apv-to-rtm. Each layer becomes a graph that computes the same matrix,
-which is proved: one that shares, if that costs fewer AP cycles and its live values fit the budget of bits a row, or
+which is proved: one that shares, if that costs fewer AP cycles and its live values fit the budget of bits per row, or
 else a running sum for each output.
 
     apv.linear %x weights <{              apv.sum %x graph <{

@@ -10,7 +10,7 @@ where this doesn't fit, or where it takes more steps than before, stays as it is
     %2 : c0[4:6] = in 2                        %2 : c0[2:4] = in 2
 
 ShiftsReduce itself knows objects of one domain that are there from beginning to end; these get its very order. Widths
-and lifetimes are added here. `stats` prints a line a segment to stderr, with the shifts before and after.
+and lifetimes are added here. `stats` prints one line per segment to stderr, with the shifts before and after.
 """
 
 from __future__ import annotations

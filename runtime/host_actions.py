@@ -101,7 +101,7 @@ class Gather(Action):
 
 @dataclass(frozen=True)
 class Scatter(Action):
-    """Images from rows, one a sample and position (down, across)."""
+    """Images from rows, one per sample and position (down, across)."""
 
     positions: tuple[int, int]
 

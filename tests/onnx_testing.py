@@ -61,7 +61,7 @@ class Net:
         return self.op("DequantizeLinear", self.op("QuantizeLinear", x, s, z), s, z)
 
     def weights(self, integers: Any, scale: Any = 0.5) -> str:
-        """int8 weights through DequantizeLinear, a scale for all or one an output (axis 0)."""
+        """int8 weights through DequantizeLinear, a scale for all or one per output (axis 0)."""
         zeros = np.zeros(np.shape(scale), dtype=np.int8)
         inputs = [self.const(integers, np.int8), self.const(scale), self.const(zeros, np.int8)]
         return self.op("DequantizeLinear", *inputs, axis=0)

@@ -77,7 +77,7 @@ class RandomNet(Net):
         return self.quant(value, scale, zero, bits, int(signed), int(self.rng.random() < 0.3 and bits > 2))
 
     def weighted(self, *shape: int) -> str:
-        """Weights of one to eight bits, with a scale for all or one an output."""
+        """Weights of one to eight bits, with a scale for all or one per output."""
         bits = self.rng.choice([1, 2, 2, 2, 3, 4, 8])
         codes = self.numbers.integers(-(1 << (bits - 1)) + 1, 1 << (bits - 1), shape)
         if bits == 1:
@@ -138,7 +138,7 @@ class RandomNet(Net):
         return y
 
     def norm(self, value: str) -> str:
-        """A slope and an offset a channel, some of them falling."""
+        """A slope and an offset per channel, some of them falling."""
         shape = (self.shape[0], *[1] * (len(self.shape) - 1))
         slopes = 2.0 ** self.numbers.integers(-2, 2, shape) * self.numbers.choice([1, 1, -1], shape)
         y = self.op("Mul", value, self.const(slopes))

@@ -222,6 +222,6 @@ def test_inputs_that_wait_are_loaded_again() -> None:
 
 
 def test_too_small_an_array() -> None:
-    with pytest.raises(CapacityError, match=r"needs up to \d+ live bits a row, an array 9x4x16 has 64") as caught:
+    with pytest.raises(CapacityError, match=r"needs up to \d+ live bits per row, an array 9x4x16 has 64") as caught:
         place(matrix_code(8, 20), Geometry(9, 4, 16), [TIGHT])
     assert "at least" in (caught.value.hint or "")

@@ -235,7 +235,7 @@ BAD = [
     (["minus.npz"], ["image 2: its class is -1"]),
     (["x.npy"], ["give --labels FILE"]),
     (["x.npy", "--labels", "no.npy"], ["no.npy: there is no such file"]),
-    (["x.npy", "--labels", "x.npy"], ["x.npy: expected one class number an image, found 40x8x8 uint8"]),
+    (["x.npy", "--labels", "x.npy"], ["x.npy: expected one class number per image, found 40x8x8 uint8"]),
     (["x.npy", "--labels", "few.npy"], ["few.npy: 39 labels for 40 images"]),
     (["cut.npy", "--labels", "y.npy"], ["cut.npy: 1000 bytes, its header says 2688"]),
     (["cut-idx", "--labels", "y.npy"], ["cut-idx: 2000 bytes, its header says 2576", "truncated"]),

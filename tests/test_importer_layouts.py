@@ -79,7 +79,7 @@ def test_channels_last_before_flattening(tmp_path: Path):
 
 
 def test_quantisers_of_the_last_dimension():
-    """A scale a channel where channels come last: the input is turned before it is quantised."""
+    """One scale per channel where channels come last: the input is turned before it is quantised."""
     net = Net(5, 5, 3)
     scales, zeros = net.const([0.25, 0.5, 1.0]), net.const([3, 0, 7], np.uint8)
     q = net.op("QuantizeLinear", "x", scales, zeros, axis=3)

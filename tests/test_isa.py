@@ -245,7 +245,7 @@ def unsigned(column: int, width: int) -> Operand:
 
 @pytest.mark.parametrize("op", [Op.ADD_IP, Op.SUB_IP])
 def test_passes_in_place(op: Op) -> None:
-    """Four passes a bit, two where the carry is known to be 0, two (the carry's) above an unsigned source."""
+    """Four passes per bit, two where the carry is known to be 0, two (the carry's) above an unsigned source."""
     item = Instruction(op, Cell(D, BASE), 6, unsigned(A, 3), carry=Cell(C, 0))
     assert [searches(item, bit) for bit in range(6)] == [2, 4, 4, 2, 2, 2]
     assert [clears(item, bit) for bit in range(6)] == [1, 0, 0, 0, 0, 0]
@@ -255,7 +255,7 @@ def test_passes_in_place(op: Op) -> None:
 
 @pytest.mark.parametrize(("op", "lowest"), [(Op.ADD, 3), (Op.SUB, 2)])
 def test_passes_out_of_place(op: Op, lowest: int) -> None:
-    """Five passes a bit and one write that clears the result; above unsigned sources only the carry is looked at."""
+    """Five passes per bit and one write that clears the result; above unsigned sources only the carry is looked at."""
     item = Instruction(op, Cell(D, BASE), 4, unsigned(A, 4), unsigned(B, 4), carry=Cell(C, 0))
     assert [searches(item, bit) for bit in range(4)] == [lowest, 5, 5, 5]
     assert [clears(item, bit) for bit in range(4)] == [2, 1, 1, 1]

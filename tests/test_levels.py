@@ -47,7 +47,7 @@ def weights(draw: st.DrawFn, inputs: int, rows: int) -> IntMatrix:
 
 @st.composite
 def thresholds(draw: st.DrawFn, span: Range, channels: int, result: Range) -> Thresholds:
-    """Rising and falling, shared or a line a channel, with thresholds that are always or never reached."""
+    """Rising and falling, shared or one line per channel, with thresholds that are always or never reached."""
     lines = draw(st.sampled_from([1, channels]))
     levels = result.hi - result.lo
     point = st.one_of(st.integers(span.lo, span.hi + 1), st.sampled_from([span.lo, span.hi + 1]))

@@ -27,7 +27,7 @@ def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, Rtm
 
 
 def test_steps_and_moved_bits_count_as_the_technology_has_them() -> None:
-    # 4 passes with 3 bits a key and 6 written bits, in an eighth of the rows; two nanowires a cell.
+    # 4 passes with 3 bits per key and 6 written bits, in an eighth of the rows; two nanowires per cell.
     cycle = (12 * 4.7 + 6 / 8 * 2 * 3405.65625) / 8
     technology = load_technology("rtsim")
     assert cycle_fj(technology, 2) == pytest.approx(cycle)

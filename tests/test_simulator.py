@@ -23,7 +23,7 @@ def add_ip(column: int, source: Operand, width: int, carry: Cell, start: int = 0
 
 
 def test_shifts_of_a_set() -> None:
-    """c1[3:6]: three steps to its first bit, then one a bit."""
+    """c1[3:6]: three steps to its first bit, then one per bit."""
     machine = Machine(10)
     counts = machine.run([Instruction(Op.SET, Cell(1, 3), 3, imm=5)])
     assert (counts.shift_steps, counts.column_steps) == (5, 5)

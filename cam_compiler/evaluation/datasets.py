@@ -83,7 +83,7 @@ class Stream:
     def read_labels(self) -> IntArray:
         if len(self.shape) != 1 or self.dtype.kind not in "iu":
             raise InputError(
-                f"expected one class number an image, found {shape_text(self.shape)} {self.dtype}", place=self.place
+                f"expected one class number per image, found {shape_text(self.shape)} {self.dtype}", place=self.place
             )
         return self.read(0, self.shape[0]).astype(np.int64)
 
@@ -240,7 +240,7 @@ def _idx_stream(path: Path) -> Stream:
             raise InputError(
                 "not a data set that can be read",
                 place=str(path),
-                hint="give an .npz, .npy or IDX file (.gz too), or a folder with a subfolder a class",
+                hint="give an .npz, .npy or IDX file (.gz too), or a folder with one subfolder per class",
             )
         shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
         return Stream(str(path), reopen, 4 + 4 * head[3], shape, np.dtype(_IDX_TYPES[head[2]]))

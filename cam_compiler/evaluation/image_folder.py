@@ -1,4 +1,4 @@
-"""A folder of images as a data set: a subfolder a class, in the order of their names; decoded by Pillow."""
+"""A folder of images as a data set: one subfolder per class, in the order of their names; decoded by Pillow."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ImageFolder:
             raise InputError(
                 "it holds no images",
                 place=str(self.path),
-                hint=f"a subfolder a class, with {', '.join(SUFFIXES)} files",
+                hint=f"one subfolder per class, with {', '.join(SUFFIXES)} files",
             )
 
     @property
@@ -86,7 +86,9 @@ class ImageFolder:
         try:
             with self._library.open(file) as image:
                 if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
-                    raise InputError(f"its mode is {image.mode}", place=str(file), hint="save it with 8 bits a channel")
+                    raise InputError(
+                        f"its mode is {image.mode}", place=str(file), hint="save it with 8 bits per channel"
+                    )
                 pixels = self._cut(image.convert("L" if self.channels == 1 else "RGB"), file)
                 array = np.asarray(pixels, dtype=np.uint8)
         except (OSError, ValueError, SyntaxError, self._library.DecompressionBombError) as error:

@@ -224,7 +224,7 @@ class Builder:
         return replace(total.function, base=self.combine(bases, total.multipliers, value.origin))
 
     def combine(self, bases: list[SSAValue], multipliers: IntMatrix, origin: Origin) -> SSAValue:
-        """Sums of the tensors with a multiplier each; one line for all channels or one a channel."""
+        """Sums of the tensors with a multiplier each; one line for all channels or one per channel."""
         for source in bases:
             check_word(ternary.range_of(source), origin.layer)
         op = ternary.CombineOp(bases, multipliers, origin.layer)

@@ -56,7 +56,7 @@ def _reranked(call: Call, value: Activation, shape: tuple[int, ...]) -> Activati
 
 
 def per_channel(node: Node, values: ObjectArray, channels: int) -> ObjectArray:
-    """One entry a channel (channels,); raises ModelError where entries differ within a channel."""
+    """One entry per channel (channels,); raises ModelError where entries differ within a channel."""
     if any(size != 1 for size in values.shape[1:]):
         raise node.error(
             "its input has scales or offsets that differ within a channel", hint="a quantiser between the two operators"

@@ -165,7 +165,7 @@ def per_sample(node: Node, value: Activation, constant: NDArray[Any]) -> NDArray
         shown = ", ".join(["batch", *map(str, value.shape)])
         raise node.error(
             f"its constant of shape {constant.shape} does not fit a tensor ({shown})",
-            hint="a scalar, or a value a channel or feature, the same for all samples",
+            hint="a scalar, or one value per channel or feature, the same for all samples",
         )
     return padded.reshape(padded.shape[1:])
 

@@ -115,7 +115,7 @@ def _cells(layer: Layer) -> list[str]:
 
 
 def print_deeds(deeds: Deeds) -> None:
-    """What the passes did to each layer and what that saved, a table a pass; on stderr, beside the program's text."""
+    """What the passes did to each layer and what that saved, one table per pass, on stderr."""
     out = console(stderr=True)
     for (stage, _), layers in _tables(deeds).items():
         columns = [(figure.name, _saves(figure)) for figure in layers[0][1]]
@@ -173,8 +173,10 @@ def _figure_cells(figure: Figure) -> list[str]:
 
 
 def print_listing(rows: list[tuple[str, str]]) -> None:
-    """Names with one line each."""
+    """Names, and what is said of each."""
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, text in rows:
         table.add_row(name, text)
     console().print(table)

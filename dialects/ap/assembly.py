@@ -1,4 +1,4 @@
-"""The text of AP code: assembly, one instruction a line (grammar: assembly.lark).
+"""The text of AP code: assembly, one instruction per line (grammar: assembly.lark).
 
     add.ip c12.4:7, c3.0:2s, c255.0     ; c12[4:11] += c3[0:2], carry in c255[0]
     add c7.0:5, c3.0:4, c5.2:2s<<1, c255.0

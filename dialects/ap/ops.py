@@ -17,7 +17,7 @@ from dialects.ternary import rows_of
 
 @irdl_attr_definition
 class CodeAttr(PackedAttr[AssemblyCode]):
-    """Machine code as assembly, one instruction a line: `#ap.code<{ ... }>`."""
+    """Machine code as assembly, one instruction per line: `#ap.code<{ ... }>`."""
 
     name = "ap.code"
     value_class = AssemblyCode

@@ -1,4 +1,4 @@
-"""The `apv` dialect (AP vectors): layers over column vectors, one value a row; rows are the samples of the batch.
+"""The `apv` dialect (AP vectors): layers over column vectors, one value per row; rows are the samples of the batch.
 
     %r = apv.stage : tensor<?x10x!ternary.int<-90, 75>> {
       %x = apv.load %q : tensor<?x64x!ternary.int<0, 15>> -> !apv.columns<64, 0, 15>

@@ -38,7 +38,7 @@ from dialects.ternary.types import IntTensor, RowsTensor, int_tensor, range_of, 
 
 @irdl_op_definition
 class GatherOp(IRDLOperation):
-    """Rows of window elements (im2col): one row a sample and position, one column a channel and window element.
+    """Rows of window elements (im2col): one row per sample and position, one column per channel and window element.
 
     Elements outside the image are `pad`, default 0.
     `apv.gather %t window <kernel 3x3, pads 1x1x1x1> : tensor<?x2x8x8x...> -> tensor<?x18x..., #ternary.rows<64>>`
@@ -83,7 +83,7 @@ class GatherOp(IRDLOperation):
 
 @irdl_op_definition
 class ScatterOp(IRDLOperation):
-    """Rows, one a sample and position, as images (batch, channels, height, width).
+    """Rows, one per sample and position, as images (batch, channels, height, width).
 
     `apv.scatter %r : tensor<?x4x..., #ternary.rows<36>> -> tensor<?x4x6x6x...>`
     """

@@ -79,7 +79,7 @@ class InStage(OpTrait):
 
 @irdl_attr_definition
 class GraphAttr(PackedAttr[AdderGraph]):
-    """An adder graph, a line a node: `#apv.graph<{ ... }>`."""
+    """An adder graph, one line per node: `#apv.graph<{ ... }>`."""
 
     name = "apv.graph"
     value_class = AdderGraph

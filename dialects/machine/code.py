@@ -219,7 +219,7 @@ def _check_loop(members: Sequence[Instruction], first: int) -> None:
 
 
 def write_text(instructions: Iterable[Instruction], line_of: Callable[[Instruction], str]) -> str:
-    """One line an instruction, bit loops of several in `loop { ... }`."""
+    """One line per instruction, bit loops of several in `loop { ... }`."""
     lines: list[str] = []
     for members in bundles(instructions):
         if len(members) == 1:

@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent / "targets"
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """One array: `rows` SIMD lanes, `columns` cells a row, `domains` bits a cell of which one is under the port."""
+    """One array: `rows` SIMD lanes, `columns` cells per row, `domains` bits per cell of which one is under the port."""
 
     rows: int = 256
     columns: int = 256

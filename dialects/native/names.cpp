@@ -44,7 +44,7 @@ public:
             read_segment(int32_t(segment), size_t(row_bounds[segment]), size_t(row_bounds[segment + 1]));
     }
 
-    // Lifetimes are counted in bit loops: the members of one are interleaved, so a place serves one value a loop, or
+    // Lifetimes are counted in bit loops: the members of one are interleaved, so a place serves one value per loop, or
     // values that continue each other.
     Facts check_lifetimes() {
         const int64_t loops = loops_.empty() ? 0 : loops_.back() + 1;

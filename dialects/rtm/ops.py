@@ -18,7 +18,7 @@ from dialects.support.packed import PackedAttr
 
 @irdl_attr_definition
 class CodeAttr(PackedAttr[PlacedCode]):
-    """Placed statements, one a line: `#rtm.code<{ ... }>`."""
+    """Placed statements, one per line: `#rtm.code<{ ... }>`."""
 
     name = "rtm.code"
     value_class = PlacedCode

@@ -1,4 +1,4 @@
-"""The text of `rtm` code: statements that make named values in places, one a line (grammar: placed.lark).
+"""The text of `rtm` code: statements that make named values in places, one per line (grammar: placed.lark).
 
     %12 : c3[0:4] live                               a value of an earlier segment that this one reads
     %13 : c5[0:3]s = in 6

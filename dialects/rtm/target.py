@@ -25,7 +25,7 @@ _NAME = "rtm.target"
 
 @irdl_attr_definition
 class TargetAttr(PackedAttr[Target]):
-    """A whole target, one field a line: `#rtm.target<{ name = "small" rows = 64 ... }>`."""
+    """A whole target, one field per line: `#rtm.target<{ name = "small" rows = 64 ... }>`."""
 
     name = "rtm.target"
     value_class = Target

@@ -1,4 +1,4 @@
-"""Requantisation to many levels: an integer multiplication, an addition, a shift and a clamp a channel, exactly.
+"""Requantisation to many levels: an integer multiplication, an addition, a shift and one clamp per channel, exactly.
 
     * 18433 + 524288 >> 20 in 0..255
     * 1 + 8 >> 4 in -128..127 ties odd 0
@@ -79,7 +79,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rescales:
-    """A line a channel, or one for all; text: a line a channel."""
+    """One line per channel, or one for all; text: one line per channel."""
 
     lines: tuple[Line, ...]
 

@@ -19,7 +19,7 @@ FUNCTIONS = ("softmax", "log_softmax", "sigmoid", "tanh", "softplus", "softsign"
 class Scores:
     """Integers that order the channels of a sample: factor * x + offset of channel c, `lines[c]` = (factor, offset).
 
-    They are exact, of any size. Text: a line a channel, `factor offset`.
+    They are exact, of any size. Text: one line per channel, `factor offset`.
     """
 
     lines: tuple[tuple[int, int], ...]

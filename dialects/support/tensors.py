@@ -42,9 +42,9 @@ def _numbers(words: list[str], kind: Callable[[str], int | float], offset: int) 
 
 @dataclass(frozen=True, slots=True)
 class IntMatrix:
-    """Weights: one row an output, one column an input; any integers, mostly -1, 0 and +1.
+    """Weights: one row per output, one column per input; any integers, mostly -1, 0 and +1.
 
-    Text: a line a row, as characters `+`, `0`, `-` where all entries are ternary, else as decimal numbers.
+    Text: one line per row, as characters `+`, `0`, `-` where all entries are ternary, else as decimal numbers.
     """
 
     rows: int
@@ -107,11 +107,11 @@ class IntMatrix:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """A monotone step function a channel: how many thresholds a value has reached.
+    """A monotone step function per channel: how many thresholds a value has reached.
 
     An `up` channel yields lo + #{t : x >= t}, a `down` channel hi - #{t : x >= t}, where lo..hi is the range of the
     result and the number of thresholds is hi - lo. A threshold that is always (never) reached is at the lower end
-    of x's range (one above its upper end). Text: a line a channel; a single line serves every channel.
+    of x's range (one above its upper end). Text: one line per channel; a single line serves every channel.
     """
 
     channels: int

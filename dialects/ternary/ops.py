@@ -117,7 +117,7 @@ class ThresholdOp(IRDLOperation):
     """Requantisation by thresholds: scale, bias, BatchNorm, activation and rounding as one integer step function.
 
     `ternary.threshold %a : tensor<?x2x!ternary.int<-9, 9>> -> tensor<?x2x!ternary.int<-1, 1>> thresholds
-    <{...}>` with one line for all channels or a line a channel.
+    <{...}>` with one line for all channels or one line per channel.
     """
 
     name = "ternary.threshold"
@@ -165,7 +165,7 @@ class ReshapeOp(IRDLOperation):
             raise VerifyException(f"the batch dimension can't change: {shape_text(before)} -> {shape_text(after)}")
         if DYNAMIC_INDEX in before[1:] + after[1:] or prod(before[1:]) != prod(after[1:]):
             raise VerifyException(
-                f"the shapes hold different numbers of values a sample: {shape_text(before)} -> {shape_text(after)}"
+                f"the shapes hold different numbers of values per sample: {shape_text(before)} -> {shape_text(after)}"
             )
         if element_of(self.input) != element_of(self.result):
             raise VerifyException("a reshape keeps the element type")
@@ -176,7 +176,7 @@ class DequantizeOp(IRDLOperation):
     """The host's output scale: result = input * scale + offset in double precision, then the result's float type.
 
     `ternary.dequantize %a {scale = array<f64: 0.5>, offset = array<f64: 0.0>} : tensor<?x2x!ternary.int<-9, 9>> ->
-    tensor<?x2xf32>`; one entry for all channels or one a channel.
+    tensor<?x2xf32>`; one entry for all channels or one per channel.
     """
 
     name = "ternary.dequantize"
@@ -209,7 +209,7 @@ class DequantizeOp(IRDLOperation):
 
     @property
     def factors(self) -> tuple[FloatArray, FloatArray]:
-        """Scale and offset, each of one entry or one a channel."""
+        """Scale and offset, each of one entry or one per channel."""
         return np.array(self.scale.get_values()), np.array(self.offset.get_values())
 
     def verify_(self) -> None:

@@ -262,7 +262,7 @@ def _combined(parts: Sequence[Range], multipliers: IntMatrix) -> Range:
 class CombineOp(IRDLOperation):
     """Weighted sums of tensors of one shape, element by element: the addition of a residual branch.
 
-    `ternary.combine %a, %b : (T, T) -> T multipliers <{ 1 3 }>`: a + 3 b; one line for all channels or one a channel.
+    `ternary.combine %a, %b : (T, T) -> T multipliers <{ 1 3 }>`: a + 3 b; one line for all channels or one per channel.
     """
 
     name = "ternary.combine"

@@ -89,7 +89,7 @@ FloatTensor: TypeAlias = TensorType[AnyFloat]
 
 @irdl_attr_definition
 class MatrixAttr(PackedAttr[IntMatrix]):
-    """Weights, a line an output: `<{ +0- }>`."""
+    """Weights, one line per output: `<{ +0- }>`."""
 
     name = "ternary.matrix"
     value_class = IntMatrix
@@ -97,7 +97,7 @@ class MatrixAttr(PackedAttr[IntMatrix]):
 
 @irdl_attr_definition
 class ThresholdsAttr(PackedAttr[Thresholds]):
-    """Integer thresholds, a line a channel: `<{ up -3 5 }>`."""
+    """Integer thresholds, one line per channel: `<{ up -3 5 }>`."""
 
     name = "ternary.thresholds"
     value_class = Thresholds
@@ -105,7 +105,7 @@ class ThresholdsAttr(PackedAttr[Thresholds]):
 
 @irdl_attr_definition
 class FloatThresholdsAttr(PackedAttr[FloatThresholds]):
-    """Real thresholds, a line a channel: `<{ up 0.25 0.75 }>`."""
+    """Real thresholds, one line per channel: `<{ up 0.25 0.75 }>`."""
 
     name = "ternary.float_thresholds"
     value_class = FloatThresholds
@@ -167,7 +167,7 @@ def verify_steps(table: Thresholds, result: Range, channels: int) -> None:
         raise VerifyException(f"expected thresholds for 1 or {channels} channels, found {table.channels}")
     if table.levels != result.hi - result.lo:
         raise VerifyException(
-            f"a result from {result.lo} to {result.hi} needs {result.hi - result.lo} thresholds a channel, "
+            f"a result from {result.lo} to {result.hi} needs {result.hi - result.lo} thresholds per channel, "
             f"found {table.levels}"
         )
     if problem := table.problem():

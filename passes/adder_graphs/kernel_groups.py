@@ -8,8 +8,8 @@ sums of the groups are accumulated one group after the other:
 
 A group is computed by row (a sum at a time, while shared values wait) or by value (a shared value is added to all sums
 at once, while unfinished sums wait), with positive and negative terms together or apart. Large groups share more and
-accumulate less often, small ones need fewer live bits: the fewest groups that fit the budget of bits a row are found by
-bisection on a sample, and the cheapest graph by AP cycles wins.
+accumulate less often, small ones need fewer live bits: the fewest groups that fit the budget of bits per row are found
+by bisection on a sample, and the cheapest graph by AP cycles wins.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class Digits(NamedTuple):
 
 
 def checked_weights(matrix: NDArray[Any], inputs: Sequence[Range]) -> IntArray:
-    """The matrix (outputs, inputs) as int64; ValueError where it isn't one of integers in reach, a column an input."""
+    """The matrix (outputs, inputs) as int64, one column per input; ValueError where they are no integers in reach."""
     weights = np.asarray(matrix)
     if weights.ndim != 2:
         raise ValueError(f"expected a matrix (outputs, inputs), found shape {weights.shape}")

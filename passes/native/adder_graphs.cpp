@@ -87,7 +87,7 @@ public:
         : threads_(checked_threads(threads)) {
         const Kernel kernel = checked_kernel(0, matrix, ranges, 0);
         if (groups < 1 || groups > std::max<std::size_t>(1, kernel.inputs))
-            throw nb::value_error("expected at least one group and at most one an input");
+            throw nb::value_error("expected at least one group and at most one per input");
         nb::gil_scoped_release release;
         layer_.emplace(kernel, groups, by_sign, threads);
     }

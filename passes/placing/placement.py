@@ -10,7 +10,7 @@ Carries go to free domains close to a port of the columns that a loop leaves alo
 
 `Method` says how; of several methods the one with the least shifting is kept:
 
-    packed     values one after another from column 0 on, in program order, an instruction a loop: the naive way
+    packed     values one after another from column 0 on, in program order, one instruction per loop: the naive way
     columns    every value in the emptiest column, otherwise the same: the kind of allocation that the paper has
     spread     where the ports' ways are shortest
     tight      the smallest gap that fits: where memory is short
@@ -180,8 +180,8 @@ def _too_small(width: int, widest: int, peak: int, geometry: Geometry) -> Capaci
         )
     columns = max(-(-peak // geometry.domains) + RESERVED_COLUMNS + 1, geometry.columns + 1)
     return CapacityError(
-        f"the network needs up to {peak} live bits a row, an array {geometry} has {geometry.bits_per_row}; no place is "
-        f"left for {width} bits",
+        f"the network needs up to {peak} live bits per row, an array {geometry} has {geometry.bits_per_row}; "
+        f"no place is left for {width} bits",
         hint=f"choose a target with at least {columns} columns of {geometry.domains} domains, or more domains",
         needs=Needs(columns, geometry.domains),
     )

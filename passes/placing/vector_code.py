@@ -1,7 +1,7 @@
 """Straight-line code over column vectors, before anything has a place: what placement works on.
 
 A value is a column vector with an exact range. Each step computes one value from earlier ones; adder graphs are
-flattened into their nodes, threshold tables into one step a column. Negation and shifts of an adder graph's outputs
+flattened into their nodes, threshold tables into one step per column. Negation and shifts of an adder graph's outputs
 cost nothing here: they are carried along as a `View` and end in the choice of an operation or in the thresholds.
 Steps are rows of a table, as a layer may have hundreds of thousands.
 """

@@ -70,7 +70,7 @@ class Report:
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
     wear: list[Wear]
-    """what the first array goes through, which all rounds and batches of all programs use; an entry a program"""
+    """what the first array goes through, which all rounds and batches of all programs use; one entry per program"""
 
     @property
     def batches(self) -> int:

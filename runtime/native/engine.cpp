@@ -1,6 +1,6 @@
 // Runs binary AP programs bit by bit on blocks of rows: the Python module. See jobs.hpp, schedule.hpp and kernels.cpp.
 //
-// What doesn't depend on the data (passes, shifts) is counted once a program.
+// What doesn't depend on the data (passes, shifts) is counted once per program.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>

@@ -15,7 +15,7 @@ OFF_CHIP = "off-chip residuals"
 
 
 class Server(NamedTuple):
-    """What works on one node: its time for an output row, and bytes a row that first go through the shared channel."""
+    """What works on one node: its time per output row, and bytes per row that first go through the shared channel."""
 
     node: Node
     row_ns: float

@@ -38,7 +38,7 @@ MAX_WIDTH = 1 << 14
 
 
 class Total(NamedTuple):
-    """The multipliers of a sum, a line for all channels or one a channel, and the function of its integers.
+    """The multipliers of a sum, a line for all channels or one per channel, and the function of its integers.
 
     The function's base is still that of the first term.
     """
@@ -106,7 +106,8 @@ def _channels(value: Activation, node: Node) -> list[tuple[tuple[Summand, ...], 
     count = max(len(array) for array in [*arrays, *(ends for pair in ranges for ends in pair)])
     if any(size != 1 for array in arrays for size in array.shape[1:]):
         raise node.error(
-            "it takes a sum whose scales differ within a channel", hint="quantise the summands with a scale a channel"
+            "it takes a sum whose scales differ within a channel",
+            hint="quantise the summands with one scale per channel",
         )
 
     def at(array: Any, channel: int) -> Any:

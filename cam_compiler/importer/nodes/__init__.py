@@ -1,1 +1,1 @@
-"""Handlers of ONNX operators, a family a file; importing one registers it."""
+"""Handlers of ONNX operators, one family per file; importing one registers it."""

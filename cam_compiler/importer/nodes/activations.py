@@ -82,7 +82,7 @@ def leaky_relu(call: Call) -> Value:
 
 @handles("PRelu")
 def parametric_relu(call: Call) -> Value:
-    """A slope for all elements, or one a channel or element."""
+    """A slope for all elements, or one per channel or element."""
     value = call.builder.after_input(call.activation(), call.node)
     slopes = per_sample(call.node, value, call.constant(1, "slope").exact(call.node))
     if value.steps is not None and any(slope < 0 for slope in slopes.flat):

@@ -40,7 +40,7 @@ def conv(call: Call) -> Value:
 
 
 def _integer_weights(call: Call, index: int, zero: Constant | None) -> Constant:
-    """Integer weights less their zero point, one in all or one an output."""
+    """Integer weights less their zero point, one in all or one per output."""
     weights = _constant_weights(call, index)
     if zero is None:
         return weights

@@ -115,7 +115,7 @@ def gemm(call: Call) -> Value:
 
 
 def _less_zero(call: Call, weights: Constant, zero: Constant | None) -> Constant:
-    """The integer weights (inputs, outputs) less their zero point, one in all or one an output."""
+    """The integer weights (inputs, outputs) less their zero point, one in all or one per output."""
     if zero is None:
         return weights
     points = each(int, zero.exact(call.node)).astype(np.int64)
@@ -149,7 +149,7 @@ def output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Va
 def input_scale(call: Call, index: int) -> Fraction:
     values = checked_scale(call.node, call.constant(index, "scale"))
     if values.size != 1:
-        raise call.node.error("its input has a scale a row", hint="one scale for the whole tensor")
+        raise call.node.error("its input has one scale per row", hint="one scale for the whole tensor")
     return values.flat[0]
 
 

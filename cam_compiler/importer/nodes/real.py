@@ -109,7 +109,7 @@ def power(call: Call) -> Value:
 
 @handles("BatchNormalization")
 def batch_normalization(call: Call) -> Value:
-    """scale * (x - mean) / sqrt(variance + epsilon) + bias, a value a channel."""
+    """scale * (x - mean) / sqrt(variance + epsilon) + bias, one value per channel."""
     node, value = call.node, call.activation()
     if node.integer("training_mode", 0):
         raise node.error("it is in training mode", hint="export the model for inference")

@@ -34,7 +34,7 @@
 // APV-NEXT:     }>
 // APV-NEXT:     %t = apv.stage : tensor<?x2x!ternary.int<0, 1>> {
 // APV-NEXT:       %q_1 = apv.load %q : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
-// APV-NEXT:       %a = apv.linear %q_1 : (!apv.columns<2, 0, 1>) -> !apv.columns<2, -1, 2> layer "fc" graph <{
+// APV-NEXT:       %a = apv.sum %q_1 : (!apv.columns<2, 0, 1>) -> !apv.columns<2, -1, 2> layer "fc" graph <{
 // APV-NEXT:         inputs 2 in 0..1
 // APV-NEXT:         %2 = %0 + %1 : u2
 // APV-NEXT:         %3 = %0 - %1 : i2

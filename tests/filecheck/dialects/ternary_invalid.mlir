@@ -78,7 +78,7 @@ func.func @unclosed(%x: tensor<?x3x!ternary.int<0, 1>>) {
 
 // -----
 
-// CHECK: a result from 0 to 2 needs 2 thresholds a channel, found 1
+// CHECK: a result from 0 to 2 needs 2 thresholds per channel, found 1
 func.func @levels(%x: tensor<?x3x!ternary.int<0, 9>>) {
   %a = ternary.threshold %x : tensor<?x3x!ternary.int<0, 9>> -> tensor<?x3x!ternary.int<0, 2>> thresholds <{
     up 4
@@ -150,7 +150,7 @@ func.func @shape(%x: tensor<?x2xf32>) {
 
 // -----
 
-// CHECK: the shapes hold different numbers of values a sample: ?x4 -> ?x2x3
+// CHECK: the shapes hold different numbers of values per sample: ?x4 -> ?x2x3
 func.func @reshape(%x: tensor<?x4x!ternary.int<0, 1>>) {
   %a = ternary.reshape %x : tensor<?x4x!ternary.int<0, 1>> -> tensor<?x2x3x!ternary.int<0, 1>>
   func.return

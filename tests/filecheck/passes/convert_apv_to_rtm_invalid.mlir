@@ -3,7 +3,7 @@
 // RUN: not camc opt %s -p 'convert-apv-to-rtm{columns=3}' 2>&1 | filecheck %s --check-prefix GEOMETRY
 // RUN: not camc opt %s -p 'convert-apv-to-rtm{lanes=3}' 2>&1 | filecheck %s --check-prefix OPTION
 
-// FULL: camc: error: the network needs up to {{[0-9]+}} live bits a row, an array 256x4x4 has 16; no place is left for {{[0-9]+}} bit
+// FULL: camc: error: the network needs up to {{[0-9]+}} live bits per row, an array 256x4x4 has 16; no place is left for {{[0-9]+}} bit
 // FULL: hint: choose a target with at least {{[0-9]+}} columns of 4 domains
 // WIDE: camc: error: a value of 4 bits doesn't fit into a column of 2 domains
 // WIDE: hint: choose a target with at least 4 domains
