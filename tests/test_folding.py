@@ -80,3 +80,11 @@ def test_an_activation_with_a_negative_scale() -> None:
     y = net.op("DequantizeLinear", q, net.const(-0.5), net.const(1, np.int8))
     net.op("MatMul", y, net.const(ternary_weights(3, 4)))
     check(net, images(3, count=16))
+
+
+@pytest.mark.parametrize("scales", [0.5, SCALES])
+def test_a_clamp_at_the_output(scales: object) -> None:
+    net = Net(3)
+    w = net.weights(ternary_weights(4, 3), scales)
+    net.op("Relu", net.op("Gemm", net.qdq("x", 0.25, 3, np.int8), w, transB=1))
+    check(net, images(3, count=16))

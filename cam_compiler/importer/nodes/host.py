@@ -20,7 +20,6 @@ from cam_compiler.importer.layouts import inverse
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.nodes.product import dequantised, output_quantised
 from cam_compiler.importer.nodes.shape import sample_axis
-from cam_compiler.importer.same_source import real as real_function
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces
 from dialects import ternary
 from dialects.support.scores import FUNCTIONS, Scores
@@ -147,9 +146,8 @@ def on_host(builder: Builder, value: Activation, name: str, node: Node) -> Activ
 
 def finished(builder: Builder, value: Activation, node: Node) -> Activation:
     """A tensor that an output returns: a function that is still pending is the host's, if it is one of its own."""
-    if not real_function(value):
+    if value.before is None or value.steps is not None:
         return value
-    assert value.before is not None
     last: set[Stage] = {chain.stages[-1] for chain in value.before.flat if chain.stages}
     name = next((name for stage, name in ON_HOST.items() if last == {stage}), None)
     plain = all(piece == IDENTITY for piece in value.outer.flat)
