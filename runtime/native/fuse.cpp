@@ -103,6 +103,7 @@ private:
     void add_term(const Step& given) {
         Step step = given;
         bool in_place = step.op == kAddIp || step.op == kSubIp;
+        // A difference is B - A, so the sources of SUB, A - B, change places.
         if (step.op == kSub) {
             std::swap(step.a, step.b);
             std::swap(step.a_bits, step.b_bits);
@@ -128,6 +129,7 @@ private:
                    [&](uint32_t first, int count) { note_reader(number, first, count); });
     }
 
+    // The planes of a source that a step reads: its bits, or behind them the sign alone, or none.
     template <class Use>
     static void source(uint32_t first, int bits, bool is_signed, const Use& use) {
         if (bits)

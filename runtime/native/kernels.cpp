@@ -74,6 +74,7 @@ private:
     const Block& block_;
     int parts_, log_bytes_ = 0;
     int part_ = 0;  // the one that is being worked on
+    // A bit for each row that the block has; what happens in rows beyond is not counted.
     alignas(64) uint64_t enabled_[kSizes[kSizeCount - 1]] = {};
     Fetch::Start starts_[kStarts];
     // Cells that a tagged write changed, that one wrote, and that any write toggled.
@@ -158,6 +159,8 @@ private:
         for (int i = step.first; i < step.bits; ++i) clear_and_set(planes[step.dst + i], sign);
     }
 
+    // A full adder on planes: each bit of a register is a row. D changes in the rows where A + carry is odd, the
+    // carry where the next one differs from it.
     template <bool Subtract>
     CAMC_INLINE Part accumulate_bit(Cell dst, Part a, Part carry) {
         Part before = dst, next = Subtract ? borrow_of(before, a, carry) : carry_of(before, a, carry);
@@ -167,6 +170,7 @@ private:
         return next;
     }
 
+    // First the bits that A has, then those in which it is zero or repeats its sign, which is one plane for all.
     template <bool Subtract>
     CAMC_INLINE void accumulate(const Step& step, Planes planes) {
         Part carry = this->carry(step, planes);
@@ -178,6 +182,7 @@ private:
         planes[step.carry] = carry;
     }
 
+    // The same out of place: D is cleared in all rows, then set where the sum's bit is one.
     template <bool Subtract>
     CAMC_INLINE Part combine_bit(Cell dst, Part a, Part b, Part carry) {
         Part next = Subtract ? borrow_of(a, b, carry) : carry_of(a, b, carry);
@@ -289,6 +294,8 @@ private:
         return part;
     }
 
+    // A window's element is its channel's planes from `shift` rows on: a word of it lies in two neighbouring words of
+    // the plane. Rows whose window hangs over the image's edge have the pad.
     CAMC_INLINE void receive_planes(const Step& step, const Element& element, const Source& source,
                                     const uint64_t* data, Planes planes) {
         int64_t word = block_.first / 64 + part_ * W;
@@ -301,6 +308,7 @@ private:
             // Beyond its items' type a vector repeats the sign.
             int bit = step.bit + i < last ? step.bit + i : last;
             const uint64_t* words = from + bit * source.plane_words;
+            // In two shifts, as one by 64 rows is undefined.
             Part value = load(words) >> shift | load(words + 1) << 1 << (63 - shift);
             clear_and_set(planes[step.dst + i], choose(valid, value, all<Part>(source.pad >> bit & 1)));
         }

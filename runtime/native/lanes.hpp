@@ -134,6 +134,7 @@ private:
 #if defined(__POPCNT__)
         if constexpr (sizeof(Part) == 8) return Part(__builtin_popcountll((unsigned long long)x));
 #endif
+        // Sums of the bits in pairs, in fours, in bytes, then of the bytes of each word.
         x = x - (x >> 1 & (Part{} + 0x5555555555555555u));
         x = (x & (Part{} + 0x3333333333333333u)) + (x >> 2 & (Part{} + 0x3333333333333333u));
         x = (x + (x >> 4)) & (Part{} + 0x0F0F0F0F0F0F0F0Fu);
@@ -149,6 +150,7 @@ CAMC_INLINE uint64_t bits_of_bytes(const uint8_t* bytes, int bit) {
     return _mm512_test_epi8_mask(_mm512_loadu_si512(bytes), _mm512_set1_epi8(char(1 << bit)));
 #elif defined(__AVX2__)
     uint64_t words[2];
+    // The bit moves to the top of its byte, where movemask looks.
     for (int half = 0; half < 2; ++half) {
         __m256i x = _mm256_loadu_si256((const __m256i*)(bytes + 32 * half));
         words[half] = uint32_t(_mm256_movemask_epi8(_mm256_sll_epi16(x, _mm_cvtsi32_si128(7 - bit))));
@@ -169,6 +171,7 @@ CAMC_INLINE uint64_t bits_of_bytes(const uint8_t* bytes, int bit) {
 // 64 bytes whose bits 0 to `count` - 1 are those of the given words, and whose further bits are zero.
 CAMC_INLINE void bytes_of_bits(const uint64_t* words, int count, uint8_t* bytes) {
 #if defined(__AVX512BW__)
+    // A word is the mask of the bytes that get its bit.
     __m512i sum = _mm512_setzero_si512();
     for (int bit = 0; bit < count; ++bit)
         sum = _mm512_mask_add_epi8(sum, words[bit], sum, _mm512_set1_epi8(char(1 << bit)));

@@ -53,6 +53,7 @@ struct Sweep {
     CAMC_INLINE uint32_t at(uint32_t bit) const { return bit < bits ? first + bit : rest; }
 };
 
+// Adds one bit of a term to the sum's bit, or subtracts it; the term's own carry goes on to its next bit.
 template <bool Subtract, class Part>
 CAMC_INLINE Part term(Part value, Part a, Part& carry) {
     Part next = Subtract ? borrow_of(value, a, carry) : carry_of(value, a, carry), sum = parity(value, a, carry);
@@ -60,7 +61,8 @@ CAMC_INLINE Part term(Part value, Part a, Part& carry) {
     return sum;
 }
 
-// The bits in which the terms from `From` on are still as wide as the sum.
+// The further bits: those up to the width of term `From`, which all terms from it on have, then those of the next ones.
+// Terms are in the order of their widths, so the ones before are complete.
 template <bool Subtract, int Terms, int From, int Words, class Part>
 CAMC_INLINE void sum_rest(const Step* steps, Planes<Words> planes, uint32_t i, const Sweep& first, const Sweep* a,
                           Part* carry) {
@@ -84,6 +86,7 @@ CAMC_INLINE void sum(const Step* steps, Planes<Words> planes) {
         a[k] = Sweep(steps[k].a, steps[k].a_bits, steps[k].a_signed);
         if (a[k].bits < common) common = a[k].bits;
     }
+    // As long as no source has ended, planes follow each other and nothing is looked up.
     uint32_t i = 0;
     for (; i < common; ++i) {
         Part value = planes[first.first + i];
