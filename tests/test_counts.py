@@ -85,6 +85,13 @@ def test_components_sum_to_totals_and_layers_to_the_network(batch: int | None) -
     for layer in (*report.layers, report.total):
         assert layer.total_fj == pytest.approx(sum(layer.energy_fj[name] for name in COMPONENTS))
     assert report.total.latency_ns == pytest.approx(sum(layer.latency_ns for layer in report.layers))
+    assert [layer.name for layer in report.by_layer] == list(dict.fromkeys(layer.name for layer in report.layers))
+    for layer in report.by_layer:
+        parts = [part for part in report.layers if part.name == layer.name]
+        assert layer.counts == sum((part.counts for part in parts), Counts())
+        assert layer.total_fj == pytest.approx(sum(part.total_fj for part in parts))
+        assert layer.latency_ns == pytest.approx(sum(part.latency_ns for part in parts))
+    assert len(report.by_layer) < len(report.layers)
     sums = {name: sum(asdict(layer.counts)[name] for layer in report.layers) for name in asdict(Counts())}
     assert asdict(report.total.counts) == sums
 

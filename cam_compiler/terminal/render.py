@@ -59,7 +59,10 @@ def print_report(report: Report) -> None:
     """Counts and energy by layer and in total, then the figures for one sample and where the numbers are from."""
     out = console()
     counted = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
-    priced = (*(f"{name}\nenergy" for name in (*COMPONENTS, "total")), "latency")
+    marks = {name: "*" if report.unconfirmed_of(name) else "" for name in (*COMPONENTS, "latency")}
+    total_mark = max(marks[name] for name in COMPONENTS)
+    priced = (*(f"{name}\nenergy{marks[name]}" for name in COMPONENTS), f"total\nenergy{total_mark}")
+    priced += (f"latency{marks['latency']}",)
     # A narrow terminal shows counts and energies one below the other.
     split = len(counted) if out.width < _WIDE else len(counted) + len(priced)
     for part in (slice(0, split), slice(split, None)):
@@ -68,7 +71,7 @@ def print_report(report: Report) -> None:
             table.add_column("layer", overflow="fold", min_width=12)
             for head in heads:
                 table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
-            for layer in report.layers:
+            for layer in report.by_layer:
                 table.add_row(layer.name, *_cells(layer)[part])
             table.add_section()
             table.add_row(report.total.name, *_cells(report.total)[part], style="bold")
@@ -84,9 +87,17 @@ def print_report(report: Report) -> None:
         f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
         f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
     )
+    if total.latency_ns:
+        watts = total.total_fj / total.latency_ns / 1e6
+        out.print(
+            f"{report.samples * 1e9 / total.latency_ns:,.4g} samples/s, {watts:.3g} W on average, program of "
+            f"{report.program_bytes:,} bytes"
+        )
     if report.wear:
         _print_wear(total_wear(report.wear))
     out.print(f"technology {report.technology.name}: {report.technology.description}")
+    if any(marks.values()):
+        out.print("* rests on numbers that are not confirmed:")
     for name in report.technology.unconfirmed:
         parameter = report.technology.parameters[name]
         out.print(f"  {parameter.status}: {name} = {parameter.value:g} ({parameter.source})")

@@ -69,12 +69,27 @@ class Report:
     """functions of the network that the host computed at its end; not in any count"""
     total: Layer
     """sums; its rows and arrays are those of the layer that uses most, its utilisation is weighted by searches"""
+    program_bytes: int
+    """of all machine code"""
     wear: list[Wear]
     """what the first array goes through, which all rounds and batches of all programs use; one entry per program"""
 
     @property
     def batches(self) -> int:
         return -(-self.samples // self.batch)
+
+    @property
+    def by_layer(self) -> list[Layer]:
+        """The network's layers, each with all its parts: segments of the same name are summed up."""
+        named: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            named.setdefault(layer.name, []).append(layer)
+        return [_sum(name, parts) for name, parts in named.items()]
+
+    def unconfirmed_of(self, component: str) -> list[str]:
+        """The parameters of a component of the energy, or of the latency, that are recalled or assumed."""
+        pairs = _TIMES if component == "latency" else _FACTORS[component]
+        return [name for _, name in pairs if name in self.technology.unconfirmed]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -91,7 +106,9 @@ class Report:
             "ignore_instruction_fetch": self.ignore_instruction_fetch,
             "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
             "on_the_host": self.host,
+            "program_bytes": self.program_bytes,
             "layers": [_layer_json(layer) for layer in self.layers],
+            "by_layer": [_layer_json(layer) for layer in self.by_layer],
             "total": _layer_json(self.total),
             "wear": {
                 "programs": [wear.to_json() for wear in self.wear],
@@ -137,7 +154,9 @@ def make_report(
         parts = [_layer(run, target, technology, ignore_instruction_fetch) for run in runs]
         layers.append(parts[0] if len(parts) == 1 else _sum(parts[0].name, parts))
     total, wear = _sum("total", layers), _wear(result, network, batch)
-    return Report(target, technology, result.samples, batch, ignore_instruction_fetch, layers, result.host, total, wear)
+    size = sum(len(code) for program in network.programs for code in program.codes)
+    facts = (target, technology, result.samples, batch, ignore_instruction_fetch)
+    return Report(*facts, layers, result.host, total, size, wear)
 
 
 def _wear(result: Result, network: Network, batch: int) -> list[Wear]:
