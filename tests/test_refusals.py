@@ -89,7 +89,6 @@ one("Pow", "exponent", constants=(1.5,))
 
 # Shapes.
 one("Reshape", "the batch stays", constants=([3, -1],))
-one("Transpose", "the batch stays", perm=[1, 0, 2, 3])
 one("Transpose", "permutation", perm=[0, 1, 1, 3])
 one("Squeeze", "axes", constants=([7],))
 one("Concat", "along axis 0", axis=0)

@@ -20,14 +20,22 @@ from cam_compiler.importer.model import LOW_BIT, Node, array_of
 from dialects.support.ranges import Range
 
 
-class _Batch:
-    """Stands for the batch size in shape arithmetic."""
+@dataclass(frozen=True)
+class Batch:
+    """Stands for the batch size, or a multiple of it, in shape arithmetic."""
+
+    times: int = 1
+
+    def __mul__(self, factor: int) -> Batch:
+        return Batch(self.times * factor)
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
-        return "batch"
+        return "batch" if self.times == 1 else f"{self.times} * batch"
 
 
-BATCH = _Batch()
+BATCH = Batch()
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 _INTEGER_RANGES: dict[int, Range] = {
@@ -80,7 +88,7 @@ class Constant:
 
     @property
     def symbolic(self) -> bool:
-        return self.raw.dtype == object and any(item is BATCH for item in self.raw.flat)
+        return self.raw.dtype == object and any(isinstance(item, Batch) for item in self.raw.flat)
 
     def held(self, node: Node) -> NDArray[Any]:
         """The numbers that executors have, in the numpy type that stands for the tensor's own."""

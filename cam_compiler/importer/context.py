@@ -19,6 +19,11 @@ AFTER_THE_HOST = (
     *("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant"),
 )
 """Operators that may follow what the host computes at the end."""
+IN_ANY_FORM = (
+    *("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Quant", "IntQuant"),
+    *("BipolarQuant", "QuantizeLinear", "DequantizeLinear", "MatMul", "Gemm", "Reshape", "Transpose", "Shape"),
+)
+"""Operators that may read a tensor whose first dimension is not the batch alone."""
 
 
 @dataclass
@@ -42,6 +47,12 @@ class Context:
         if isinstance(value, Activation) and value.host and reader.op not in AFTER_THE_HOST:
             hint = f"only {', '.join(AFTER_THE_HOST)} may follow, or the output"
             raise reader.error(f"it reads the result of {value.host}, which the host computes at the end", hint=hint)
+        if isinstance(value, Activation) and not value.regular and reader.op not in IN_ANY_FORM:
+            where = f"dimension {value.batch_axis}" if value.batch_axis else "merged with other dimensions"
+            raise reader.error(
+                f"the batch of its input '{name}' is {where}",
+                hint=f"a Reshape or Transpose that puts the batch first; before it only {', '.join(IN_ANY_FORM)}",
+            )
         return value
 
 

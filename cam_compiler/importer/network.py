@@ -43,6 +43,7 @@ from cam_compiler.importer.model import Model, Node, Port, load_model
 from cam_compiler.importer.nodes import activations as nodes_activations
 from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
+from cam_compiler.importer.nodes import einsum as nodes_einsum
 from cam_compiler.importer.nodes import host as nodes_host
 from cam_compiler.importer.nodes import pad as nodes_pad
 from cam_compiler.importer.nodes import pool as nodes_pool
@@ -60,6 +61,7 @@ HANDLER_MODULES = (
     nodes_activations,
     nodes_channels_last,
     nodes_conv,
+    nodes_einsum,
     nodes_host,
     nodes_pad,
     nodes_pool,
@@ -179,6 +181,12 @@ def _output(context: Context, port: Port, producer: Node | None) -> SSAValue:
     value = context.values.get(port.name) or context.value(port.name, node)
     if isinstance(value, Constant):
         raise ModelError("it is constant", place=f"output '{port.name}'", hint="results that depend on the input")
+    if not value.regular:
+        raise ModelError(
+            "its first dimension is not the batch alone",
+            place=f"output '{port.name}'",
+            hint="a Reshape or Transpose that puts the batch first",
+        )
     value = nodes_host.finished(context.builder, value, node)
     if value.host and value.kind is not None and value.steps is None:
         return value.base

@@ -83,6 +83,15 @@ class Activation:
     executed: FloatChain | None = None
     """what executors compute from `base` to what the step rounds, or to the tensor where there is no step, up to the
     network's first quantiser; None further on, where exact arithmetic holds"""
+    merged: int = 0
+    """how many dimensions of a sample the model has merged with the batch, as Reshape to (-1, features) does"""
+    batch_axis: int = 0
+    """where the model has the batch among the dimensions"""
+
+    @property
+    def regular(self) -> bool:
+        """Is the batch the first dimension, and nothing else in it?"""
+        return not (self.merged or self.batch_axis)
 
     @property
     def integral(self) -> bool:
@@ -90,8 +99,9 @@ class Activation:
 
     @property
     def full_shape(self) -> tuple[int, ...]:
-        """The shape with a batch of one in front."""
-        return (1, *self.shape)
+        """The shape that the model has for a batch of one sample."""
+        shape = self.shape[self.merged :]
+        return (*shape[: self.batch_axis], 1, *shape[self.batch_axis :])
 
     def affine(self, scale: ObjectArray | Fraction, shift: ObjectArray | Fraction) -> Activation:
         return replace(self, outer=affine(self.outer, scale, shift))
@@ -158,16 +168,18 @@ def identity_pieces(rank: int) -> ObjectArray:
 
 def per_sample(node: Node, value: Activation, constant: NDArray[Any]) -> NDArray[Any]:
     """A constant operand in the dimensions of a sample; raises ModelError where it would enlarge the tensor."""
-    rank = len(value.shape) + 1
+    full = value.full_shape
+    rank = len(full)
     padded = constant.reshape((1,) * (rank - constant.ndim) + constant.shape) if constant.ndim < rank else constant
-    fits = padded.ndim == rank and padded.shape[0] == 1
-    if not fits or any(size not in (1, extent) for size, extent in zip(padded.shape[1:], value.shape, strict=True)):
+    fits = padded.ndim == rank and all(size in (1, extent) for size, extent in zip(padded.shape, full, strict=True))
+    if not fits:
         shown = ", ".join(["batch", *map(str, value.shape)])
         raise node.error(
             f"its constant of shape {constant.shape} does not fit a tensor ({shown})",
             hint="a scalar, or one value per channel or feature, the same for all samples",
         )
-    return padded.reshape(padded.shape[1:])
+    sample = np.squeeze(padded, axis=value.batch_axis)
+    return sample.reshape((1,) * value.merged + sample.shape)
 
 
 def with_quantiser(node: Node, value: Activation, quantiser: Quantiser) -> Activation:

@@ -5,6 +5,7 @@ Here too the integer sums and products with constants that onnxruntime's quantis
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 
@@ -34,7 +35,15 @@ def _dynamic(call: Call, name: str) -> ModelError:
 
 
 def product(call: Call, value: Activation, weights: Constant) -> Activation:
-    """value @ weights over the last dimension; rows of features are positions of an image."""
+    """value @ weights over the last dimension, which is not the batch."""
+    if value.batch_axis and value.batch_axis == len(value.shape):
+        raise call.node.error("its product is over the batch", hint="samples are independent of each other")
+    result = _product(call, replace(value, merged=0, batch_axis=0), weights)
+    return replace(result, merged=value.merged, batch_axis=value.batch_axis)
+
+
+def _product(call: Call, value: Activation, weights: Constant) -> Activation:
+    """The same of samples alone; rows of features are positions of an image."""
     matrix = weights = _matrix(weights, len(value.shape) + 1)
     if weights.raw.ndim == 1:
         matrix = weights.restructured(lambda array: array.reshape(-1, 1))
@@ -71,7 +80,11 @@ def matmul(call: Call) -> Value:
 def _left_product(call: Call, weights: Constant, value: Activation) -> Activation:
     """weights @ value: the product over the last but one dimension of the samples."""
     matrix, rank = _matrix(weights, len(value.shape) + 1), len(value.shape)
-    if rank < 2 or matrix.raw.ndim != 2 or matrix.shape[1] != value.shape[-2]:
+    if rank == 1 and value.batch_axis == 1 and matrix.raw.ndim == 2:
+        # Samples are the columns.
+        turned = _product(call, replace(value, batch_axis=0), matrix.restructured(np.transpose))
+        return replace(turned, batch_axis=1)
+    if rank < 2 or not value.regular or matrix.raw.ndim != 2 or matrix.shape[1] != value.shape[-2]:
         shown = ", ".join(["batch", *map(str, value.shape)])
         raise call.node.error(
             f"its left side is constant, of shape {weights.shape}, its right side ({shown})",
@@ -105,11 +118,24 @@ def _weights(call: Call, index: int) -> Constant:
     return weights.restructured(np.transpose) if call.node.integer("transB", 0) else weights
 
 
+def _transposed(call: Call, value: Activation) -> Activation:
+    """A matrix of samples, rows or columns, as the other of the two."""
+    if len(value.shape) != 1 or value.merged:
+        raise call.node.error("its samples are no rows", hint="a matrix (batch, features)")
+    return replace(value, batch_axis=1 - value.batch_axis)
+
+
 @handles("Gemm")
 def gemm(call: Call) -> Value:
     """alpha * input @ weights + beta * bias."""
-    node = call.node
-    result = product(call, call.activation(), _weights(call, 1)).affine(Fraction(node.real("alpha", 1.0)), ZERO)
+    node, left = call.node, call.required(0)
+    if isinstance(left, Constant):
+        weights = left.restructured(np.transpose) if node.integer("transA", 0) else left
+        right = call.activation(1)
+        result = _left_product(call, weights, _transposed(call, right) if node.integer("transB", 0) else right)
+    else:
+        result = product(call, call.activation(), _weights(call, 1))
+    result = result.affine(Fraction(node.real("alpha", 1.0)), ZERO)
     bias = call.optional(2, "bias")
     return result if bias is None else _bias(call, result, bias, Fraction(node.real("beta", 1.0)))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.constants import BATCH, Constant, axes_of
+from cam_compiler.importer.constants import Batch, Constant, axes_of
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.values import Activation, Value
 from dialects.support.errors import ModelError
@@ -20,7 +21,9 @@ MAX_BATCH = (1 << 31) - 1
 @handles("Shape")
 def shape(call: Call) -> Value:
     value = call.activation()
-    sizes = np.array([BATCH, *value.shape], dtype=object)
+    entries: list[object] = list(value.full_shape)
+    entries[value.batch_axis] = Batch(prod(value.shape[: value.merged]))
+    sizes = np.array(entries, dtype=object)
     start, end = call.node.integer("start", 0), call.node.attributes.get("end")
     return Constant(sizes[start : end if isinstance(end, int) else None], TensorProto.INT64)
 
@@ -49,24 +52,41 @@ def _entries(call: Call) -> list[object]:
 
 @handles("Reshape")
 def reshape(call: Call) -> Value:
+    """To other samples; or to rows of a part of a sample each, which are merged with the batch."""
     value, entries = call.activation(), _entries(call)
     keep = call.node.integer("allowzero", 0) == 0
-    if not entries:
+    if not entries or value.batch_axis:
         raise _moved_batch(call, value, entries)
     first, rest = entries[0], entries[1:]
     sizes: list[int] = []
-    for index, entry in enumerate(rest):
+    for index, entry in enumerate(rest, start=1):
         if not isinstance(entry, int):
             raise _moved_batch(call, value, entries)
-        copied = entry == 0 and keep and index < len(value.shape)
-        sizes.append(value.shape[index] if copied else entry)
+        copied = entry == 0 and keep and index < len(value.full_shape)
+        sizes.append(value.full_shape[index] if copied else entry)
+    rows, total = _rows(call, value, first, keep), prod(value.shape)
     known = prod(entry for entry in sizes if entry != -1)
-    batch = first is BATCH or first in (0, -1) or first in call.context.batches
-    if sizes.count(-1) == 1 and first != -1 and known and prod(value.shape) % known == 0:
-        sizes[sizes.index(-1)] = prod(value.shape) // known
-    if not batch or -1 in sizes or prod(sizes) != prod(value.shape):
+    if sizes.count(-1) == 1 and rows is not None and known and total % (rows * known) == 0:
+        sizes[sizes.index(-1)] = total // (rows * known)
+    count = prod(sizes)
+    if -1 in sizes or count < 1 or total % count or rows not in (None, total // count):
         raise _moved_batch(call, value, entries)
-    return call.reshaped(value, tuple(sizes))
+    merged = total // count
+    return replace(call.reshaped(value, ((merged,) if merged > 1 else ()) + tuple(sizes)), merged=int(merged > 1))
+
+
+def _rows(call: Call, value: Activation, first: object, keep: bool) -> int | None:
+    """How many rows of a sample the first entry of a target shape states; None where it is to be found."""
+    if isinstance(first, Batch):
+        return first.times
+    if first == 0 and keep:
+        return prod(value.shape[: value.merged])
+    if first == -1:
+        return None
+    rows = [first // batch for batch in call.context.batches if isinstance(first, int) and first % batch == 0]
+    if not rows or rows[0] < 1:
+        raise _moved_batch(call, value, _entries(call))
+    return rows[0]
 
 
 @handles("Flatten")
@@ -76,9 +96,10 @@ def flatten(call: Call) -> Value:
     axis = axis + rank if axis < 0 else axis
     if axis == 0 and call.context.single:
         return call.reshaped(value, (prod(value.shape),))
-    if not 1 <= axis <= rank or prod(value.shape[: axis - 1]) != 1:
+    if not 1 <= axis <= rank:
         raise _moved_batch(call, value, f"a matrix at axis {axis}")
-    return call.reshaped(value, (prod(value.shape),))
+    rows, row = prod(value.shape[: axis - 1]), prod(value.shape[axis - 1 :])
+    return replace(call.reshaped(value, (rows, row) if rows > 1 else (row,)), merged=int(rows > 1))
 
 
 def _axes(call: Call, rank: int) -> list[int] | None:
@@ -118,13 +139,15 @@ def unsqueeze(call: Call) -> Value:
 @handles("Transpose")
 def transpose(call: Call) -> Value:
     value = call.activation()
-    rank = len(value.shape) + 1
+    rank = len(value.full_shape)
     perm = call.node.integers("perm") or list(range(rank))[::-1]
     if sorted(perm) != list(range(rank)):
         raise call.node.error(f"its permutation {perm} doesn't fit a tensor of {rank} dimensions")
-    if perm[0] != 0:
+    if value.merged and perm[0] != 0:
         raise _moved_batch(call, value, f"the order of dimensions {perm}")
-    return call.builder.transposed(value, tuple(axis - 1 for axis in perm[1:]))
+    at, inside = value.batch_axis, list(range(value.merged))
+    order = [axis - (axis > at) + value.merged for axis in perm if axis != at]
+    return replace(call.builder.transposed(value, (*inside, *order)), batch_axis=perm.index(at))
 
 
 def sample_axis(call: Call, value: Activation, axis: int) -> int:

@@ -32,7 +32,7 @@ def two_tensors(call: Call) -> tuple[Activation, Activation] | None:
 def summed(call: Call, left: Activation, right: Activation) -> Activation:
     """The sum of two tensors of one shape, element by element."""
     node = call.node
-    if left.shape != right.shape:
+    if left.shape != right.shape or left.full_shape != right.full_shape:
         raise node.error(
             f"it adds samples of shape {left.shape} and {right.shape}", hint="both tensors of the same shape"
         )
@@ -41,8 +41,10 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
     if axis and first.base is not second.base:
         order = channels_at(axis, first)
         turned = (call.builder.transposed(part, order) for part in (first, second))
-        return call.builder.transposed(_summed(call, *turned), inverse(order))
-    return _summed(call, first, second)
+        total = call.builder.transposed(_summed(call, *turned), inverse(order))
+    else:
+        total = _summed(call, first, second)
+    return replace(total, merged=left.merged, batch_axis=left.batch_axis)
 
 
 def _summed(call: Call, first: Activation, second: Activation) -> Activation:
