@@ -120,7 +120,14 @@ class Builder:
 
     def after_input(self, value: Activation, node: Node) -> Activation:
         """The tensor, with the network's first quantiser made, which rounds by float arithmetic, others don't."""
-        return self.materialise(value, node) if value.steps is not None and value.executed else value
+        if value.steps is None or not value.executed:
+            return value
+        if not any(piece.clamps for piece in value.outer.flat):
+            return self.materialise(value, node)
+        # A clamp after it needs no integers of its own, as the next quantiser takes it over.
+        ready = self.materialise(replace(value, outer=identity_pieces(len(value.shape))), node)
+        outer = each(lambda own, then: own.affine(then.slope, then.offset), ready.outer, value.outer)
+        return replace(ready, outer=each(lambda own, then: own.clamped(then.low, then.high), outer, value.outer))
 
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
