@@ -28,7 +28,9 @@ def explained(error: CapacityError, module: ModuleOp, passes: Sequence[ModulePas
     placing = [item for item in passes if isinstance(item, ConvertApvToRtm)]
     if not placing or any(item.columns or item.domains for item in placing):
         return error
-    found = _Search(module, cut(passes, placing[0].name), target).smallest(error)
+    # Bit loops take time, and don't make a network fit.
+    quick = [replace(item, placement="columns") if isinstance(item, ConvertApvToRtm) else item for item in passes]
+    found = _Search(module, cut(quick, placing[0].name), target).smallest(error)
     if found is None:
         return CapacityError(error.message, place=error.place, hint="no array is large enough")
     array, exact = found

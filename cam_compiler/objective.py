@@ -38,6 +38,7 @@ class Objective(NamedTuple):
         return {
             "apv-split": {"step": self.step, "moved": self.moved},
             "apv-share": {"step": self.step},
+            "convert-apv-to-rtm": {"objective": "energy" if self.name == "cycles" else self.name},
             "rtm-bundle": {"objective": "energy" if self.name == "cycles" else self.name},
         }
 

@@ -34,16 +34,15 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         # apv: adder graphs over column vectors
         "apv-split",
         "apv-share",
-        # rtm: a place for every value, which rtm-bundle finds anew with instructions in bit loops
-        "convert-apv-to-rtm{placement=columns}",
-        "rtm-bundle",
+        # rtm: instructions in bit loops, and a place for every value
+        "convert-apv-to-rtm{placement=loops}",
         "convert-rtm-to-ap",
         # ap: machine code
     ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("ternary-canonicalize", "convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
     # Values one after another, in the emptiest column, or there in ShiftsReduce's order; one instruction per loop: what
-    # rtm-bundle is measured against.
+    # bit loops are measured against.
     "packed": (
         "ternary-canonicalize",
         "ternary-rescale",
@@ -85,6 +84,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
 EFFORTS: dict[str, tuple[dict[str, int], ...]] = {
     # pass           -O0              -O1              -O2              -O3
     "apv-share": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
+    "convert-apv-to-rtm": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
     "rtm-bundle": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
 }
 """What -O0 to -O3 mean: options of passes, where the pipeline doesn't state them itself."""

@@ -3,11 +3,13 @@
 Stands after the passes on adder graphs. Every stage becomes one placed program for one array geometry: the pass's
 `rows`, `columns` and `domains` if given, else those of the module's target. Weights that are no adder graph yet become
 a running sum for each output. `accumulators` is "exact", where a sum that is computed in place grows with its range, or
-"full", where it has its final width from the start (as in the paper's flow). `placement` is "spread" (near the ports,
-in empty columns), "columns" (in the emptiest column) or "packed" (one after another); see
-passes/placing/placement.py. Where an array is too small for that, values are packed tightly, then outputs are computed
-and stored one after the other, then inputs are dropped and loaded again for their next use, by an `in` more. Every
-instruction is a bit loop of its own; rtm-bundle makes larger ones.
+"full", where it has its final width from the start (as in the paper's flow). `placement` is "loops" (statements that
+share operands come into one bit loop, then values go where little shifting brings them under their ports), or, with
+every instruction a bit loop of its own, "spread" (near the ports, in empty columns), "columns" (in the emptiest column)
+or "packed" (one after another); see passes/placing/placement.py. Where an array is too small for that, values are
+packed tightly, then outputs are computed and stored one after the other, then inputs are dropped and loaded again for
+their next use, by an `in` more. With "loops", `effort` (0 to 3) is how many ways are tried, of which the best one by
+`objective` is kept: "energy" (steps of all columns), "latency" (steps in time) or "product".
 
     %b = apv.sum %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -37,9 +39,21 @@ from dialects.rtm.placed import PlacedCode
 from dialects.rtm.target import set_target, target_of
 from dialects.support.errors import CapacityError, PipelineError, TargetError
 from dialects.support.instrumentation import progress
-from dialects.support.threads import thread_pool
+from dialects.support.threads import thread_count, thread_pool
 from passes.adder_graphs.sums import unshared
-from passes.placing.placement import COLUMNS, PACKED, SPREAD, THRIFT, TIGHT, place
+from passes.placing.placement import (
+    COLUMNS,
+    LOOPS,
+    PACKED,
+    SPREAD,
+    THRIFT,
+    TIGHT,
+    TIGHT_LOOPS,
+    Objective,
+    in_loops,
+    loops,
+    place,
+)
 from passes.placing.vector_code import VectorCode, View
 
 _Code = list[tuple[str, PlacedCode]]
@@ -56,9 +70,13 @@ class ConvertApvToRtm(ModulePass):
     columns: int | None = None
     domains: int | None = None
     accumulators: Literal["exact", "full"] = "exact"
-    placement: Literal["spread", "columns", "packed"] = "spread"
+    placement: Literal["loops", "spread", "columns", "packed"] = "spread"
+    effort: int = 1
+    objective: Objective = "energy"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if not 0 <= self.effort < len(LOOPS):
+            raise PipelineError(f"effort {self.effort}", place=self.name, hint=f"effort is 0 to {len(LOOPS) - 1}")
         geometry = self._geometry(op)
         stages = [item for item in op.walk() if isinstance(item, apv.StageOp)]
         for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
@@ -76,9 +94,13 @@ class ConvertApvToRtm(ModulePass):
     def _placed(self, stages: Sequence[apv.StageOp], geometry: Geometry) -> list[_Code]:
         """The code of every stage, several at a time."""
 
+        # A lone stage's methods share the threads.
+        each = max(1, thread_count() // max(1, len(stages)))
+
         def placed(stage: apv.StageOp) -> _Code:
             code = _vector_code(stage, geometry.domains)
-            return list(zip(code.segments, self._place(code, geometry), strict=True))
+            placed = self._in_loops(code, geometry, each) if self.placement == "loops" else self._place(code, geometry)
+            return list(zip(code.segments, placed, strict=True))
 
         found: list[_Code] = []
         with thread_pool() as pool:
@@ -87,8 +109,19 @@ class ConvertApvToRtm(ModulePass):
                 found.append(code)
         return found
 
+    def _in_loops(self, code: VectorCode, geometry: Geometry, threads: int) -> Sequence[PlacedCode]:
+        """Bit loops are made before anything has a place, or, where memory is short, of what found one without."""
+        full, statements = self.accumulators == "full", len(code.steps) + 2 * len(code.table)
+        for methods in (loops(self.effort, statements), TIGHT_LOOPS):
+            try:
+                return place(code, geometry, methods, self.objective, threads, full=full)
+            except CapacityError:
+                continue
+        return in_loops(self._place(code, geometry), geometry, self.effort, self.objective, threads)
+
     def _place(self, code: VectorCode, geometry: Geometry) -> list[PlacedCode]:
-        method = {"spread": SPREAD, "columns": COLUMNS, "packed": PACKED}[self.placement]
+        """An instruction a loop, with as little saving of memory as there must be."""
+        method = {"packed": PACKED, "spread": SPREAD}.get(self.placement, COLUMNS)
         full = self.accumulators == "full"
         problems: list[CapacityError] = []
         for one, thrift in ((method, None), (TIGHT, None), *((TIGHT, thrift) for thrift in THRIFT)):

@@ -1,8 +1,10 @@
 """rtm-bundle: bit loops of many instructions, so that a column is swept once for all of them.
 
-Stands between convert-apv-to-rtm and convert-rtm-to-ap. A placed program is scheduled and placed anew, each segment by
-itself: statements that share operands come into one bit loop, terms of a sum are added in whatever order suits, and
-new values go where little shifting brings them under their ports (passes/placing/placement.py).
+May stand between convert-apv-to-rtm and convert-rtm-to-ap, for programs that are placed without bit loops or by hand:
+with `placement=loops`, convert-apv-to-rtm does the same before it places anything. A placed program is scheduled and
+placed anew, each segment by itself: statements that share operands come into one bit loop, terms of a sum are added in
+whatever order suits, and new values go where little shifting brings them under their ports
+(passes/placing/placement.py).
 
     %3 : c3[0:5] = %0 + %1 carry c255[0]             loop {
     %4 : c4[0:5] = %0 + %2 carry c255[0]    becomes    %3 : c3[0:5] = %0 + %1 carry c8[0]
@@ -26,15 +28,11 @@ from xdsl.passes import ModulePass
 
 from dialects import rtm
 from dialects.machine.census import Census
-from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
-from dialects.support.errors import CapacityError, PipelineError
+from dialects.support.errors import PipelineError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.threads import thread_count, thread_pool
-from passes.placing.placement import LOOPS, TIGHT_LOOPS, Method, Objective, place_again, shifts_of
-
-_SHORT, _LONG = 1 << 12, 5 << 12
-"""Statements of a program up to which effort 1 tries both windows, and beyond which the smaller one is the better."""
+from passes.placing.placement import LOOPS, Objective, in_loops, shifts_of
 
 
 class _Bundled(NamedTuple):
@@ -74,15 +72,8 @@ class RtmBundle(ModulePass):
     def _bundled(self, program: rtm.ProgramOp, threads: int) -> _Bundled:
         """A program's segments placed anew, unless that makes the objective worse."""
         codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
-        bundled = self._best(codes, geometry, threads) if codes else codes
-        before, after = shifts_of(codes, geometry), shifts_of(bundled, geometry)
-        if self._cost(before) < self._cost(after):
-            return _Bundled(codes, before, before)
-        return _Bundled(bundled, before, after)
-
-    def _cost(self, shifts: Census) -> int:
-        columns, time = int(shifts.column_steps.sum()), int(shifts.shift_steps.sum())
-        return {"energy": columns, "latency": time, "product": columns * time}[self.objective]
+        after = in_loops(codes, geometry, self.effort, self.objective, threads) if codes else codes
+        return _Bundled(after, shifts_of(codes, geometry), shifts_of(after, geometry))
 
     def _replace(self, segments: Sequence[rtm.SegmentOp], bundled: _Bundled) -> None:
         before, after = bundled.before, bundled.after
@@ -97,20 +88,6 @@ class RtmBundle(ModulePass):
                 )
             ]
             did(self.name, segment.layer.data, *figures, show=self.stats)
-
-    def _best(self, codes: Sequence[PlacedCode], geometry: Geometry, threads: int) -> Sequence[PlacedCode]:
-        for methods in (self._loops(sum(map(len, codes))), TIGHT_LOOPS):
-            try:
-                return place_again(codes, geometry, methods, self.objective, threads)
-            except CapacityError:
-                continue
-        return codes
-
-    def _loops(self, statements: int) -> Sequence[Method]:
-        if self.effort != 1 or statements <= _SHORT:
-            return LOOPS[self.effort]
-        small, large = LOOPS[1]
-        return (small if statements > _LONG else large,)
 
 
 def _segments(program: rtm.ProgramOp) -> list[rtm.SegmentOp]:

@@ -85,7 +85,9 @@ def test_parts_take_fewer_cycles_where_memory_is_short() -> None:
     assert cycles[0] < cycles[1]
 
 
-@pytest.mark.parametrize("following", ["", ",apv-share,convert-apv-to-rtm,rtm-bundle"])
+@pytest.mark.parametrize(
+    "following", ["", ",apv-share,convert-apv-to-rtm{placement=loops}", ",apv-share,convert-apv-to-rtm,rtm-bundle"]
+)
 def test_threads_change_nothing(following: str) -> None:
     small = load_target("small")
     texts: list[str] = []

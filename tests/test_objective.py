@@ -14,15 +14,17 @@ from cam_compiler.compile import compile_file
 from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes
 from passes.apv_share import ApvShare
+from passes.convert_apv_to_rtm import ConvertApvToRtm
 from passes.placing.shift_cost import DEFAULT_STEP
 from passes.rtm_bundle import RtmBundle
 from runtime.cost.technology import load_technology
 
 
-def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, RtmBundle]:
+def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, ConvertApvToRtm | RtmBundle]:
+    """Of the passes that share and that make bit loops, the last ones."""
     found = {item.name: item for item in parse_passes(pipeline, objective=objective)}
-    share, bundle = found["apv-share"], found["rtm-bundle"]
-    assert isinstance(share, ApvShare) and isinstance(bundle, RtmBundle)
+    share, bundle = found["apv-share"], found.get("rtm-bundle", found["convert-apv-to-rtm"])
+    assert isinstance(share, ApvShare) and isinstance(bundle, ConvertApvToRtm | RtmBundle)
     return share, bundle
 
 

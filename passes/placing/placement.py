@@ -74,6 +74,18 @@ LOOPS: tuple[tuple[Method, ...], ...] = (
 """Methods that are tried with bundles, by effort."""
 
 
+_SHORT, _LONG = 1 << 12, 5 << 12
+"""Statements of a program up to which effort 1 tries both windows, and beyond which the smaller one is the better."""
+
+
+def loops(effort: int, statements: int) -> Sequence[Method]:
+    """The methods that are tried with bundles for a program of so many statements."""
+    if effort != 1 or statements <= _SHORT:
+        return LOOPS[effort]
+    small, large = LOOPS[1]
+    return (small if statements > _LONG else large,)
+
+
 class Thrift(NamedTuple):
     """How memory is saved where it is short."""
 
@@ -95,11 +107,19 @@ Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[in
 
 
 def place(
-    code: VectorCode, geometry: Geometry, methods: Sequence[Method], *, full: bool = False, thrift: Thrift | None = None
+    code: VectorCode,
+    geometry: Geometry,
+    methods: Sequence[Method],
+    objective: Objective = "energy",
+    threads: int = 1,
+    *,
+    full: bool = False,
+    thrift: Thrift | None = None,
 ) -> list[PlacedCode]:
-    """The placed statements of each segment of the code; raises CapacityError where the array is too small.
+    """The placed statements of each segment of the code by the best of the methods; threads don't change it.
 
-    `full`: sums that are computed in place have their final width from the start.
+    Raises CapacityError where the array is too small. `full`: sums that are computed in place have their final width
+    from the start.
     """
     saving = thrift or Thrift()
     found = _placing.place_steps(
@@ -113,8 +133,8 @@ def place(
         columns=geometry.columns,
         domains=geometry.domains,
         choices=[method.row() for method in methods],
-        objective="energy",
-        threads=1,
+        objective=objective,
+        threads=min(threads, len(methods)),
     )
     return _codes(found, geometry)
 
@@ -150,6 +170,25 @@ def place_again(
         threads=min(threads, len(methods)),
     )
     return _codes(found, geometry)
+
+
+def in_loops(
+    codes: Sequence[PlacedCode], geometry: Geometry, effort: int, objective: Objective, threads: int
+) -> Sequence[PlacedCode]:
+    """Placed code scheduled into bit loops and placed anew, or as it is where that makes the objective worse."""
+    for methods in (loops(effort, sum(map(len, codes))), TIGHT_LOOPS):
+        try:
+            found = place_again(codes, geometry, methods, objective, threads)
+        except CapacityError:
+            continue
+        before, after = (_cost(shifts_of(each, geometry), objective) for each in (codes, found))
+        return codes if before < after else found
+    return codes
+
+
+def _cost(shifts: Census, objective: Objective) -> int:
+    columns, time = int(shifts.column_steps.sum()), int(shifts.shift_steps.sum())
+    return {"energy": columns, "latency": time, "product": columns * time}[objective]
 
 
 def shifts_of(codes: Sequence[PlacedCode], geometry: Geometry) -> Census:
