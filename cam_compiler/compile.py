@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
@@ -22,13 +24,17 @@ from dialects.support.verify import verify_module
 from runtime.host_actions import Action
 from runtime.interpreter import action_of
 
+InputTypes: TypeAlias = tuple[Mapping[str, str], Mapping[str, str]]
+"""The types that inputs are declared to have, and those that they are rounded to, by name."""
 
-def read_module(path: Path) -> ModuleOp:
+
+def read_module(path: Path, input_types: InputTypes = ({}, {})) -> ModuleOp:
     """A module from an ONNX model or from textual IR; raises ModelError or IRError, or FileError."""
     if path.suffix == ".onnx":
         from cam_compiler.importer import import_model
 
-        return import_model(path)
+        return import_model(path, *input_types)
+    refuse_types(path, input_types)
     if path.suffix != ".mlir":
         raise UsageError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
     try:
@@ -45,6 +51,13 @@ def read_module(path: Path) -> ModuleOp:
     except DiagnosticException as error:
         raise IRError(f"the IR is invalid: {error}", place=str(path)) from error
     return module
+
+
+def refuse_types(path: Path, input_types: InputTypes) -> None:
+    """Raise UsageError for types of inputs that come too late: IR and programs hold them already."""
+    for option, stated in zip(("--input-type", "--quantise-input"), input_types, strict=True):
+        if stated:
+            raise UsageError(f"{path} holds the types of its inputs already", place=option, hint="give it to the model")
 
 
 def level_of(module: ModuleOp) -> str:
@@ -88,6 +101,7 @@ def compile_file(
     dump_to: Path | None = None,
     verify_each: bool = True,
     validator: Validator | None = None,
+    input_types: InputTypes = ({}, {}),
 ) -> tuple[ModuleOp, Target]:
     """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
     if target_name is not None:
@@ -95,7 +109,7 @@ def compile_file(
     passes = parse_passes(pipeline, effort, objective)
     with part(0, 1, 10, "import"):
         progress(0, 1, "")
-        module = read_module(path)
+        module = read_module(path, input_types)
     target = target_for(module, target_name)
     if path.suffix == ".mlir":
         done = LEVELS[: LEVELS.index(level_of(module))]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.compile import compile_file
+from cam_compiler.compile import compile_file, refuse_types
 from cam_compiler.execution import of_module, of_program
-from cam_compiler.options import objective_of
+from cam_compiler.options import objective_of, stated_types
 from dialects.machine.target import Target
 from dialects.support.errors import UsageError
 from runtime.cost.report import Report, make_report
@@ -37,6 +37,7 @@ def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
         effort=options.effort,
         objective=objective_of(options),
         stop_after=getattr(options, "level", None),
+        input_types=stated_types(options),
     )
 
 
@@ -59,6 +60,7 @@ def report_of(options: argparse.Namespace, result: Result, network: Network, tec
 def refuse_compiling(options: argparse.Namespace) -> None:
     """Raise UsageError for options that come too late for a compiled program."""
     place = str(options.model)
+    refuse_types(options.model, stated_types(options))
     if getattr(options, "level", None) not in (None, "ap"):
         raise UsageError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
     if getattr(options, "check", False):

@@ -6,6 +6,7 @@ import argparse
 
 from cam_compiler.objective import NAMES, Objective
 from dialects.machine.target import load_target
+from dialects.support.errors import InputError
 from runtime.cost.technology import load_technology
 
 
@@ -107,3 +108,34 @@ def add_energy(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave the instruction stream's energy out of the report",
     )
+
+
+def add_input_types(command: argparse.ArgumentParser) -> None:
+    """What the numbers of the network's inputs are."""
+    form = "NAME=TYPE[*scale][+offset]"
+    command.add_argument(
+        "--input-type",
+        action="append",
+        metavar=form,
+        help="which numbers an input holds, such as x=UINT8*1/255; others are refused. TYPE is BIPOLAR, BINARY, "
+        "TERNARY, INTn, UINTn, FIXED<w,i> or SCALEDINT<n>; NAME= may be left out for the only input",
+    )
+    command.add_argument(
+        "--quantise-input", action="append", metavar=form, help="to which numbers an input is rounded, half to even"
+    )
+
+
+def stated_types(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """The types that inputs are declared to have, and those that they are rounded to, by name."""
+    return _by_name(options.input_type, "--input-type"), _by_name(options.quantise_input, "--quantise-input")
+
+
+def _by_name(stated: list[str] | None, option: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in stated or []:
+        # Names may hold any character, and types hold no equals sign.
+        name, _, kind = text.rpartition("=")
+        if name in found:
+            raise InputError("it is stated twice", place=f"{option} {text}")
+        found[name] = kind
+    return found

@@ -37,6 +37,10 @@ def edge_inputs(module: ModuleOp, samples: int = SAMPLES, seed: int = 0) -> dict
 
 def _draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random.Generator) -> Value:
     shape = (samples, *(size if size > 0 else 1 for size in spec.shape[1:]))
+    if lattice := spec.lattice:
+        integers = rng.integers(lattice.span.lo, lattice.span.hi + 1, size=shape)
+        integers[0], integers[1] = lattice.span.lo, lattice.span.hi
+        return lattice.numbers(integers, spec.dtype)
     if spec.span:
         values = rng.integers(spec.span.lo, spec.span.hi + 1, size=shape)
         values[0], values[1] = spec.span.lo, spec.span.hi

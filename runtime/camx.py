@@ -20,16 +20,16 @@ import numpy as np
 from dialects.machine.code import BYTES_PER_INSTRUCTION
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, make_target
-from dialects.support.errors import CamcError, FileError, PipelineError, ProgramError, TextError
+from dialects.support.errors import CamcError, FileError, InputError, PipelineError, ProgramError, TextError
 from dialects.support.ranges import Range
 from dialects.support.scores import Scores
 from dialects.support.tensors import FloatThresholds
 from dialects.support.window import Window
 from runtime.files import DAMAGED, write_whole
 from runtime.host_actions import KINDS, Action, check_type
-from runtime.network import InputSpec, Network, Step
+from runtime.network import InputSpec, Network, OutputSpec, Step
 
-VERSION = 4
+VERSION = 5
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
 _STEPS: dict[str, type[Action] | type[Program]] = {**KINDS, Program.__name__: Program}
@@ -83,7 +83,7 @@ def save(network: Network, path: Path) -> None:
         "version": VERSION,
         "target": asdict(network.target),
         "inputs": [asdict(spec) for spec in network.inputs],
-        "outputs": [{"name": name, "value": value} for name, value in network.outputs],
+        "outputs": [asdict(spec) for spec in network.outputs],
         "sample_bytes": network.sample_bytes,
         "steps": steps,
     }
@@ -125,21 +125,34 @@ def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
             name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()
         }
         steps.append(Step(_words(entry["takes"]), _words(entry["gives"]), kind(**constants)))
-    for spec in manifest["inputs"]:
-        check_type(spec["dtype"])
-    inputs = tuple(
-        InputSpec(spec["name"], tuple(spec["shape"]), spec["dtype"], Range(**spec["span"]) if spec["span"] else None)
-        for spec in manifest["inputs"]
-    )
+    inputs = tuple(_input(stated) for stated in manifest["inputs"])
     stated = dict(manifest["target"])
     if missing := {item.name for item in fields(Target)} - stated.keys():
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
-    outputs = tuple((out["name"], out["value"]) for out in manifest["outputs"])
+    outputs = tuple(_output(stated) for stated in manifest["outputs"])
     network = Network(target, inputs, tuple(steps), outputs, int(manifest["sample_bytes"]))
     if problem := network.problem():
         raise ValueError(problem)
     return network
+
+
+def _input(stated: Mapping[str, Any]) -> InputSpec:
+    check_type(stated["dtype"])
+    span = Range(**stated["span"]) if stated["span"] else None
+    spec = InputSpec(stated["name"], tuple(stated["shape"]), stated["dtype"], span, str(stated["declared"]))
+    try:
+        _ = spec.lattice
+    except InputError as error:
+        raise ValueError(error.message) from error
+    return spec
+
+
+def _output(stated: Mapping[str, Any]) -> OutputSpec:
+    dtype = str(stated["dtype"])
+    if dtype and np.dtype(dtype).kind not in "biuf":
+        raise ValueError(f"there is no type {dtype!r}")
+    return OutputSpec(str(stated["name"]), str(stated["value"]), dtype, bool(stated["batched"]))
 
 
 def _words(stated: Sequence[object]) -> tuple[str, ...]:

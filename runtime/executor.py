@@ -24,7 +24,7 @@ from runtime.engines import golden, native
 from runtime.host_actions import Action
 from runtime.network import Network, check_inputs
 from runtime.result import Result, SegmentRun, joined, runs_of
-from runtime.values import AnyValue, Value, array, narrow, widest
+from runtime.values import AnyValue, Value, array, narrow
 
 PART_BYTES = 1 << 29
 """Working memory of a part."""
@@ -88,7 +88,7 @@ class Executor:
         steps = self.network.steps
         runs: dict[int, list[SegmentRun]] = {}
         readers = Counter(name for step in steps for name in step.inputs)
-        readers.update(value for _, value in self.network.outputs)
+        readers.update(output.value for output in self.network.outputs)
         done = 0
         for group in self._groups:
             progress(done, len(steps), steps[group[0]].title)
@@ -101,7 +101,7 @@ class Executor:
                 if readers[name] == 0:
                     del values[name]
             done += len(group)
-        outputs = {name: widest(array(values[value])) for name, value in self.network.outputs}
+        outputs = {output.name: output.declared(array(values[output.value])) for output in self.network.outputs}
         return Result(outputs, [run for _, part in sorted(runs.items()) for run in part], samples, self.network.on_host)
 
     def _keep(self, names: Sequence[str], results: Sequence[AnyValue], values: dict[str, AnyValue]) -> None:

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import cast
 
+import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
     ArrayAttr,
     DictionaryAttr,
     Float16Type,
     Float64Type,
+    IntegerType,
     ModuleOp,
+    Signedness,
     StringAttr,
+    TensorType,
 )
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from dialects import ap, apv, ternary
 from dialects.apv import spatial as apv_spatial
@@ -40,7 +46,7 @@ from runtime.host_actions import (
     Take,
     Transpose,
 )
-from runtime.network import InputSpec, Network, Step
+from runtime.network import InputSpec, Network, OutputSpec, Step
 from runtime.result import Result
 from runtime.sample_memory import sample_bytes
 from runtime.upper_levels import Evaluate
@@ -71,22 +77,76 @@ def input_specs(function: func.FuncOp) -> list[InputSpec]:
     """Names, shapes and types of a function's inputs."""
     arguments = function.body.block.args
     names = _onnx_names(function.arg_attrs, len(arguments), "input")
+    types, declared = (
+        _facts(function.arg_attrs, len(arguments), "onnx.type"),
+        _facts(function.arg_attrs, len(arguments), "onnx.values"),
+    )
+    single = not all(spec.batched for spec in output_specs(function))
     specs: list[InputSpec] = []
-    for name, argument in zip(names, arguments, strict=True):
+    for name, argument, kind, values in zip(names, arguments, types, declared, strict=True):
         if ternary.rows_of(argument) > 1:
             raise PipelineError(f"input '{name}' has several rows per sample", hint="an input has one row per sample")
         shape = tuple(max(size, -1) for size in ternary.shape_of(argument))
+        shape = (1, *shape[1:]) if single else shape
         element = ternary.element_of(argument)
-        if isinstance(element, ternary.IntType):
+        if isinstance(values, StringAttr):
+            dtype = _numpy_type(kind)
+            spec = InputSpec(name, shape, dtype if np.dtype(dtype).kind == "f" else "int64", None, values.data)
+            _check_declared(spec, element)
+            specs.append(spec)
+        elif isinstance(element, ternary.IntType):
             specs.append(InputSpec(name, shape, "int64", element.range))
         else:
             specs.append(InputSpec(name, shape, float_type(argument)))
     return specs
 
 
-def output_names(function: func.FuncOp) -> list[str]:
-    """ONNX names of a function's results."""
-    return _onnx_names(function.res_attrs, len(function.function_type.outputs), "output")
+def _facts(attributes: ArrayAttr[DictionaryAttr] | None, count: int, name: str) -> list[Attribute | None]:
+    """One attribute of a function's arguments or results; None where it isn't stated."""
+    return [entry.data.get(name) for entry in attributes] if attributes else [None] * count
+
+
+def _numpy_type(stated: Attribute | None) -> str:
+    """The numpy type for the elements of a stated ONNX type; empty where none is stated.
+
+    Integers of few bits come in 8, and bfloat16 as float32, as numpy has none.
+    """
+    match cast(TensorType[Attribute], stated).element_type if isinstance(stated, TensorType) else None:
+        case IntegerType() as element if element.width.data == 1:
+            return "bool"
+        case IntegerType() as element:
+            width = max(8, element.width.data)
+            return f"{'u' if element.signedness.data is Signedness.UNSIGNED else ''}int{width}"
+        case Float16Type():
+            return "float16"
+        case Float64Type():
+            return "float64"
+        case None:
+            return ""
+        case _:
+            return "float32"
+
+
+def _check_declared(spec: InputSpec, element: Attribute) -> None:
+    lattice = spec.lattice
+    if not isinstance(element, ternary.IntType) or lattice is None or element.range != lattice.span:
+        raise PipelineError(
+            f"input '{spec.name}' is declared as {spec.declared}, and its type is {element}",
+            hint=f"!ternary.int<{lattice.span.lo}, {lattice.span.hi}>" if lattice else None,
+        )
+
+
+def output_specs(function: func.FuncOp) -> list[OutputSpec]:
+    """ONNX names and declared types of a function's results; the values have no names yet."""
+    count = len(function.function_type.outputs)
+    names = _onnx_names(function.res_attrs, count, "output")
+    types = _facts(function.res_attrs, count, "onnx.type")
+    return [
+        OutputSpec(
+            name, "", _numpy_type(kind), not isinstance(kind, TensorType) or kind.get_shape()[:1] == (DYNAMIC_INDEX,)
+        )
+        for name, kind in zip(names, types, strict=True)
+    ]
 
 
 def float_type(value: SSAValue) -> str:
@@ -150,10 +210,11 @@ def network_of(module: ModuleOp, target: Target) -> Network:
     function = main_function(module)
     names = value_names(function)
     steps: list[Step] = []
-    outputs: tuple[tuple[str, str], ...] = ()
+    outputs: tuple[OutputSpec, ...] = ()
     for op in function.body.block.ops:
         if isinstance(op, func.ReturnOp):
-            outputs = tuple(zip(output_names(function), (names[value] for value in op.arguments), strict=True))
+            pairs = zip(output_specs(function), op.arguments, strict=True)
+            outputs = tuple(replace(spec, value=names[value]) for spec, value in pairs)
             break
         inputs = op.inputs if isinstance(op, apv.StageOp) else op.operands
         taken, given = (tuple(names[value] for value in values) for values in (inputs, op.results))

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
+from dialects.support.lattice import Lattice
 from dialects.support.ranges import Range
 from runtime.host_actions import KINDS, Action
-from runtime.values import Value
+from runtime.values import Value, widest
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,18 @@ class InputSpec:
     dtype: str
     """`float16`, `float32` or `float64`; `int64` where `span` is given"""
     span: Range | None = None
+    declared: str = ""
+    """the numbers that it holds, as dialects/support/lattice.py states them; they become integers of the lattice"""
+
+    @property
+    def lattice(self) -> Lattice | None:
+        """The numbers that it holds, if they are declared."""
+        return Lattice.parse(self.declared, self.dtype) if self.declared else None
 
     def describe(self) -> str:
         shape = "x".join("N" if size < 0 else str(size) for size in self.shape)
-        return f"{shape} {f'integers {self.span}' if self.span else self.dtype}"
+        held = f"integers {self.span}" if self.span else self.dtype
+        return f"{shape} {self.declared}, {self.lattice.describe()}" if self.lattice else f"{shape} {held}"
 
     def check(self, value: Value) -> Value:
         """The array in the type that the network takes; raises InputError where it doesn't fit."""
@@ -41,18 +52,51 @@ class InputSpec:
         )
         if not fits or value.size == 0:
             raise InputError(f"its shape is {'x'.join(map(str, value.shape)) or 'a scalar'}", place=place, hint=hint)
-        if value.dtype.kind not in ("iub" if self.span else "fiub"):
+        if value.dtype.kind not in ("iub" if self.span or self.dtype == "int64" else "fiub"):
             raise InputError(f"its type is {value.dtype}", place=place, hint=hint)
         if self.span:
-            low, high = int(value.min()), int(value.max())
-            if low < self.span.lo or high > self.span.hi:
-                raise InputError(f"its values go from {low} to {high}", place=place, hint=hint)
+            integers = cast(NDArray[np.int64], value)
+            wrong = (integers < self.span.lo) | (integers > self.span.hi)
+            self._refuse(value, wrong, f"integers {self.span}", hint)
             return value.astype(np.int64)
         with np.errstate(over="ignore"):
             exact = value.astype(self.dtype, copy=False)
         if not np.isfinite(exact).all():
             raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
+        if lattice := self.lattice:
+            integers, wrong = lattice.integers(exact)
+            self._refuse(value, wrong, f"{self.declared}, {lattice.describe()}", hint)
+            return integers
         return exact
+
+    def _refuse(self, value: Value, wrong: NDArray[np.bool_], expected: str, hint: str) -> None:
+        """Raises InputError at the first value that the input doesn't hold."""
+        if wrong.any():
+            sample, *index = (int(axis[0]) for axis in np.nonzero(wrong))
+            where = f"sample {sample}" + (f" at {index}" if index else "")
+            found = value[(sample, *index)]
+            raise InputError(
+                f"{where} is {found}, which is none of {expected} ({int(wrong.sum())} such values)",
+                place=f"input '{self.name}'",
+                hint=hint,
+            )
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """An output of a network: its ONNX name, the value that it is, and the type and shape that the model declares."""
+
+    name: str
+    value: str
+    dtype: str = ""
+    """a numpy type; as it comes where it is empty"""
+    batched: bool = True
+    """False where the model, which takes a single sample, leaves out the batch dimension"""
+
+    def declared(self, value: Value) -> Value:
+        """The value as the model declares it."""
+        typed = value.astype(self.dtype, copy=False) if self.dtype else widest(value)
+        return typed if self.batched else typed[0]
 
 
 @dataclass(frozen=True)
@@ -76,8 +120,7 @@ class Network:
     target: Target
     inputs: tuple[InputSpec, ...]
     steps: tuple[Step, ...]
-    outputs: tuple[tuple[str, str], ...]
-    """(ONNX name, value)"""
+    outputs: tuple[OutputSpec, ...]
     sample_bytes: int
     """about how much memory a sample takes while the network runs"""
 
@@ -109,7 +152,7 @@ class Network:
             if len(step.outputs) != (len(step.action.outputs) if isinstance(step.action, Program) else 1):
                 return f"a step has {len(step.outputs)} outputs"
             known.update(step.outputs)
-        unknown = {value for _, value in self.outputs} - known
+        unknown = {output.value for output in self.outputs} - known
         return f"there is no value '{min(unknown)}'" if unknown else None
 
 

@@ -13,7 +13,7 @@ from cam_compiler.compile import compile_file
 from cam_compiler.execution import named, of_program
 from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import load_network
-from cam_compiler.options import add_effort, add_engine, add_machine, add_work
+from cam_compiler.options import add_effort, add_engine, add_input_types, add_machine, add_work, stated_types
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
@@ -45,6 +45,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tech", default="rtsim", help="the technology that --objective has in mind")
     command.add_argument("--ignore-instruction-fetch", action="store_true", help="leave the instructions' energy out")
     add_engine(command)
+    add_input_types(command)
     add_machine(command)
     add_effort(command)
     add_work(command)
@@ -68,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
         )
     given = read_arrays(options.input) if options.input else None
     with watching(options.quiet):
-        golden, _ = compile_file(options.model, options.target, stop_after="ternary")
+        golden, _ = compile_file(options.model, options.target, stop_after="ternary", input_types=stated_types(options))
         executor = of_program(options.program, options.engine) if options.program else load_network(options)
         inputs = _drawn(golden) if given is None else named(given, executor.network.inputs)
         result = executor.run(inputs)

@@ -9,7 +9,15 @@ from pathlib import Path
 from cam_compiler.compile import compile_file, level_of, on_the_host
 from cam_compiler.files import check_output
 from cam_compiler.loading import pipeline_of
-from cam_compiler.options import add_machine, add_pipeline, add_tech, add_work, objective_of
+from cam_compiler.options import (
+    add_input_types,
+    add_machine,
+    add_pipeline,
+    add_tech,
+    add_work,
+    objective_of,
+    stated_types,
+)
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator
 from dialects.support.errors import UsageError
@@ -25,6 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", type=Path, help="OUT.camx, or OUT.mlir for the IR; standard output if absent"
     )
+    add_input_types(command)
     add_machine(command)
     add_pipeline(command)
     add_tech(command)
@@ -60,6 +69,7 @@ def run(options: argparse.Namespace) -> None:
             dump_to=options.dump_ir,
             verify_each=options.verify_each,
             validator=validator,
+            input_types=stated_types(options),
         )
     if validator:
         print(f"the same outputs after each of: {', '.join(validator.checked)}", file=sys.stderr)

@@ -26,6 +26,7 @@ from cam_compiler.options import (
     add_batch,
     add_energy,
     add_engine,
+    add_input_types,
     add_machine,
     add_pipeline,
     add_trace,
@@ -61,6 +62,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_batch(command)
     add_engine(command)
     add_trace(command)
+    add_input_types(command)
     add_machine(command)
     add_pipeline(command)
     add_energy(command)

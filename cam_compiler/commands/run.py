@@ -12,7 +12,17 @@ from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
-from cam_compiler.options import add_batch, add_energy, add_engine, add_machine, add_pipeline, add_trace, add_work
+from cam_compiler.options import (
+    add_batch,
+    add_energy,
+    add_engine,
+    add_input_types,
+    add_machine,
+    add_pipeline,
+    add_trace,
+    add_work,
+    stated_types,
+)
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report, print_schedule
 from dialects.support.errors import InputError, UsageError
@@ -52,6 +62,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "pipelined as well; prints latency, throughput, arrays and instruction streams",
     )
     command.add_argument("--trace", type=Path, metavar="T.json", help="write the schedule, for Perfetto")
+    add_input_types(command)
     add_machine(command)
     add_pipeline(command)
     add_energy(command)
@@ -126,7 +137,13 @@ def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
         executor, check = load_network(options), None
     else:
         module, target = compiled(options)
-        golden, _ = compile_file(options.model, options.target, pipeline=pipeline_of(options), stop_after="ternary")
+        golden, _ = compile_file(
+            options.model,
+            options.target,
+            pipeline=pipeline_of(options),
+            stop_after="ternary",
+            input_types=stated_types(options),
+        )
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
         check = GoldenCheck(executor, module, golden)
     if options.report and not executor.network.programs:

@@ -9,6 +9,7 @@ the pass `ternary-canonicalize`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
 
-def import_model(source: str | Path | ModelProto) -> ModuleOp:
+def import_model(
+    source: str | Path | ModelProto,
+    input_types: Mapping[str, str] | None = None,
+    quantise_inputs: Mapping[str, str] | None = None,
+) -> ModuleOp:
     """An ONNX file, or a model in memory, as one function @main in the `ternary` dialect.
 
-    Raises ModelError where the model can't be read or holds something that can't be compiled.
+    `input_types` say by name which numbers an input holds, such as {"x": "UINT8*1/255"}; others are refused when the
+    network runs. `quantise_inputs` say to which numbers it is rounded. An empty name stands for the only input.
+    Raises ModelError where the model can't be read or holds something that can't be compiled, InputError where what is
+    said of the inputs doesn't fit.
     """
     # onnx takes a third of a second to import.
     from cam_compiler.importer.network import import_network
 
-    return import_network(source)
+    return import_network(source, input_types, quantise_inputs)

@@ -43,6 +43,7 @@ from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thres
 WORD = Range.of_width(32, True)
 """Integers that the arrays add and compare."""
 _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
+INPUT_OPTIONS = "--input-type NAME=UINT8*1/255 says which numbers it holds, --quantise-input NAME=INT8*1/64 rounds it"
 
 
 def hint_of(name: str) -> str:
@@ -50,6 +51,10 @@ def hint_of(name: str) -> str:
     text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
     text = re.sub(r"_+(\d+)$", r"\1", text)
     return text if text and not text[0].isdigit() else f"t{text}"
+
+
+class UnquantisedError(ModelError):
+    """The float input, or float weights, reach a product as they are."""
 
 
 @dataclass
@@ -148,7 +153,11 @@ class Builder:
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
-            raise node.error("it takes the float input of the network as it is", hint=_NEEDS_QUANTISER)
+            raise UnquantisedError(
+                "it takes the float input of the network as it is",
+                place=node.place,
+                hint=f"{_NEEDS_QUANTISER}; or {INPUT_OPTIONS}",
+            )
         if not value.pending:
             return value
         channels = _with_chain(value, value.channels())

@@ -14,6 +14,8 @@ from cam_compiler.importer.values import Activation, Value
 
 QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 MICROSOFT = "com.microsoft"
+WITHOUT_BATCH = ("Identity", "Cast", "Relu", "Clip", "Round", "Floor", "Ceil", "Sign", "Sigmoid", "Unsqueeze")
+"""Operators that may follow where a model of batch 1 has left out the batch dimension."""
 AFTER_THE_HOST = (
     *("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"),
     *("QuantizeLinear", "DequantizeLinear", "Quant", "IntQuant"),
@@ -53,6 +55,9 @@ class Context:
                 f"the batch of its input '{name}' is {where}",
                 hint=f"a Reshape or Transpose that puts the batch first; before it only {', '.join(IN_ANY_FORM)}",
             )
+        if isinstance(value, Activation) and value.unbatched and reader.op not in (*WITHOUT_BATCH, "output"):
+            hint = f"only {', '.join(WITHOUT_BATCH)} may follow, or the output"
+            raise reader.error("it reads a tensor without the batch dimension, which has been squeezed out", hint=hint)
         return value
 
 

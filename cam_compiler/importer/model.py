@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from dialects.support.errors import ModelError
+from dialects.support.lattice import annotated
 
 OLDEST_OPSET = 9
 _STANDARD = ("", "ai.onnx")
@@ -95,6 +96,8 @@ class Model:
     outputs: list[Port]
     initialisers: dict[str, TensorProto]
     nodes: list[Node]
+    annotations: dict[str, str] = field(default_factory=dict[str, str])
+    """the types that FINN's annotations state of the inputs, in the form of dialects/support/lattice.py"""
     place: str = field(default="model")
 
 
@@ -160,7 +163,31 @@ def _model(proto: ModelProto, place: str) -> Model:
     if not graph.output:
         raise ModelError("the graph has no outputs", place=place)
     nodes = _ordered(graph, {port.name for port in inputs} | set(initialisers), place)
-    return Model(_opset(proto, place), inputs, [_port(info) for info in graph.output], initialisers, nodes, place)
+    outputs, types = [_port(info) for info in graph.output], _annotations(graph, inputs, initialisers, place)
+    return Model(_opset(proto, place), inputs, outputs, initialisers, nodes, types, place)
+
+
+def _annotations(
+    graph: GraphProto, inputs: list[Port], initialisers: dict[str, TensorProto], place: str
+) -> dict[str, str]:
+    """What `finn_datatype` says of the graph's inputs, with the scale and zero point that ONNX annotates beside it.
+
+    On inner tensors it says nothing reliable.
+    """
+    found: dict[str, str] = {}
+    for item in graph.quantization_annotation:
+        facts = {entry.key: entry.value for entry in item.quant_parameter_tensor_names}
+        if item.tensor_name not in {port.name for port in inputs} or "finn_datatype" not in facts:
+            continue
+        scale, zero = (
+            float(array_of(initialisers[name], place).reshape(-1)[0]) if name in initialisers else None
+            for name in (facts.get("SCALE_TENSOR", ""), facts.get("ZERO_POINT_TENSOR", ""))
+        )
+        offset = None if scale is None or zero is None else -scale * zero
+        stated = annotated(facts["finn_datatype"], scale, offset)
+        if stated:
+            found[item.tensor_name] = stated
+    return found
 
 
 def _check_names(graph: GraphProto, place: str) -> None:

@@ -80,6 +80,8 @@ class Activation:
     terms: tuple[Term, ...] = ()
     host: str = ""
     """the operator at the network's end that the host computes it with, if any"""
+    unbatched: bool = False
+    """has the model, which takes a single sample, left out the batch dimension?"""
     executed: FloatChain | None = None
     """what executors compute from `base` to what the step rounds, or to the tensor where there is no step, up to the
     network's first quantiser; None further on, where exact arithmetic holds"""

@@ -7,7 +7,7 @@ numbers of the input's own type, as a model would hold them, so 1/255 of a float
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -102,7 +102,8 @@ class Lattice:
     def _held_by(self, dtype: np.dtype[Any]) -> bool:
         """Is every point a number of the float type?"""
         bottom = lcm(self.scale.denominator, self.offset.denominator)
-        unit = Fraction(gcd(int(self.scale * bottom), int(self.offset * bottom)), bottom)
+        common = gcd(int(self.scale * bottom), int(self.offset * bottom))
+        unit = Fraction(common & -common, bottom)
         top = max(abs(self.scale * self.span.lo + self.offset), abs(self.scale * self.span.hi + self.offset))
         dyadic = bottom & (bottom - 1) == 0
         return dyadic and top / unit <= 1 << (np.finfo(dtype).nmant + 1)
@@ -162,8 +163,3 @@ def annotated(text: str, scale: float | None, offset: float | None) -> str | Non
     except InputError:
         return None
     return stated
-
-
-def narrowed(lattice: Lattice, span: Range) -> Lattice:
-    """The lattice with fewer integers."""
-    return replace(lattice, span=span)

@@ -116,8 +116,11 @@ def _axes(call: Call, rank: int) -> list[int] | None:
 def squeeze(call: Call) -> Value:
     value = call.activation()
     axes = _axes(call, len(value.shape) + 1)
+    single = call.context.single
     if axes is None:
-        axes = [index + 1 for index, extent in enumerate(value.shape) if extent == 1]
+        axes = [*([0] if single else []), *(index + 1 for index, extent in enumerate(value.shape) if extent == 1)]
+    if single and 0 in axes:
+        value, axes = replace(value, unbatched=True), axes[1:]
     if any(axis == 0 or value.shape[axis - 1] != 1 for axis in axes):
         raise _moved_batch(call, value, f"one without axes {axes}")
     return call.reshaped(value, tuple(size for index, size in enumerate(value.shape) if index + 1 not in axes))
@@ -127,13 +130,25 @@ def squeeze(call: Call) -> Value:
 def unsqueeze(call: Call) -> Value:
     value = call.activation()
     given = axes_of(call.node, call.optional(1, "axes")) or []
+    if value.unbatched:
+        full_rank = len(value.shape) + len(given)
+        if 0 not in {axis % full_rank for axis in given}:
+            raise call.node.error("its input has no batch dimension", hint="axes with 0 among them, or the output")
+        value = replace(value, unbatched=False)
+        rest = [axis % full_rank for axis in given if axis % full_rank]
+        return call.reshaped(value, _inserted(value.shape, rest))
     axes = _axes(call, len(value.shape) + 1 + len(given)) or []
     if 0 in axes:
         raise _moved_batch(call, value, "one with a dimension before the batch")
-    full: list[int] = list(value.shape)
-    for axis in axes:
+    return call.reshaped(value, _inserted(value.shape, axes))
+
+
+def _inserted(shape: tuple[int, ...], axes: list[int]) -> tuple[int, ...]:
+    """The shape of a sample with dimensions of size 1 at axes of the whole tensor."""
+    full = list(shape)
+    for axis in sorted(axes):
         full.insert(axis - 1, 1)
-    return call.reshaped(value, tuple(full))
+    return tuple(full)
 
 
 @handles("Transpose")
