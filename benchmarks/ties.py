@@ -1,6 +1,6 @@
 """Where a float executor's integers differ from the exact ones, and that each such place is a tie for float32.
 
-    python benchmarks/ties.py MODEL.onnx --input X.npy [--samples N]
+    python benchmarks/ties.py MODEL.onnx --input X.npy|X.npz [--samples N]
 
 The reference is onnxruntime (without graph optimisations), or qonnx's executor for QONNX's operators. Each layer, from
 quantiser to quantiser, is compiled by itself and given the integers that the reference has before it, so that one
@@ -29,11 +29,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from oracles.executors import QUANTISERS, Array, Graph, integers, kind_of, reference
 from oracles.float_bounds import Real, U, apply, attributes, rounded
 
+from cam_compiler.files import read_arrays
 from cam_compiler.importer import import_model
 from cam_compiler.importer.arithmetic.exact import each
 from cam_compiler.importer.arithmetic.quantizers import bipolar_quant, quant, quantised
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.model import Node
+from dialects.support.errors import CamcError, InputError
 from runtime.interpreter import Interpreter
 
 # ---- one layer by itself
@@ -221,16 +223,33 @@ def table(rows: list[Row]) -> Table:
     return shown
 
 
+def feeds_of(graph: Graph, arrays: Mapping[str, Array], samples: int | None) -> dict[str, Array]:
+    """The arrays of the network's inputs, by name; a single array needs none where there is a single input."""
+    if len(graph.inputs) == len(arrays) == 1:
+        arrays = dict(zip(graph.inputs, arrays.values(), strict=True))
+    if missing := [name for name in graph.inputs if name not in arrays]:
+        named = ", ".join(repr(name) for name in arrays if name)
+        raise InputError(
+            f"it has no array for '{missing[0]}'" + (f", only {named}" if named else ""),
+            place="--input",
+            hint=f"an .npz file with arrays named {', '.join(map(repr, graph.inputs))}",
+        )
+    return {name: arrays[name][:samples].astype(np.float32) for name in graph.inputs}
+
+
 def main() -> int:
-    """Prints the table; 1 where an integer differs that is no tie."""
+    """Prints the table; 1 where an integer differs that is no tie, 2 where the files don't fit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("--input", type=Path, required=True, help="the network's only input, .npy")
+    parser.add_argument("--input", type=Path, required=True, help="an .npy file, or an .npz with the inputs by name")
     parser.add_argument("--samples", type=int, help="how many of them to run")
     options = parser.parse_args()
-    model, images = onnx.load(options.model), np.load(options.input)[: options.samples]
-    (name,) = Graph.of(model).inputs
-    rows = compare(model, {name: images.astype(np.float32)})
+    try:
+        model = onnx.load(options.model)
+        rows = compare(model, feeds_of(Graph.of(model), read_arrays(options.input), options.samples))
+    except CamcError as error:
+        print(error, file=sys.stderr)
+        return 2
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(table(rows))
     return int(any(row.worst > 1 for row in rows))

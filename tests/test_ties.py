@@ -9,7 +9,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from onnx_testing import Net
+from onnx_testing import QUANT, Net
+
+from cam_compiler.evaluation import reference
+from cam_compiler.importer import import_model
+from runtime.interpreter import Interpreter
 
 pytest.importorskip("onnxruntime")
 
@@ -77,3 +81,34 @@ def test_an_output_beyond_its_bound(net: Net) -> None:
     name = model.graph.output[0].name
     values[name] = values[name] + np.float32(1e-3)
     assert ties.compare(model, {"x": x}, values)[-1].worst > 1
+
+
+@pytest.mark.parametrize("domain", ["", "onnx.brevitas", "finn.custom_op.general"])
+def test_quant_in_an_older_domain(
+    domain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What camc runs, the tool and the reference of `camc evaluate` run, too, from .npy and .npz alike."""
+    pytest.importorskip("qonnx")
+    rng = np.random.default_rng(4)
+    net = Net(6)
+    net.op("MatMul", net.quant("x", 0.25), net.quant(net.const(rng.normal(size=(6, 4))), 0.5, bits=3))
+    model, path = net.model(), tmp_path / "m.onnx"
+    for node in model.graph.node:
+        node.domain = domain if node.domain == QUANT else node.domain
+    del model.opset_import[1:]
+    if domain:
+        model.opset_import.add(domain=domain, version=1)
+    path.write_bytes(model.SerializeToString())
+    x = rng.normal(size=(9, 6)).astype(np.float32)
+    wanted = Interpreter().run(import_model(net.model()), {"x": x}).outputs
+    assert reference.choose(path, None) == "qonnx"
+    (found,) = (reference.load(path, "qonnx")({"x": x})[name] for name in wanted)
+    np.testing.assert_allclose(found, *wanted.values(), rtol=1e-6)
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x=x, labels=np.zeros(9))
+    np.savez(tmp_path / "other.npz", a=x, labels=np.zeros(9))
+    for file, code in (("x.npy", 0), ("x.npz", 0), ("other.npz", 2), ("none.npz", 2)):
+        monkeypatch.setattr(sys, "argv", ["ties.py", str(path), "--input", str(tmp_path / file)])
+        assert ties.main() == code
+    said = capsys.readouterr().err
+    assert "it has no array for 'x', only 'a', 'labels'" in said and "no such file" in said

@@ -12,6 +12,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from cam_compiler.evaluation.reference import in_qonnx_domain
+
 Array = NDArray[Any]
 IR_VERSION = 10
 """Of models that onnxruntime takes."""
@@ -85,8 +87,8 @@ class Graph:
 
 def reference(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     """The integers of all quantisers and the outputs, by the executor of the model's form."""
-    domains = {node.domain for node in graph.model.graph.node if node.op_type in QUANTISERS[1:]}
-    values = _by_qonnx(graph, feeds) if domains else _by_onnxruntime(graph, feeds)
+    qonnx = any(node.op_type in QUANTISERS[1:] for node in graph.model.graph.node)
+    values = _by_qonnx(graph, feeds) if qonnx else _by_onnxruntime(graph, feeds)
     for node in graph.quantisers:
         if node.op_type != "QuantizeLinear":
             name = node.output[0]
@@ -160,7 +162,7 @@ def _by_qonnx(graph: Graph, feeds: Mapping[str, Array]) -> dict[str, Array]:
     for port in [*model.graph.input, *model.graph.output]:
         if port.name not in graph.constants and port.type.tensor_type.shape.dim:
             port.type.tensor_type.shape.dim[0].dim_value = 1
-    wrapper = ModelWrapper(model).transform(InferShapes())
+    wrapper = ModelWrapper(in_qonnx_domain(model)).transform(InferShapes())
     parts: list[dict[str, Array]] = []
     # The executor stamps the version of the installed onnx on the models that it hands to onnxruntime.
     with mock.patch.object(onnx, "IR_VERSION", IR_VERSION):

@@ -18,6 +18,10 @@ from runtime.values import Value
 EXECUTORS = ("onnxruntime", "qonnx")
 _IR_VERSION = 10
 _STANDARD_DOMAINS = ("", "ai.onnx", "com.microsoft")
+_QONNX = "qonnx.custom_op.general"
+_OLDER_DOMAINS = ("", "onnx.brevitas", "finn.custom_op.general")
+"""Where models have QONNX's operators that were written before its domain had its name."""
+_OPERATORS = ("Quant", "IntQuant", "BipolarQuant", "Trunc", "MultiThreshold", "Im2Col", "MaxPoolNHWC", "QuantAvgPool2d")
 
 Run = Callable[[Mapping[str, Value]], dict[str, Value]]
 
@@ -61,7 +65,21 @@ def _standard(model: Path) -> bool:
         proto = onnx.load(str(model), load_external_data=False)
     except Exception as error:
         raise ModelError(f"not a readable ONNX file: {_first_line(error)}", place=str(model)) from error
-    return all(node.domain in _STANDARD_DOMAINS for node in proto.graph.node)
+    return all(node.domain in _STANDARD_DOMAINS and not _is_older(node) for node in proto.graph.node)
+
+
+def _is_older(node: Any) -> bool:
+    return node.op_type in _OPERATORS and node.domain in _OLDER_DOMAINS
+
+
+def in_qonnx_domain(proto: Any) -> Any:
+    """Puts QONNX's operators of older domains, the empty one among them, where its executor finds them; in place."""
+    older = [node for node in proto.graph.node if _is_older(node)]
+    for node in older:
+        node.domain = _QONNX
+    if older and all(entry.domain != _QONNX for entry in proto.opset_import):
+        proto.opset_import.add(domain=_QONNX, version=1)
+    return proto
 
 
 def _in_pieces(run: Run, given: Mapping[str, Value], batch: int | None) -> dict[str, Value]:
@@ -100,13 +118,13 @@ def _qonnx(model: Path) -> tuple[Run, int | None]:
     shapes: Any = __import__("qonnx.transformation.infer_shapes", fromlist=["InferShapes"])
     folding: Any = __import__("qonnx.transformation.fold_constants", fromlist=["FoldConstants"])
     logging.disable(logging.WARNING)
-    proto = onnx.load(str(model))
+    proto = in_qonnx_domain(onnx.load(str(model)))
     constants = {tensor.name for tensor in proto.graph.initializer}
     inputs = [value for value in proto.graph.input if value.name not in constants]
     for value in (*inputs, *proto.graph.output):
-        dim = value.type.tensor_type.shape.dim[0]
-        if not dim.HasField("dim_value"):
-            dim.dim_value = 1
+        for dim in value.type.tensor_type.shape.dim[:1]:
+            if not dim.HasField("dim_value"):
+                dim.dim_value = 1
     batch = inputs[0].type.tensor_type.shape.dim[0].dim_value
     # Shapes are inferred past a Reshape only once its target is a constant.
     steps = (shapes.InferShapes(), folding.FoldConstants(), shapes.InferShapes())
