@@ -129,7 +129,8 @@ def test_effort() -> None:
     for level in range(4):
         assert [item.effort for item in parse_passes("default", level) if item.name == "apv-share"] == [level]  # type: ignore[attr-defined]
     assert [item.effort for item in parse_passes("apv-share{effort=1}", 3)] == [1]  # type: ignore[attr-defined]
-    assert parse_passes("unshared", 3) == parse_passes("unshared")
+    without = "convert-ternary-to-apv,rtm-order-tracks,convert-rtm-to-ap"
+    assert parse_passes(without, 3) == parse_passes(without)
     assert all(len(levels) == 4 for levels in EFFORTS.values())
     with pytest.raises(PipelineError, match="apv-share"):
         parse_passes("apv-share{effort=x}", 1)
