@@ -39,6 +39,7 @@ from cam_compiler.importer.nodes import product as nodes_product
 from cam_compiler.importer.nodes import quantizers as nodes_quantizers
 from cam_compiler.importer.nodes import real as nodes_real
 from cam_compiler.importer.nodes import rearrange as nodes_rearrange
+from cam_compiler.importer.nodes import requant as nodes_requant
 from cam_compiler.importer.nodes import shape as nodes_shape
 from cam_compiler.importer.nodes import sums as nodes_sums
 from cam_compiler.importer.ports import argument_of, declarations, function_of, result_of
@@ -56,6 +57,7 @@ HANDLER_MODULES = (
     nodes_quantizers,
     nodes_real,
     nodes_rearrange,
+    nodes_requant,
     nodes_shape,
     nodes_sums,
 )
