@@ -49,8 +49,8 @@ def test_images(form: str, shape: tuple[int, ...]) -> None:
     x = RANDOM.integers(-128, 128, size=(5, 3, 5, 5)).astype(np.int8)
     (got,) = evaluate(module, x)
     div, (low, high) = 1 if form == "no shift" else 64, RANGES.get(form, (-128, 127))
-    wide = [part.reshape(-1, 1, 1) for part in (mul, add)]
-    np.testing.assert_array_equal(got, by_formula(x, *wide, div, low, high))
+    wanted = by_formula(x, mul.reshape(-1, 1, 1), add.reshape(-1, 1, 1), div, low, high)
+    np.testing.assert_array_equal(got, wanted)
     assert got.dtype == np.float32
     canonical(module, x)
 
@@ -100,8 +100,8 @@ REFUSED: tuple[tuple[dict[str, Any], Any, tuple[str, ...]], ...] = (
 
 @pytest.mark.parametrize(("changes", "mul", "parts"), REFUSED)
 def test_refusals(changes: dict[str, Any], mul: Any, parts: tuple[str, ...]) -> None:
-    stated = {"div": 64, "n_levels": 16, "signed": 1, **changes}
-    more = {name: value for name, value in stated.items() if value is not None}
+    stated: dict[str, Any] = {"div": 64, "n_levels": 16, "signed": 1, **changes}
+    more: dict[str, Any] = {name: value for name, value in stated.items() if value is not None}
     net = Net(3, 4, elem_type=T.INT8)
     y = net.op("Cast", "x", to=T.FLOAT)
     net.op("RequantShift", y, net.const(mul), net.const(0), name="rqs", **more)

@@ -33,6 +33,7 @@ from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
 from cam_compiler.importer.nodes import einsum as nodes_einsum
 from cam_compiler.importer.nodes import host as nodes_host
+from cam_compiler.importer.nodes import matmul_nbits as nodes_matmul_nbits
 from cam_compiler.importer.nodes import pad as nodes_pad
 from cam_compiler.importer.nodes import pool as nodes_pool
 from cam_compiler.importer.nodes import product as nodes_product
@@ -51,6 +52,7 @@ HANDLER_MODULES = (
     nodes_conv,
     nodes_einsum,
     nodes_host,
+    nodes_matmul_nbits,
     nodes_pad,
     nodes_pool,
     nodes_product,

@@ -47,7 +47,8 @@ def weights_of(node: Node, constant: Constant, slopes: ObjectArray) -> Weights:
             table = np.where(dead[np.newaxis, :], 0, table)
         weights = Weights(table, each(lambda factor: factor * slope, np.array(factors[:, 0])))
     else:
-        weights = _on_common_steps(node, table, each(Fraction.__mul__, factors, slopes))
+        cause = "inputs" if len(present) > 1 else "weights"
+        weights = _on_common_steps(node, table, each(Fraction.__mul__, factors, slopes), cause)
     return _smallest(weights)
 
 
@@ -107,8 +108,11 @@ def _common_step(values: list[Fraction]) -> Fraction:
     return Fraction(top, bottom) if top else ONE
 
 
-def _on_common_steps(node: Node, table: IntArray, factors: ObjectArray) -> Weights:
-    """Scales that differ by input become part of the integers, where they have a common step that is not too small."""
+def _on_common_steps(node: Node, table: IntArray, factors: ObjectArray, cause: str) -> Weights:
+    """Scales that differ by input become part of the integers, where they have a common step that is not too small.
+
+    `cause` says whose scales they are.
+    """
     products = each(lambda weight, factor: int(weight) * factor, table.astype(object), factors)
     scales = np.empty(len(products), dtype=object)
     for row in range(len(products)):
@@ -116,8 +120,8 @@ def _on_common_steps(node: Node, table: IntArray, factors: ObjectArray) -> Weigh
     multiples = each(lambda product, step: int(product / step), products, scales[:, np.newaxis])
     if any(abs(multiple) > MAX_WEIGHT for multiple in multiples.flat):
         raise node.error(
-            "the scales of its inputs differ from feature to feature and have no common step",
-            hint="quantise its input with one scale, or with scales in the ratio of small integers",
+            f"the scales of its {cause} differ from feature to feature and have no common step",
+            hint=f"quantise its {cause} with one scale, or with scales in the ratio of small integers",
         )
     return Weights(multiples.astype(np.int64), scales)
 
