@@ -207,6 +207,80 @@ def no_quantiser() -> onnx.ModelProto:
     return net.model()
 
 
+@refused("'fc'", "this network isn't quantised", "float input", "--input-type", "--quantise-input")
+def nothing_quantised() -> onnx.ModelProto:
+    net = Net(4)
+    net.op("MatMul", "x", net.const(RANDOM.normal(size=(4, 2))), name="fc")
+    net.op("Relu", net.last)
+    return net.model()
+
+
+def test_unquantised_weights_of_a_rounded_input() -> None:
+    net = Net(4)
+    net.op("Gemm", "x", net.const(RANDOM.normal(size=(4, 2))), name="fc")
+    with pytest.raises(ModelError, match="'fc': this network isn't quantised: weights are float"):
+        import_model(net.model(), quantise_inputs={"x": "INT8*1/64"})
+    for weights in (ternary_weights(4, 2), ternary_weights(4, 2) * 0.3, RANDOM.normal(size=(4, 2))):
+        # Ternary weights, or a quantiser anywhere: only the input is at fault.
+        net = Net(4)
+        y = net.op("MatMul", "x", net.const(weights), name="fc")
+        if len(np.unique(np.abs(weights))) > 2:
+            net.quant(y, 0.5)
+        with pytest.raises(ModelError, match="'fc': it takes the float input"):
+            import_model(net.model())
+
+
+@refused("the values of TopK 'top' are not supported", "indices")
+def values_of_the_greatest() -> onnx.ModelProto:
+    net, q = image(4)
+    return net.model(net.op("TopK", q, net.const([2], np.int64), name="top", outputs=2))
+
+
+@refused("'after'", "the values of TopK 'top' are not supported", "indices")
+def values_of_the_greatest_that_are_read() -> onnx.ModelProto:
+    net, q = image(4)
+    net.op("Relu", net.op("TopK", q, net.const([2], np.int64), name="top", outputs=2), name="after")
+    return net.model()
+
+
+@refused("'top'", "the values of TopK 'top' are not supported")
+def nothing_but_values_of_the_greatest() -> onnx.ModelProto:
+    net, q = image(4)
+    return net.model(net.op("TopK", q, net.const([2], np.int64), name="top"))
+
+
+@refused("Conv of domain 'my'", "Conv of the standard domain or domain 'qonnx.custom_op.channels_last'")
+def a_convolution_of_another_domain() -> onnx.ModelProto:
+    net, q = image()
+    net.op("Conv", q, net.const(ternary_weights(4, 2, 3, 3)), domain="my")
+    return net.model()
+
+
+@refused("'fc'", "the scales of its weights differ from feature to feature", "quantise its weights")
+def scales_of_weights_without_a_common_step() -> onnx.ModelProto:
+    net, q = image(4)
+    inputs = [net.const(ternary_weights(4, 2), np.int8), net.const(RANDOM.normal(size=4) ** 2)]
+    net.op("MatMul", q, net.op("DequantizeLinear", *inputs, axis=0), name="fc")
+    return net.model()
+
+
+@refused("'fc'", "the scales of its inputs differ from feature to feature")
+def scales_of_inputs_without_a_common_step() -> onnx.ModelProto:
+    net, q = image(4)
+    net.op("MatMul", net.op("Mul", q, net.const(RANDOM.normal(size=4))), net.const(ternary_weights(4, 2)), name="fc")
+    return net.model()
+
+
+def test_a_sum_with_a_quantiser_is_advised_no_quantiser() -> None:
+    net = Net(4)
+    other = net.op("Mul", net.quant(net.op("Neg", "x"), 0.0123, bits=8), net.const(0.37))
+    y = net.op("Add", net.quant("x", 0.1, bits=8), other, name="sum")
+    net.op("MatMul", net.quant(y, 0.001, bits=16), net.weights(ternary_weights(4, 2)), name="fc")
+    with pytest.raises(ModelError, match=r"'fc': .* no common step") as caught:
+        import_model(net.model())
+    assert caught.value.hint == "scales in the ratio of small integers"
+
+
 @refused("'fc'", "'wide'", "no small integer")
 def a_quantiser_of_32_bits_between_products() -> onnx.ModelProto:
     net, q = image(4)

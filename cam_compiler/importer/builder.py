@@ -33,7 +33,7 @@ from cam_compiler.importer.arithmetic.uneven import uneven_table
 from cam_compiler.importer.arithmetic.weights import Weights, weights_of
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.layouts import changed, channels_at, inverse, varying_axis
-from cam_compiler.importer.model import Node
+from cam_compiler.importer.model import Node, UnquantisedError
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
 from dialects.support.errors import ModelError
@@ -51,10 +51,6 @@ def hint_of(name: str) -> str:
     text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
     text = re.sub(r"_+(\d+)$", r"\1", text)
     return text if text and not text[0].isdigit() else f"t{text}"
-
-
-class UnquantisedError(ModelError):
-    """The float input, or float weights, reach a product as they are."""
 
 
 @dataclass

@@ -39,9 +39,13 @@ class Context:
     single: bool = False
     """Does the model state a batch of one?"""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
+    refused: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Results that a handler doesn't make: what is wrong with them, and what to use instead."""
 
     def value(self, name: str, reader: Node) -> Value:
         """The tensor of that name; raises ModelError at `reader` where its producer makes no such result here."""
+        if name in self.refused:
+            raise reader.error(*self.refused[name])
         if name not in self.values:
             hint = "only the first results of operators are supported"
             raise reader.error(f"it reads '{name}', a further result", hint=hint)
@@ -131,7 +135,11 @@ def handler_of(node: Node) -> Handler | None:
 
 
 def supported(domain: str, op: str) -> str:
-    """What to use instead of an operator without a handler: the docs' list, and operators with a similar name."""
-    near = get_close_matches(op, sorted({own for place, own in _HANDLERS if place in (domain, "")}))
+    """What to use instead of an operator without a handler: one of another domain, or the docs' list, similar names."""
+    places = sorted(place for place, own in _HANDLERS if own == op)
+    if places:
+        named = (f"domain '{place}'" if place else "the standard domain" for place in places)
+        return f"{op} of {' or '.join(named)}"
+    near = get_close_matches(op, sorted({own for place, own in _HANDLERS if place == domain}))
     similar = f"; similar in name: {', '.join(near)}" if near else ""
     return f"docs/onnx.md says which operators are supported{similar}"

@@ -26,6 +26,10 @@ _EXPECTED = "an ONNX model (.onnx), written by onnx.save or an exporter, is expe
 AttributeValue = int | float | bytes | list[int] | list[float] | list[bytes] | TensorProto
 
 
+class UnquantisedError(ModelError):
+    """The float input, or float weights, reach a product or an output as they are."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operator of the graph; an absent optional input is an empty name."""

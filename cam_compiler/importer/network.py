@@ -27,7 +27,7 @@ from cam_compiler.importer.constants import attribute_constant, constant_of
 from cam_compiler.importer.context import Call, Context, handler_of, supported
 from cam_compiler.importer.float_paths import followed
 from cam_compiler.importer.folding import fold
-from cam_compiler.importer.model import Node, load_model
+from cam_compiler.importer.model import Node, UnquantisedError, load_model
 from cam_compiler.importer.nodes import activations as nodes_activations
 from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
@@ -44,6 +44,7 @@ from cam_compiler.importer.nodes import requant as nodes_requant
 from cam_compiler.importer.nodes import shape as nodes_shape
 from cam_compiler.importer.nodes import sums as nodes_sums
 from cam_compiler.importer.ports import argument_of, declarations, function_of, result_of
+from cam_compiler.importer.quantised import is_quantised
 from cam_compiler.importer.values import Activation
 
 HANDLER_MODULES = (
@@ -92,9 +93,15 @@ def import_network(
             context.batches.add(1 if port.shape[0] is None else port.shape[0])
     context.single = bool(model.inputs) and all(port.shape and port.shape[0] == 1 for port in model.inputs)
     producers = {name: node for node in model.nodes for name in node.outputs}
-    for node in model.nodes:
-        _run(context, node)
-    results = [result_of(context, port, producers.get(port.name)) for port in model.outputs]
+    try:
+        for node in model.nodes:
+            _run(context, node)
+        results = [result_of(context, port, producers.get(port.name)) for port in model.outputs]
+    except UnquantisedError as error:
+        if is_quantised(model.nodes, context.values.values()):
+            raise
+        message, hint = f"this network isn't quantised: {error.message}", f"train or export it quantised; {error.hint}"
+        raise UnquantisedError(message, place=error.place, hint=hint) from error
     block.add_op(func.ReturnOp(*results))
     module = ModuleOp([function_of(model, declared, block, results, context.values)])
     module.verify()

@@ -37,7 +37,7 @@ from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.builder import INPUT_OPTIONS, Builder, hint_of
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, integer_range
 from cam_compiler.importer.context import Context
-from cam_compiler.importer.model import Model, Node, Port
+from cam_compiler.importer.model import Model, Node, Port, UnquantisedError
 from cam_compiler.importer.nodes.host import finished
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces, with_quantiser
 from dialects import ternary
@@ -161,7 +161,7 @@ def result_of(context: Context, port: Port, producer: Node | None) -> SSAValue:
     if value.host and value.kind is not None and value.steps is None:
         return value.base
     if value.kind is not None and value.steps is None:
-        raise ModelError(
+        raise UnquantisedError(
             "it is computed from the float input without a quantiser",
             place=place,
             hint=f"a quantiser, or {INPUT_OPTIONS}",

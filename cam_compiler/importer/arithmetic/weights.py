@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cam_compiler.importer.arithmetic.exact import ONE, ObjectArray, each, filled, fractions
 from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.model import Node
+from cam_compiler.importer.model import Node, UnquantisedError
 from dialects.support.tensors import IntArray
 
 FLOAT_STEPS = 1 << 15
@@ -81,10 +81,12 @@ def _from_floats(node: Node, weights: NDArray[np.float64]) -> tuple[IntArray, Ob
         step = _common_step([Fraction(float(value)) for value in distinct])
         if Fraction(float(distinct[-1])) <= FLOAT_STEPS * step:
             return np.rint(weights / float(step)).astype(np.int64), filled((1, 1), step)
-    raise node.error(
-        f"weights are float ({len(np.unique(weights))} distinct values); ternary weights or a quantiser is needed",
-        hint=ACCEPTED,
-    )
+    raise _unquantised(node, len(np.unique(weights)))
+
+
+def _unquantised(node: Node, distinct: int) -> UnquantisedError:
+    message = f"weights are float ({distinct} distinct values); ternary weights or a quantiser is needed"
+    return UnquantisedError(message, place=node.place, hint=ACCEPTED)
 
 
 def _from_fractions(node: Node, weights: ObjectArray) -> tuple[IntArray, ObjectArray]:
@@ -93,10 +95,7 @@ def _from_fractions(node: Node, weights: ObjectArray) -> tuple[IntArray, ObjectA
         steps[0, output] = _common_step(list(weights[:, output]))
     multiples = each(lambda weight, step: int(weight / step), weights, steps)
     if any(abs(multiple) > FLOAT_STEPS for multiple in multiples.flat):
-        count = len(set(weights.flat))
-        raise node.error(
-            f"weights are float ({count} distinct values); ternary weights or a quantiser is needed", hint=ACCEPTED
-        )
+        raise _unquantised(node, len(set(weights.flat)))
     return multiples.astype(np.int64), steps
 
 

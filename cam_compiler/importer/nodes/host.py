@@ -88,6 +88,10 @@ def arg_max(call: Call) -> Value:
 def top_k(call: Call) -> None:
     """Only the indices; the values are among the logits."""
     node = call.node
+    message, hint = f"the values of {node.place} are not supported", "its indices, or the tensor that it reads"
+    call.context.refused[node.outputs[0]] = (message, hint)
+    if len(node.outputs) < 2 or not node.outputs[1]:
+        raise node.error(message, hint)
     axis = sample_axis(call, call.activation(), node.integer("axis", -1))
     given = call.optional(1, "k")
     count = int(given.scalar(node)) if given is not None else node.integer("k", 1)
