@@ -31,6 +31,7 @@ from cam_compiler.importer.model import Node, UnquantisedError, load_model
 from cam_compiler.importer.nodes import activations as nodes_activations
 from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
+from cam_compiler.importer.nodes import conv_transpose as nodes_conv_transpose
 from cam_compiler.importer.nodes import einsum as nodes_einsum
 from cam_compiler.importer.nodes import host as nodes_host
 from cam_compiler.importer.nodes import matmul_nbits as nodes_matmul_nbits
@@ -51,6 +52,7 @@ HANDLER_MODULES = (
     nodes_activations,
     nodes_channels_last,
     nodes_conv,
+    nodes_conv_transpose,
     nodes_einsum,
     nodes_host,
     nodes_matmul_nbits,

@@ -17,14 +17,16 @@ from cam_compiler.importer.nodes.product import input_scale, output_quantised, t
 from cam_compiler.importer.values import Activation, Value
 
 
-def _constant_weights(call: Call, index: int) -> Constant:
+def constant_weights(call: Call, index: int) -> Constant:
+    """The operand; raises ModelError where it depends on the network's input."""
     if isinstance(call.required(index), Activation):
         name = call.node.input(index)
         raise call.node.error(f"its weights '{name}' are not constant", hint="constant weights are expected")
     return call.constant(index, "weights")
 
 
-def _biased(call: Call, value: Activation, bias: Constant | None) -> Activation:
+def biased(call: Call, value: Activation, bias: Constant | None) -> Activation:
+    """The tensor plus one number for all channels or one for each."""
     if bias is None:
         return value
     amounts = bias.exact(call.node).reshape(-1)
@@ -35,13 +37,13 @@ def _biased(call: Call, value: Activation, bias: Constant | None) -> Activation:
 
 @handles("Conv")
 def conv(call: Call) -> Value:
-    result = convolve(call, call.activation(), _constant_weights(call, 1))
-    return _biased(call, result, call.optional(2, "bias"))
+    result = convolve(call, call.activation(), constant_weights(call, 1))
+    return biased(call, result, call.optional(2, "bias"))
 
 
 def _integer_weights(call: Call, index: int, zero: Constant | None) -> Constant:
     """Integer weights less their zero point, one in all or one per output."""
-    weights = _constant_weights(call, index)
+    weights = constant_weights(call, index)
     if zero is None:
         return weights
     points = each(int, zero.exact(call.node)).astype(np.int64)
@@ -64,7 +66,7 @@ def qlinear_conv(call: Call) -> Value:
     node = call.node
     weights = _integer_weights(call, 3, call.optional(5, "zero point"))
     sums = convolve(call, call.activation().affine(ONE, -tensor_zero(call, 2)), weights)
-    sums = _biased(call, sums, call.optional(8, "bias"))
+    sums = biased(call, sums, call.optional(8, "bias"))
     factor = input_scale(call, 1)
     scales = each(lambda item: item * factor, finite_scale(node, call.constant(4, "scale"))).reshape(-1)
     if len(scales) not in (1, sums.shape[0]):
