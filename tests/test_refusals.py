@@ -299,6 +299,30 @@ def a_branch() -> onnx.ModelProto:
     return net.model()
 
 
+@refused("'loop'", "subgraph")
+def a_loop() -> onnx.ModelProto:
+    net, q = image()
+    body = helper.make_graph([], "body", [], [helper.make_tensor_value_info("x", T.FLOAT, None)])
+    net.op("Loop", net.const(3, np.int64), "", q, body=body, name="loop")
+    return net.model()
+
+
+@refused("'if'", "then_branch has 0 results", "as many as the If")
+def a_branch_without_results() -> onnx.ModelProto:
+    net, _ = image()
+    body = helper.make_graph([], "body", [], [])
+    net.op("If", net.const(True, np.bool_), then_branch=body, else_branch=body, name="if")
+    return net.model()
+
+
+@refused("'gone'", "nothing produces it")
+def a_branch_of_what_is_not_there() -> onnx.ModelProto:
+    net, _ = image()
+    body = helper.make_graph([], "body", [], [helper.make_tensor_value_info("gone", T.FLOAT, None)])
+    net.op("If", net.const(True, np.bool_), then_branch=body, else_branch=body, name="if")
+    return net.model()
+
+
 @refused("cycle")
 def a_cycle() -> onnx.ModelProto:
     net = Net(4)

@@ -159,14 +159,14 @@ def _opset(proto: ModelProto, place: str) -> int:
 
 def _model(proto: ModelProto, place: str) -> Model:
     graph = proto.graph
-    _check_names(graph, place)
+    check_names(graph, place)
     if graph.sparse_initializer:
         raise ModelError("sparse initialisers are not supported", place=place, hint="store them as dense tensors")
     initialisers = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [_port(info) for info in graph.input if info.name not in initialisers]
     if not graph.output:
         raise ModelError("the graph has no outputs", place=place)
-    nodes = _ordered(graph, {port.name for port in inputs} | set(initialisers), place)
+    nodes = ordered(graph, {port.name for port in inputs} | set(initialisers), place)
     outputs, types = [_port(info) for info in graph.output], _annotations(graph, inputs, initialisers, place)
     return Model(_opset(proto, place), inputs, outputs, initialisers, nodes, types, place)
 
@@ -194,7 +194,7 @@ def _annotations(
     return found
 
 
-def _check_names(graph: GraphProto, place: str) -> None:
+def check_names(graph: GraphProto, place: str) -> None:
     """protobuf hands out names that are no UTF-8 as bytes; raises ModelError for those."""
     names: list[object] = [part.name for parts in (graph.input, graph.output, graph.initializer) for part in parts]
     for node in graph.node:
@@ -216,6 +216,8 @@ def _node(proto: NodeProto) -> Node:
     name = proto.name or next((output for output in proto.output if output), proto.op_type)
     attributes: dict[str, AttributeValue] = {}
     for attribute in proto.attribute:
+        if attribute.type == AttributeProto.GRAPH and proto.op_type == "If":
+            continue
         if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
             raise ModelError(
                 "operators with a subgraph are not supported",
@@ -227,7 +229,7 @@ def _node(proto: NodeProto) -> Node:
     return Node(proto.op_type, domain, name, tuple(proto.input), tuple(proto.output), attributes, proto)
 
 
-def _ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
+def ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
     """The nodes that the outputs need, each after its producers, else in the file's order."""
     producers: dict[str, NodeProto] = {}
     for proto in graph.node:
@@ -237,11 +239,12 @@ def _ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
             producers[output] = proto
     wanted = _needed(graph, producers, known, place)
     waiting = [_node(proto) for proto in graph.node if any(output in wanted for output in proto.output)]
+    reads = {id(node): _reads(node.proto) for node in waiting}
     ready: list[Node] = []
     while waiting:
         later: list[Node] = []
         for node in waiting:
-            if all(not name or name in known for name in node.inputs):
+            if reads[id(node)] <= known:
                 ready.append(node)
                 known.update(node.outputs)
             else:
@@ -250,6 +253,17 @@ def _ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
             raise ModelError("the graph has a cycle", place=later[0].place)
         waiting = later
     return ready
+
+
+def _reads(proto: NodeProto) -> set[str]:
+    """The tensors that a node needs, those that its subgraphs take from around them among them."""
+    found = {name for name in proto.input if name}
+    for graph in (attribute.g for attribute in proto.attribute if attribute.type == AttributeProto.GRAPH):
+        inner = {part.name for parts in (graph.input, graph.initializer) for part in parts}
+        inner.update(name for node in graph.node for name in node.output)
+        found |= {name for node in graph.node for name in _reads(node)} - inner
+        found |= {port.name for port in graph.output if port.name} - inner
+    return found
 
 
 def _needed(graph: GraphProto, producers: dict[str, NodeProto], known: Iterable[str], place: str) -> set[str]:
@@ -264,7 +278,7 @@ def _needed(graph: GraphProto, producers: dict[str, NodeProto], known: Iterable[
         if name in producers:
             proto = producers[name]
             where = f"{proto.op_type} '{proto.name or name}'"
-            todo += [(source, where) for source in proto.input if source]
+            todo += [(source, where) for source in sorted(_reads(proto))]
         elif name not in known:
             raise ModelError(f"the tensor '{name}' is used, but nothing produces it", place=reader)
     return wanted

@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block
 
+from cam_compiler.importer.branches import nodes_of, taken
 from cam_compiler.importer.builder import Builder
 from cam_compiler.importer.constants import attribute_constant, constant_of
 from cam_compiler.importer.context import Call, Context, handler_of, supported
@@ -112,6 +113,8 @@ def import_network(
 
 def _run(context: Context, node: Node) -> None:
     """Evaluates one node and notes its results."""
+    if node.op == "If" and not node.domain:
+        return _run_branch(context, node)
     operands = [context.value(name, node) if name else None for name in node.inputs]
     constants = [value for value in operands if not isinstance(value, Activation)]
     handler = handler_of(node)
@@ -132,6 +135,17 @@ def _run(context: Context, node: Node) -> None:
     except (ValueError, IndexError, OverflowError) as error:
         # Shapes and numbers that no valid model has surface here, whatever the operator.
         raise node.error(f"its inputs or attributes don't fit: {error}") from error
+
+
+def _run_branch(context: Context, node: Node) -> None:
+    """The branch that an If with a constant condition takes, in place."""
+    branch = taken(node, context.value(node.input(0), node), context.values)
+    context.values.update({tensor.name: constant_of(tensor, node.place) for tensor in branch.initializer})
+    for inner in nodes_of(node, branch, context.values):
+        _run(context, inner)
+    for name, port in zip(node.outputs, branch.output, strict=True):
+        # Whoever reads the result is checked, not the If.
+        context.values[name] = context.values.get(port.name) or context.value(port.name, node)
 
 
 def _exactly_handled(node: Node) -> bool:
