@@ -23,7 +23,7 @@ MINIMA = {
     "Concat": 12,
     "Conv": 6,
     "ConvInteger": 2,
-    "ConvTranspose": 7,
+    "ConvTranspose": 10,
     "DequantizeLinear": 9,
     "Div": 7,
     "Dropout": 4,

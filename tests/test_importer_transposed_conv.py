@@ -21,6 +21,11 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "groups": ((4, 3, 3), (4, 2, 3, 3), {"strides": [2, 1], "group": 2, "pads": [0, 1, 1, 0]}),
     "depthwise": ((3, 3, 3), (3, 1, 2, 2), {"strides": [2, 2], "group": 3}),
     "VALID": ((2, 3, 3), (2, 2, 3, 3), {"strides": [2, 2], "auto_pad": "VALID"}),
+    "SAME_UPPER": ((2, 3, 4), (2, 2, 4, 3), {"strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+    "SAME_LOWER": ((2, 3, 4), (2, 2, 3, 4), {"strides": [2, 1], "auto_pad": "SAME_LOWER"}),
+    "a shape": ((2, 3, 4), (2, 2, 3, 4), {"strides": [2, 3], "output_shape": [6, 12]}),
+    "a larger shape": ((2, 3, 3), (2, 2, 3, 3), {"strides": [3, 2], "output_shape": [10, 8]}),
+    "a shape, upper": ((2, 3, 4), (2, 2, 3, 4), {"strides": [2, 3], "output_shape": [6, 12], "auto_pad": "SAME_UPPER"}),
     "sequence": ((2, 6), (2, 3, 4), {"strides": [2], "pads": [1, 2], "output_padding": [1]}),
     "dilated sequence": ((2, 6), (2, 3, 3), {"strides": [3], "dilations": [2]}),
 }
@@ -65,8 +70,11 @@ def test_random_windows() -> None:
 
 
 REFUSED: tuple[tuple[tuple[int, ...], dict[str, Any], tuple[str, ...]], ...] = (
-    ((2, 3, 3, 3), {"auto_pad": "SAME_UPPER"}, ("auto_pad is 'SAME_UPPER'", "explicit pads")),
-    ((2, 3, 3, 3), {"output_shape": [8, 8]}, ("it states an output_shape", "explicit pads")),
+    ((2, 3, 3, 3), {"auto_pad": "SAME"}, ("its auto_pad is 'SAME'", "SAME_LOWER")),
+    ((2, 3, 1, 1), {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, ("7 positions in a dimension that shall have 8",)),
+    ((2, 3, 3, 3), {"output_shape": [7, 6]}, ("6 positions in a dimension that shall have 7", "explicit pads")),
+    ((2, 3, 3, 3), {"output_shape": [7]}, ("its output_shape is [7]", "sizes of 2 dimensions")),
+    ((2, 3, 3, 3), {"output_shape": [0, 5]}, ("its result has [0, 5] positions",)),
     ((3, 3, 3, 3), {}, ("its weights have shape (3, 3, 3, 3), its input 2 channels", "outputs a group")),
     ((2, 3, 3), {}, ("its weights have shape (2, 3, 3)", "2 spatial dimensions")),
     ((2, 3, 3, 3), {"group": 3}, ("2 channels in 3 groups",)),

@@ -31,8 +31,9 @@ LIFTED = ("Transpose", "Concat", "Softmax", "ArgMax", "ReduceMean", "Squeeze", "
 """Operators on axes, which mean the same behind a new first dimension."""
 ELEMENTWISE = (*PER_AXIS, *SUMS, "Mul", "Div", "Relu", "Clip", "Cast", "Identity", "Dropout")
 CLAIMED = (
-    *("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "ConvTranspose", "MatMulInteger"),
-    *("Conv", "Gemm", "MatMul", "BatchNormalization", "Relu", "Clip", "Add", "Sub", "Mul", "Div", "Cast"),
+    *("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
+    *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Relu", "Clip"),
+    *("Add", "Sub", "Mul", "Div", "Cast"),
     *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Concat", "Pad"),
     *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "ArgMax", "Softmax"),
 )

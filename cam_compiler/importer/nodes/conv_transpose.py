@@ -21,6 +21,8 @@ from cam_compiler.importer.nodes.conv import biased, constant_weights
 from cam_compiler.importer.nodes.rearrange import MAX_VALUES, picked, spread
 from cam_compiler.importer.values import Activation, Value
 
+MODES = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -32,6 +34,11 @@ class Axis:
     dilation: int
     start: int
     length: int
+
+    @property
+    def covered(self) -> int:
+        """Elements that the kernel reaches."""
+        return (self.size - 1) * self.stride + (self.kernel - 1) * self.dilation + 1
 
     @property
     def taps(self) -> int:
@@ -63,25 +70,41 @@ def _numbers(call: Call, name: str, count: int, default: int) -> list[int]:
     return values
 
 
+def _cut(call: Call, mode: str, axis: Axis, wanted: int | None) -> Axis:
+    """The dimension, uncut so far, to a length that output_shape states or auto_pad asks for, as onnxruntime has it."""
+    length = axis.size * axis.stride if wanted is None else wanted
+    surplus = axis.length - length
+    if surplus < 0 and (wanted is None or axis.length - axis.covered - surplus >= axis.stride):
+        raise call.node.error(
+            f"it has {axis.length} positions in a dimension that shall have {length}",
+            hint="explicit pads and output_padding, as exporters write them",
+        )
+    total = max(surplus, 0)
+    return replace(axis, start=total // 2 if mode == "SAME_UPPER" else total - total // 2, length=length)
+
+
 def _axes(call: Call, value: Activation, kernel: tuple[int, ...]) -> list[Axis]:
     """The spatial dimensions; raises ModelError where the attributes are malformed or leave nothing."""
     node, rank = call.node, len(kernel)
-    mode = node.text("auto_pad", "NOTSET") or "NOTSET"
-    if mode not in ("NOTSET", "VALID") or node.integers("output_shape") is not None:
-        what = f"auto_pad is '{mode}'" if mode not in ("NOTSET", "VALID") else "it states an output_shape"
-        raise node.error(what, hint="explicit pads and output_padding, as exporters write them")
+    mode, shape = node.text("auto_pad", "") or MODES[0], node.integers("output_shape")
+    if mode not in MODES:
+        raise node.error(f"its auto_pad is '{mode}'", hint=f"one of {', '.join(MODES)}")
+    if shape is not None and len(shape) not in (rank, rank + 2):
+        raise node.error(f"its output_shape is {shape}", hint=f"the sizes of {rank} dimensions")
     stated = node.integers("kernel_shape")
     if stated is not None and tuple(stated) != kernel:
         raise node.error(f"its kernel_shape is {stated}, its weights have the kernel {list(kernel)}")
     strides, dilations = _numbers(call, "strides", rank, 1), _numbers(call, "dilations", rank, 1)
     more, pads = _numbers(call, "output_padding", rank, 0), _numbers(call, "pads", 2 * rank, 0)
-    if mode == "VALID":
-        pads = [0] * (2 * rank)
     axes: list[Axis] = []
     for index, size in enumerate(value.shape[1:]):
-        span = (kernel[index] - 1) * dilations[index] + 1
-        length = (size - 1) * strides[index] + span + more[index] - pads[index] - pads[index + rank]
-        axes.append(Axis(size, kernel[index], strides[index], dilations[index], pads[index], length))
+        axis = Axis(size, kernel[index], strides[index], dilations[index], 0, 0)
+        axis = replace(axis, length=axis.covered + more[index])
+        if shape is not None or mode.startswith("SAME"):
+            axis = _cut(call, mode, axis, None if shape is None else shape[index - rank])
+        elif mode == MODES[0]:
+            axis = replace(axis, start=pads[index], length=axis.length - pads[index] - pads[index + rank])
+        axes.append(axis)
     lengths = [axis.length for axis in axes]
     if min(lengths) < 1 or value.shape[0] * np.prod([float(length) for length in lengths]) > MAX_VALUES:
         raise node.error(f"its result has {lengths} positions", hint=f"at least 1 a dimension, at most {MAX_VALUES}")
