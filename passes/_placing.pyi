@@ -14,9 +14,9 @@ Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[in
 TooSmall = tuple[int, int, int]
 """where no method finds places: bits that had none, bits of the widest value, the most live bits of a row"""
 
-def place_steps(
+def place_operations(
     *,
-    steps: NDArray[np.int64],
+    operations: NDArray[np.int64],
     spans: NDArray[np.int64],
     thresholds: NDArray[np.int64],
     full: bool,
@@ -29,7 +29,7 @@ def place_steps(
     objective: str,
     threads: int,
 ) -> Tables | TooSmall:
-    """Steps as in passes/placing/vector_code.py, scheduled and placed by the best method."""
+    """Operations as in passes/placing/vector_code.py, scheduled and placed by the best method."""
 
 def place_code(
     *,

@@ -111,7 +111,7 @@ class ConvertApvToRtm(ModulePass):
 
     def _in_loops(self, code: VectorCode, geometry: Geometry, threads: int) -> Sequence[PlacedCode]:
         """Bit loops are made before anything has a place, or, where memory is short, of what found one without."""
-        full, statements = self.accumulators == "full", len(code.steps) + 2 * len(code.table)
+        full, statements = self.accumulators == "full", len(code.operations) + 2 * len(code.table)
         for methods in (loops(self.effort, statements), TIGHT_LOOPS):
             try:
                 return place(code, geometry, methods, self.objective, threads, full=full)

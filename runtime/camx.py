@@ -1,6 +1,6 @@
 """The file of a compiled network (.camx), which runs without the compiler.
 
-A zip archive: `manifest.json` holds the target, inputs, steps and outputs of the network (runtime/network.py), with the
+A zip archive: `manifest.json` holds the target, inputs, calls and outputs of the network (runtime/network.py), with the
 ONNX nodes that segments come from; `*.bin` the binary code of the segments, `*.npy` the constants. Equal networks give
 equal bytes.
 """
@@ -27,7 +27,7 @@ from dialects.support.tensors import FloatThresholds
 from dialects.support.window import Window
 from runtime.files import DAMAGED, write_whole
 from runtime.host_actions import KINDS, Action, check_type
-from runtime.network import InputSpec, Network, OutputSpec, Step
+from runtime.network import Call, InputSpec, Network, OutputSpec
 
 VERSION = 5
 _COMPRESSION = 4
@@ -49,7 +49,7 @@ def save(network: Network, path: Path) -> None:
         return name
 
     def stated(number: int, value: object) -> Any:
-        """A constant of a step as the manifest has it."""
+        """A constant of a call as the manifest has it."""
         match value:
             case Range():
                 return [value.lo, value.hi]
@@ -69,14 +69,14 @@ def save(network: Network, path: Path) -> None:
             case _:
                 return value
 
-    steps = [
+    calls = [
         {
-            "step": type(step.action).__name__,
-            "takes": step.inputs,
-            "gives": step.outputs,
-            **{item.name: stated(number, getattr(step.action, item.name)) for item in fields(step.action)},
+            "call": type(call.action).__name__,
+            "takes": call.inputs,
+            "gives": call.outputs,
+            **{item.name: stated(number, getattr(call.action, item.name)) for item in fields(call.action)},
         }
-        for number, step in enumerate(network.steps)
+        for number, call in enumerate(network.calls)
     ]
     manifest = {
         "format": "camx",
@@ -85,7 +85,7 @@ def save(network: Network, path: Path) -> None:
         "inputs": [asdict(spec) for spec in network.inputs],
         "outputs": [asdict(spec) for spec in network.outputs],
         "sample_bytes": network.sample_bytes,
-        "steps": steps,
+        "calls": calls,
     }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -116,22 +116,22 @@ def load(path: Path) -> Network:
 
 
 def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
-    steps: list[Step] = []
-    for entry in manifest["steps"]:
-        if entry["step"] not in _STEPS:
-            raise ValueError(f"unknown step '{entry['step']}'")
-        kind = _STEPS[entry["step"]]
+    calls: list[Call] = []
+    for entry in manifest["calls"]:
+        if entry["call"] not in _STEPS:
+            raise ValueError(f"unknown call '{entry['call']}'")
+        kind = _STEPS[entry["call"]]
         constants: dict[str, Any] = {
             name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()
         }
-        steps.append(Step(_words(entry["takes"]), _words(entry["gives"]), kind(**constants)))
+        calls.append(Call(_words(entry["takes"]), _words(entry["gives"]), kind(**constants)))
     inputs = tuple(_input(stated) for stated in manifest["inputs"])
     stated = dict(manifest["target"])
     if missing := {item.name for item in fields(Target)} - stated.keys():
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
     outputs = tuple(_output(stated) for stated in manifest["outputs"])
-    network = Network(target, inputs, tuple(steps), outputs, int(manifest["sample_bytes"]))
+    network = Network(target, inputs, tuple(calls), outputs, int(manifest["sample_bytes"]))
     if problem := network.problem():
         raise ValueError(problem)
     return network
@@ -201,4 +201,4 @@ _READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
     FloatThresholds: _thresholds,
     tuple[Segment, ...]: _segments,
 }
-"""How the constants of a step are read, by their type."""
+"""How the constants of a call are read, by their type."""

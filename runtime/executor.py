@@ -85,18 +85,18 @@ class Executor:
             raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error
 
     def _run(self, values: dict[str, AnyValue], samples: int) -> Result:
-        steps = self.network.steps
+        calls = self.network.calls
         runs: dict[int, list[SegmentRun]] = {}
-        readers = Counter(name for step in steps for name in step.inputs)
+        readers = Counter(name for call in calls for name in call.inputs)
         readers.update(output.value for output in self.network.outputs)
         done = 0
         for group in self._groups:
-            progress(done, len(steps), steps[group[0]].title)
+            progress(done, len(calls), calls[group[0]].title)
             for index, (results, segments) in zip(group, self._results(group, values, samples), strict=True):
                 runs[index] = segments
-                self._keep(steps[index].outputs, results, values)
+                self._keep(calls[index].outputs, results, values)
             # Values are dropped after their last reader.
-            for name in (name for index in group for name in steps[index].inputs):
+            for name in (name for index in group for name in calls[index].inputs):
                 readers[name] -= 1
                 if readers[name] == 0:
                     del values[name]
@@ -113,13 +113,13 @@ class Executor:
     def _results(
         self, group: Sequence[int], values: Mapping[str, AnyValue], samples: int
     ) -> list[tuple[Sequence[AnyValue], list[SegmentRun]]]:
-        """Of each step of a group the outputs, and how its segments ran."""
-        steps = [self.network.steps[index] for index in group]
-        inputs = [[values[name] for name in step.inputs] for step in steps]
-        action = steps[0].action
+        """Of each call of a group the outputs, and how its segments ran."""
+        calls = [self.network.calls[index] for index in group]
+        inputs = [[values[name] for name in call.inputs] for call in calls]
+        action = calls[0].action
         if isinstance(action, Action):
             return [(action.results(*inputs[0]), [])]
-        programs = [cast(Program, step.action) for step in steps]
+        programs = [cast(Program, call.action) for call in calls]
         return self._execute(list(zip(programs, cast(list[list[Rows]], inputs), strict=True)), samples)
 
     def _execute(
@@ -141,35 +141,35 @@ class Executor:
 
     @cached_property
     def _groups(self) -> list[list[int]]:
-        """The steps in an order in which programs that don't wait for each other come together.
+        """The calls in an order in which programs that don't wait for each other come together.
 
         These are parts of a layer and branches of the network. An action is a group by itself; all that can be done by
         the host is done before the next programs.
         """
         known = {spec.name for spec in self.network.inputs}
-        waiting = list(range(len(self.network.steps)))
+        waiting = list(range(len(self.network.calls)))
         groups: list[list[int]] = []
         while waiting:
             later: list[int] = []
             for index in waiting:
-                step = self.network.steps[index]
-                if isinstance(step.action, Action) and known.issuperset(step.inputs):
+                call = self.network.calls[index]
+                if isinstance(call.action, Action) and known.issuperset(call.inputs):
                     groups.append([index])
-                    known.update(step.outputs)
+                    known.update(call.outputs)
                 else:
                     later.append(index)
             ready = [index for index in later if self._is_ready(index, known)]
-            known.update(name for index in ready for name in self.network.steps[index].outputs)
+            known.update(name for index in ready for name in self.network.calls[index].outputs)
             if ready:
                 groups.append(ready)
             elif len(later) == len(waiting):
-                raise ValueError("steps wait for values that are never computed")
+                raise ValueError("calls wait for values that are never computed")
             waiting = [index for index in later if index not in set(ready)]
         return groups
 
     def _is_ready(self, index: int, known: set[str]) -> bool:
-        step = self.network.steps[index]
-        return isinstance(step.action, Program) and known.issuperset(step.inputs)
+        call = self.network.calls[index]
+        return isinstance(call.action, Program) and known.issuperset(call.inputs)
 
 
 def _outputs(program: Program, rows: Ints) -> list[Ints]:

@@ -1,6 +1,6 @@
 """What the host computes before, between and after programs: the input quantiser, data movement, the network's end.
 
-A module's host operations (runtime/from_module.py) and a .camx file's steps (runtime/camx.py) are these.
+A module's host operations (runtime/from_module.py) and .camx file's calls (runtime/camx.py) are these.
 """
 
 from __future__ import annotations

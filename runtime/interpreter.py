@@ -46,7 +46,7 @@ from runtime.host_actions import (
     Take,
     Transpose,
 )
-from runtime.network import InputSpec, Network, OutputSpec, Step
+from runtime.network import Call, InputSpec, Network, OutputSpec
 from runtime.result import Result
 from runtime.sample_memory import sample_bytes
 from runtime.upper_levels import Evaluate
@@ -209,7 +209,7 @@ def network_of(module: ModuleOp, target: Target) -> Network:
     """The network of a module; its arrays are those that its programs are placed for, all else is the target's."""
     function = main_function(module)
     names = value_names(function)
-    steps: list[Step] = []
+    calls: list[Call] = []
     outputs: tuple[OutputSpec, ...] = ()
     for op in function.body.block.ops:
         if isinstance(op, func.ReturnOp):
@@ -218,9 +218,9 @@ def network_of(module: ModuleOp, target: Target) -> Network:
             break
         inputs = op.inputs if isinstance(op, apv.StageOp) else op.operands
         taken, given = (tuple(names[value] for value in values) for values in (inputs, op.results))
-        steps.append(Step(taken, given, action_of(op)))
+        calls.append(Call(taken, given, action_of(op)))
     specs, placed_for = tuple(input_specs(function)), _placed_for(function, target)
-    return Network(placed_for, specs, tuple(steps), outputs, sample_bytes(function))
+    return Network(placed_for, specs, tuple(calls), outputs, sample_bytes(function))
 
 
 def _placed_for(function: func.FuncOp, target: Target) -> Target:

@@ -1,4 +1,4 @@
-"""A network that is ready to run: what it takes, the steps in their order, and which values it gives.
+"""A network that is ready to run: what it takes, the calls in their order, and which values it gives.
 
 A module (runtime/from_module.py) and a .camx file (runtime/camx.py) become one of these, which runtime/executor.py
 runs.
@@ -100,7 +100,7 @@ class OutputSpec:
 
 
 @dataclass(frozen=True)
-class Step:
+class Call:
     """An action of the host or a program of the array, with the names of the values that it takes and gives."""
 
     inputs: tuple[str, ...]
@@ -119,39 +119,39 @@ class Network:
 
     target: Target
     inputs: tuple[InputSpec, ...]
-    steps: tuple[Step, ...]
+    calls: tuple[Call, ...]
     outputs: tuple[OutputSpec, ...]
     sample_bytes: int
     """about how much memory a sample takes while the network runs"""
 
     @property
     def programs(self) -> tuple[Program, ...]:
-        """The programs in the order of their steps."""
-        return tuple(step.action for step in self.steps if isinstance(step.action, Program))
+        """The programs in the order of their calls."""
+        return tuple(call.action for call in self.calls if isinstance(call.action, Program))
 
     @property
     def uncompiled(self) -> str | None:
-        """The first step that can't run without the IR, if there is one."""
+        """The first call that can't run without the IR, if there is one."""
         kinds = (Program, *KINDS.values())
-        return next((step.title for step in self.steps if not isinstance(step.action, kinds)), None)
+        return next((call.title for call in self.calls if not isinstance(call.action, kinds)), None)
 
     @property
     def on_host(self) -> list[str]:
         """Functions that the network ends with and that the host computes, beside the output scale."""
-        said = (step.action.on_host for step in self.steps if isinstance(step.action, Action))
+        said = (call.action.on_host for call in self.calls if isinstance(call.action, Action))
         return [what for what in said if what]
 
     def problem(self) -> str | None:
         """What is wrong with the names of values, if anything: each is made once, before it is taken."""
         known = {spec.name for spec in self.inputs}
-        for step in self.steps:
-            if unknown := set(step.inputs) - known:
+        for call in self.calls:
+            if unknown := set(call.inputs) - known:
                 return f"there is no value '{min(unknown)}'"
-            if twice := known & set(step.outputs):
+            if twice := known & set(call.outputs):
                 return f"the value '{min(twice)}' is computed twice"
-            if len(step.outputs) != (len(step.action.outputs) if isinstance(step.action, Program) else 1):
-                return f"a step has {len(step.outputs)} outputs"
-            known.update(step.outputs)
+            if len(call.outputs) != (len(call.action.outputs) if isinstance(call.action, Program) else 1):
+                return f"a call has {len(call.outputs)} outputs"
+            known.update(call.outputs)
         unknown = {output.value for output in self.outputs} - known
         return f"there is no value '{min(unknown)}'" if unknown else None
 

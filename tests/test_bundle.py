@@ -33,7 +33,7 @@ from passes.placing.placement import (
     place,
     place_again,
 )
-from passes.placing.vector_code import Kind, Step, VectorCode
+from passes.placing.vector_code import Kind, Operation, VectorCode
 from runtime.engines.golden import Simulator
 
 SAMPLES = 9
@@ -80,8 +80,8 @@ def evaluated(code: VectorCode, rng: np.random.Generator) -> tuple[NDArray[np.in
     values: dict[int, NDArray[np.int64]] = {-1: np.zeros(SAMPLES, dtype=np.int64)}
     inputs: list[NDArray[np.int64]] = []
     outputs: dict[int, NDArray[np.int64]] = {}
-    for row in code.steps.tolist():
-        step = Step(*row)
+    for row in code.operations.tolist():
+        step = Operation(*row)
         a, b = values[step.a] << step.a_shift, values[step.b] << step.b_shift
         match step.kind:
             case Kind.LOAD:
@@ -216,7 +216,7 @@ def test_inputs_that_wait_are_loaded_again() -> None:
         sum(item.op is Op.IN for each in place(code, geometry, [TIGHT], thrift=thrift) for item in each.instructions)
         for geometry, thrift in ((GEOMETRY, None), (least, THRIFT[-1]))
     ]
-    terms = sum(step.kind == Kind.SUM for step in (Step(*row) for row in code.steps.tolist()))
+    terms = sum(step.kind == Kind.SUM for step in (Operation(*row) for row in code.operations.tolist()))
     assert loads[0] <= 20 < loads[1] <= 2 * terms
     check(code, place(code, least, [TIGHT], thrift=THRIFT[-1]), least, 0)
 

@@ -20,7 +20,7 @@ from passes.adder_graphs.kernel_groups import Candidate, Options, choose, evalua
 from passes.adder_graphs.search import prove, share
 from passes.adder_graphs.sums import unshared
 from passes.placing.shift_cost import ShiftCost
-from passes.placing.vector_code import Kind, Step, VectorCode
+from passes.placing.vector_code import Kind, Operation, VectorCode
 
 NIBBLE = Range(0, 15)
 
@@ -37,17 +37,17 @@ def cost_by_placement(graph: AdderGraph) -> tuple[int, int]:
     outputs = [view._replace(shift=0, negate=False) for view in code.linear(loads, graph) if view.value >= 0]
     # Twice, so that all outputs are alive at the end.
     code.store(outputs + outputs, 0)
-    steps = sunk_loads([Step(*row) for row in code.steps.tolist()])
+    steps = sunk_loads([Operation(*row) for row in code.operations.tolist()])
     last = {value: number for number, step in enumerate(steps) for value in (step.result, step.a, step.b)}
     before = [continues(step, number, last) for number, step in enumerate(steps)]
     sums = [pair for pair in zip(steps, before, strict=True) if pair[0].kind == Kind.SUM]
     return sum(sum_cycles(code, *pair) for pair in sums), peak_bits(code, steps, before, last)
 
 
-def sunk_loads(steps: list[Step]) -> list[Step]:
+def sunk_loads(steps: list[Operation]) -> list[Operation]:
     """Each load just before its first use."""
     loads = {step.result: step for step in steps if step.kind == Kind.LOAD}
-    order: list[Step] = []
+    order: list[Operation] = []
     for step in steps:
         if step.kind != Kind.LOAD:
             order += [loads.pop(value) for value in (step.a, step.b) if value in loads]
@@ -55,7 +55,7 @@ def sunk_loads(steps: list[Step]) -> list[Step]:
     return order
 
 
-def continues(step: Step, number: int, last: dict[int, int]) -> int:
+def continues(step: Operation, number: int, last: dict[int, int]) -> int:
     """The operand whose place a sum takes over, or -1: it dies here and is not shifted."""
     if step.kind != Kind.SUM or step.a == step.b or -1 in (step.a, step.b):
         return -1
@@ -64,7 +64,7 @@ def continues(step: Step, number: int, last: dict[int, int]) -> int:
     return step.b if step.b_shift == 0 and last[step.b] == number and not step.subtract else -1
 
 
-def peak_bits(code: VectorCode, steps: list[Step], before: list[int], last: dict[int, int]) -> int:
+def peak_bits(code: VectorCode, steps: list[Operation], before: list[int], last: dict[int, int]) -> int:
     """The most bits that are live at a time, where values that continue each other share the widest one's place."""
     slot_of: dict[int, int] = {}
     widths: dict[int, int] = {}
@@ -83,7 +83,7 @@ def peak_bits(code: VectorCode, steps: list[Step], before: list[int], last: dict
     )
 
 
-def sum_cycles(code: VectorCode, step: Step, before: int) -> int:
+def sum_cycles(code: VectorCode, step: Operation, before: int) -> int:
     def operand(value: int, shift: int) -> Operand:
         return Operand(0, 0, code.range_of(value).width, code.range_of(value).signed, shift)
 

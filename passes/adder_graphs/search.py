@@ -23,11 +23,11 @@ from passes import _adder_graphs
 from passes.adder_graphs.cost import range_table
 from passes.adder_graphs.sums import checked_weights, signed_digits
 
-STEPS_A_DIGIT = 4
-"""Steps of search that one unit of effort spends for each non-zero digit of a matrix."""
+TRIALS_PER_DIGIT = 4
+"""Trials that one unit of effort spends for each non-zero digit of a matrix."""
 
-MOST_STEPS = 40_000
-"""Steps that one unit of effort spends at most on a matrix: further ones gain little on large ones."""
+MOST_TRIALS = 40_000
+"""Trials that one unit of effort spends at most on a matrix: further ones gain little on large ones."""
 
 
 class Kernel(NamedTuple):
@@ -53,8 +53,8 @@ def share_many(kernels: Sequence[Kernel], *, effort: int = 1, seed: int = 0, thr
         raise ValueError(f"expected effort >= 0 and threads >= 1, found {effort} and {threads}")
     weights = [checked_weights(kernel.matrix, kernel.inputs) for kernel in kernels]
     ranges = [range_table(kernel.inputs) for kernel in kernels]
-    steps = [effort * min(STEPS_A_DIGIT * len(signed_digits(matrix).rows), MOST_STEPS) for matrix in weights]
-    tables = _adder_graphs.share_many(weights, ranges, steps, seed=seed % (1 << 64), threads=threads)
+    trials = [effort * min(TRIALS_PER_DIGIT * len(signed_digits(matrix).rows), MOST_TRIALS) for matrix in weights]
+    tables = _adder_graphs.share_many(weights, ranges, trials, seed=seed % (1 << 64), threads=threads)
     graphs: list[AdderGraph] = []
     for kernel, matrix, (nodes, outputs) in zip(kernels, weights, tables, strict=True):
         graph = AdderGraph.of(kernel.inputs, nodes, outputs)

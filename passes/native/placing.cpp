@@ -123,25 +123,26 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, co
                           native::to_numpy<int32_t>(std::move(tables.values), values, 5), tables.segments);
 }
 
-Statements lowered(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, const Thrift& thrift) {
-    static_assert(sizeof(Step) == 11 * sizeof(int64_t) && sizeof(Interval) == 16 && sizeof(Threshold) == 16);
-    if (steps.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
+Statements lowered(const Longs& operations, const Longs& spans, const Longs& thresholds, bool full,
+                   const Thrift& thrift) {
+    static_assert(sizeof(Operation) == 11 * sizeof(int64_t) && sizeof(Interval) == 16 && sizeof(Threshold) == 16);
+    if (operations.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
         throw std::invalid_argument("the tables have wrong shapes");
-    std::vector<Step> rows(steps.shape(0));
+    std::vector<Operation> rows(operations.shape(0));
     std::vector<Interval> ranges(spans.shape(0));
     std::vector<Threshold> entries(thresholds.shape(0));
-    if (!rows.empty()) std::memcpy(rows.data(), steps.data(), rows.size() * sizeof(Step));
+    if (!rows.empty()) std::memcpy(rows.data(), operations.data(), rows.size() * sizeof(Operation));
     if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Interval));
     if (!entries.empty()) std::memcpy(entries.data(), thresholds.data(), entries.size() * sizeof(Threshold));
     return Lowering(rows, std::move(ranges), entries, full, thrift).run();
 }
 
-nb::tuple place_steps(const Longs& steps, const Longs& spans, const Longs& thresholds, bool full, bool by_output,
-                      int64_t limit, std::size_t segments, int columns, int domains, const std::vector<Choice>& choices,
-                      const std::string& objective, int threads) {
+nb::tuple place_operations(const Longs& operations, const Longs& spans, const Longs& thresholds, bool full,
+                           bool by_output, int64_t limit, std::size_t segments, int columns, int domains,
+                           const std::vector<Choice>& choices, const std::string& objective, int threads) {
     return schedule(
         [&] {
-            return lowered(steps, spans, thresholds, full, {by_output, limit});
+            return lowered(operations, spans, thresholds, full, {by_output, limit});
         },
         segments, columns, domains, choices, objective, threads);
 }
@@ -160,9 +161,9 @@ nb::tuple place_code(const CodeWords& words, const NameRows& names, const ValueR
 }  // namespace
 
 NB_MODULE(_placing, module) {
-    module.def("place_steps", &place_steps, nb::kw_only(), nb::arg("steps"), nb::arg("spans"), nb::arg("thresholds"),
-               nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"), nb::arg("columns"),
-               nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
+    module.def("place_operations", &place_operations, nb::kw_only(), nb::arg("operations"), nb::arg("spans"),
+               nb::arg("thresholds"), nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"),
+               nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
     module.def("place_code", &place_code, nb::kw_only(), nb::arg("words"), nb::arg("names"), nb::arg("values"),
                nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"),
                nb::arg("threads"));

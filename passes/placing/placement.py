@@ -122,8 +122,8 @@ def place(
     from the start.
     """
     saving = thrift or Thrift()
-    found = _placing.place_steps(
-        steps=code.steps,
+    found = _placing.place_operations(
+        operations=code.operations,
         spans=code.spans,
         thresholds=code.table,
         full=full,

@@ -1,9 +1,9 @@
 """Straight-line code over column vectors, before anything has a place: what placement works on.
 
-A value is a column vector with an exact range. Each step computes one value from earlier ones; adder graphs are
-flattened into their nodes, threshold tables into one step per column. Negation and shifts of an adder graph's outputs
-cost nothing here: they are carried along as a `View` and end in the choice of an operation or in the thresholds.
-Steps are rows of a table, as a layer may have hundreds of thousands.
+A value is a column vector with an exact range. Each operation computes one value from earlier ones; adder graphs are
+flattened into their nodes, threshold tables into one operation per column. Negation and shifts of an adder graph's
+outputs cost nothing here: they are carried along as a `View` and end in the choice of an operation or in the
+thresholds. Operations are rows of a table, as a layer may have hundreds of thousands.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from passes.rescaling.plan import MOST_BITS, plan_of
 
 
 class Kind(IntEnum):
-    """What a step does; the numbers are those of passes/native/placing/steps.hpp."""
+    """What an operation does; the numbers are those of passes/native/placing/operations.hpp."""
 
     LOAD = 1
     """result = input vector `imm`"""
@@ -44,8 +44,8 @@ class Kind(IntEnum):
     """result = a >> -a_shift, clamped to the result's range, whose ends are immediates"""
 
 
-class Step(NamedTuple):
-    """One step; fields that its kind doesn't use stay at their defaults, -1 is no value (or the constant zero)."""
+class Operation(NamedTuple):
+    """One operation; fields that its kind doesn't use stay at their defaults, -1 is no value (or the constant zero)."""
 
     kind: int
     segment: int
@@ -73,7 +73,7 @@ _IMMEDIATE = range(-(1 << 31), 1 << 31)
 
 
 class VectorCode:
-    """Steps in order, the range of every value, and the layers that the steps belong to."""
+    """Operations in order, the range of every value, and the layers that the operations belong to."""
 
     def __init__(self, domains: int = MOST_BITS) -> None:
         self.domains = domains
@@ -81,7 +81,7 @@ class VectorCode:
         self.segments: list[str] = []
         self._bounds: tuple[list[int], list[int]] = [], []
         """lowest and highest numbers, by value"""
-        self._steps: list[Step] = []
+        self._operations: list[Operation] = []
         self._blocks: list[IntArray] = []
         self._table: list[tuple[int, int]] = []
 
@@ -89,10 +89,10 @@ class VectorCode:
         self.segments.append(layer)
 
     @property
-    def steps(self) -> IntArray:
-        """(steps, 11): columns as in `Step`."""
+    def operations(self) -> IntArray:
+        """(operations, 11): columns as in `Operation`."""
         self._flush()
-        return np.concatenate(self._blocks) if self._blocks else np.zeros((0, len(Step._fields)), dtype=np.int64)
+        return np.concatenate(self._blocks) if self._blocks else np.zeros((0, len(Operation._fields)), dtype=np.int64)
 
     @property
     def spans(self) -> IntArray:
@@ -106,13 +106,13 @@ class VectorCode:
 
     @property
     def table(self) -> IntArray:
-        """(thresholds, 2): thresholds and the number from there on; a step has a run of rows."""
+        """(thresholds, 2): thresholds and the number from there on; an operation has a run of rows."""
         return np.array(self._table, dtype=np.int64).reshape(-1, 2)
 
     def _flush(self) -> None:
-        if self._steps:
-            self._blocks.append(np.array(self._steps, dtype=np.int64))
-            self._steps = []
+        if self._operations:
+            self._blocks.append(np.array(self._operations, dtype=np.int64))
+            self._operations = []
 
     def _value(self, span: Range) -> int:
         lows, highs = self._bounds
@@ -122,7 +122,7 @@ class VectorCode:
 
     def _add(self, kind: Kind, span: Range | None = None, **fields: int) -> int:
         result = -1 if span is None else self._value(span)
-        self._steps.append(Step(kind, len(self.segments) - 1, result, **fields))
+        self._operations.append(Operation(kind, len(self.segments) - 1, result, **fields))
         return result
 
     def load(self, first: int, count: int, span: Range) -> list[View]:
@@ -131,7 +131,7 @@ class VectorCode:
         number = len(lows)
         lows += [span.lo] * count
         highs += [span.hi] * count
-        block = np.repeat(np.array([Step(Kind.LOAD, len(self.segments) - 1)], dtype=np.int64), count, axis=0)
+        block = np.repeat(np.array([Operation(Kind.LOAD, len(self.segments) - 1)], dtype=np.int64), count, axis=0)
         block[:, 2], block[:, 8] = number + np.arange(count), first + np.arange(count)
         self._flush()
         self._blocks.append(block)
@@ -145,7 +145,7 @@ class VectorCode:
         lows, highs = self._bounds
         first = len(lows)
         number = np.array([*values, *range(first, first + len(nodes))], dtype=np.int64)
-        block = np.zeros((len(nodes), len(Step._fields)), dtype=np.int64)
+        block = np.zeros((len(nodes), len(Operation._fields)), dtype=np.int64)
         block[:, 0], block[:, 1] = Kind.SUM, len(self.segments) - 1
         block[:, 2] = number[len(values) :]
         block[:, 3], block[:, 5] = number[nodes[:, 0]], number[nodes[:, 2]]

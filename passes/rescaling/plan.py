@@ -68,7 +68,7 @@ def _ways(line: Line, source: Range, most_bits: int) -> Iterator[list[Move]]:
             cut = cut_of(this, edges, span, form)
             for early in (True, False):
                 with suppress(_Impassable):
-                    yield _Steps(start, value, this, form, cut, narrow, early).moves
+                    yield _Moves(start, value, this, form, cut, narrow, early).moves
 
 
 class _Start:
@@ -109,8 +109,8 @@ class _Start:
         return self.add(Move(Do.SUM, -self.ranges[value], b=value, subtract=True))
 
 
-class _Steps:
-    """Collects the steps of one way to do it, after those of a start; `early`: the sum begins with the addend."""
+class _Moves:
+    """Collects the moves of one way to do it, after those of a start; `early`: the sum begins with the addend."""
 
     def __init__(self, start: _Start, value: int, line: Line, form: Digits, cut: Cut, narrow: bool, early: bool):
         self.moves = list(start.moves)

@@ -123,13 +123,13 @@ def tasks_of(network: Network, report: Report) -> list[Task]:
     makers: dict[str, tuple[int, ...]] = {}
     """the tasks that a value waits for"""
     tasks: list[Task] = []
-    for step in network.steps:
-        waits = tuple(sorted({task for name in step.inputs for task in makers.get(name, ())}))
-        if isinstance(step.action, Program):
-            layers = [next(segments) for _ in step.action.segments]
-            tasks.append(_task(step.action, layers, report, waits))
+    for call in network.calls:
+        waits = tuple(sorted({task for name in call.inputs for task in makers.get(name, ())}))
+        if isinstance(call.action, Program):
+            layers = [next(segments) for _ in call.action.segments]
+            tasks.append(_task(call.action, layers, report, waits))
             waits = (len(tasks) - 1,)
-        makers.update(dict.fromkeys(step.outputs, waits))
+        makers.update(dict.fromkeys(call.outputs, waits))
     return tasks
 
 
