@@ -18,7 +18,7 @@ from cam_compiler.validation import Validator
 from dialects.machine.target import Target
 from dialects.rtm.program import prove_programs
 from dialects.rtm.target import set_target
-from dialects.support.errors import CamcError, PipelineError
+from dialects.support.errors import CamcError, IRError, PipelineError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
 from runtime.files import write_whole
@@ -177,7 +177,7 @@ def _verify(module: ModuleOp, name: str) -> None:
     try:
         verify_module(module)
     except DiagnosticException as error:
-        raise PipelineError(f"the IR is invalid: {error}", place=f"after {name}") from error
+        raise IRError(f"the IR is invalid: {error}", place=f"after {name}") from error
 
 
 def _show(module: ModuleOp, stage: str, dump_to: Path | None, validator: Validator | None) -> None:

@@ -20,7 +20,7 @@ from cam_compiler.pipeline import run_passes
 from cam_compiler.universe import CAMC_UNIVERSE, DIALECTS, PASSES
 from dialects import ternary
 from dialects.machine.target import Target
-from dialects.support.errors import PipelineError
+from dialects.support.errors import IRError
 from dialects.support.tensors import IntMatrix
 from dialects.support.threads import thread_count
 from dialects.ternary.types import MatrixAttr
@@ -57,10 +57,10 @@ def test_verification_after_each_pass_or_only_after_the_last(each: bool) -> None
         run_passes(parse_module(SMALL_NETWORK), stages, Target("default"), verify_each=each)
 
     run(MEND, MEND)
-    with pytest.raises(PipelineError, match="after set-weights: the IR is invalid: weights with 2 columns"):
+    with pytest.raises(IRError, match="after set-weights: the IR is invalid: weights with 2 columns"):
         run(MEND, BREAK)
     if each:
-        with pytest.raises(PipelineError, match="the IR is invalid"):
+        with pytest.raises(IRError, match="the IR is invalid"):
             run(BREAK, MEND)
     else:
         run(BREAK, MEND)

@@ -15,7 +15,7 @@ from typing import IO, Protocol, cast
 
 import numpy as np
 
-from dialects.support.errors import InputError
+from dialects.support.errors import FileError, InputError
 from dialects.support.tensors import IntArray
 from runtime.files import DAMAGED
 from runtime.values import Value
@@ -121,7 +121,7 @@ def file_digest(*paths: Path) -> str:
                 while piece := file.read(_PIECE):
                     digest.update(piece)
         except OSError as error:
-            raise InputError(f"can't be read: {error.strerror}", place=str(path)) from error
+            raise FileError.of(error, "read", str(path)) from error
         digest.update(b"|")
     return digest.hexdigest()
 
@@ -215,7 +215,7 @@ def _array_file(path: Path) -> Stream:
         else:
             stream = _idx_stream(path)
     except FileNotFoundError as error:
-        raise InputError("there is no such file", place=str(path)) from error
+        raise FileError("there is no such file", place=str(path)) from error
     except DAMAGED as error:
         raise InputError(f"can't be read: {error}", place=str(path)) from error
     expected = stream.offset + prod(stream.shape[:1]) * stream.stride

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from dialects.support.errors import ModelError
+from dialects.support.errors import FileError, ModelError
 from dialects.support.lattice import annotated
 
 OLDEST_OPSET = 9
@@ -130,7 +130,7 @@ def load_model(source: str | Path | ModelProto) -> Model:
 
 def _read(path: Path) -> ModelProto:
     if not path.is_file():
-        raise ModelError("there is no such file", place=str(path), hint=_EXPECTED)
+        raise FileError("there is no such file", place=str(path), hint=_EXPECTED)
     try:
         return onnx.load(str(path), format="protobuf")  # pyright: ignore[reportUnknownMemberType]
     except DecodeError as error:
