@@ -18,7 +18,7 @@ from runtime.cost.counts import Counts, Traced, counts_on, static_counts
 from runtime.cost.report import COMPONENTS, Report, make_report
 from runtime.cost.technology import Parameter, Technology, load_technology
 from runtime.engines import golden
-from runtime.network import Network, Step
+from runtime.network import Call, Network
 from runtime.result import Result, SegmentRun, expected_runs, joined
 
 
@@ -48,8 +48,8 @@ def small_network(seed: int = 3) -> Network:
     rng = np.random.default_rng(seed)
     target = replace(random_target(rng), rows=20, columns=9, domains=24, arrays=2)
     programs = [random_program(rng, target, rows) for rows in (1, 7, 30)]
-    steps = tuple(Step((), (f"value {number}",), program) for number, program in enumerate(programs))
-    return Network(target, (), steps, (), 1)
+    calls = tuple(Call((), (f"value {number}",), program) for number, program in enumerate(programs))
+    return Network(target, (), calls, (), 1)
 
 
 def retraced(run: SegmentRun, traced: Traced | None) -> SegmentRun:

@@ -33,7 +33,7 @@ from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep, TableStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, float_table, integer_table
 from dialects import ternary
-from dialects.support.errors import ModelError
+from dialects.support.errors import FileError, ModelError
 from dialects.support.ranges import Range
 from runtime.interpreter import Interpreter, input_specs, main_function
 
@@ -1003,7 +1003,7 @@ def failing(net: Net, *parts: str, **options: Any) -> None:
 
 
 def test_unreadable_files(tmp_path: Path):
-    with pytest.raises(ModelError, match="no such file"):
+    with pytest.raises(FileError, match="no such file"):
         import_model(tmp_path / "missing.onnx")
     data = qonnx_net().model().SerializeToString()
     for name, content in (("cut.onnx", data[: len(data) // 2]), ("text.onnx", b"not a model"), ("empty.onnx", b"")):

@@ -524,7 +524,7 @@ def test_a_damaged_window_of_a_saved_program(tmp_path: Path, change: dict[str, o
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     manifest = json.loads(members["manifest.json"])
-    (gather,) = (step for step in manifest["steps"] if step["step"] == "Gather")
+    (gather,) = (call for call in manifest["calls"] if call["call"] == "Gather")
     if "size" in change:
         del gather["window"]["strides"]
     gather["window"] |= change
