@@ -38,9 +38,9 @@ from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.rtm.target import set_target, target_of
 from dialects.support.errors import CapacityError, PipelineError, TargetError
-from dialects.support.instrumentation import progress
+from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.threads import thread_count, thread_pool
-from passes.adder_graphs.sums import unshared
+from passes.adder_graphs.sums import signed_digits, unshared
 from passes.placing.placement import (
     COLUMNS,
     LOOPS,
@@ -79,6 +79,10 @@ class ConvertApvToRtm(ModulePass):
             raise PipelineError(f"effort {self.effort}", place=self.name, hint=f"effort is 0 to {len(LOOPS) - 1}")
         geometry = self._geometry(op)
         stages = [item for item in op.walk() if isinstance(item, apv.StageOp)]
+        for item in (item for stage in stages for item in stage.ops if isinstance(item, apv.LinearOp)):
+            digits = signed_digits(item.weights.data.array).rows
+            count = len(digits) - len(np.unique(digits))
+            did(self.name, item.layer.data if item.layer else "linear", Figure("additions", None, count))
         for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
             _replace(stage, code, geometry)
 

@@ -160,7 +160,7 @@ def test_date24_computes_the_same_at_more_cost() -> None:
 def test_the_benchmark_of_pipelines() -> None:
     root = Path(__file__).parents[1]
     script, model = root / "benchmarks" / "pipelines.py", BUNDLED / "digits_mlp_qdq.onnx"
-    arguments = [sys.executable, str(script), str(model), "date24", "default", "--samples", "2"]
+    arguments = [sys.executable, str(script), str(model), "date24", "unshared", "default", "--samples", "2"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split() for line in done.stdout.splitlines()}
@@ -168,6 +168,7 @@ def test_the_benchmark_of_pipelines() -> None:
     additions, steps, cycles = 1, 3, 7
     for column in (additions, steps, cycles):
         assert int(rows["default"][column].replace(",", "")) < int(rows["date24"][column].replace(",", ""))
+    assert int(rows["default"][additions].replace(",", "")) < int(rows["unshared"][additions].replace(",", ""))
     assert "the same to the bit" in done.stdout
 
 
