@@ -13,7 +13,7 @@ from cam_compiler.compile import compile_file
 from cam_compiler.execution import named, of_program
 from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import load_network
-from cam_compiler.options import add_effort, add_engine, add_input_types, add_machine, add_work, stated_types
+from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
@@ -41,13 +41,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="technologies of the associative processor (default: all that are bundled)",
     )
     command.add_argument("-o", "--output", type=Path, metavar="R", help="write the result, .json or .csv")
-    command.add_argument("--pipeline", help="a named pipeline, such as the paper's date24")
     command.add_argument("--tech", default="rtsim", help="the technology that --objective has in mind")
     command.add_argument("--ignore-instruction-fetch", action="store_true", help="leave the instructions' energy out")
     add_engine(command)
     add_input_types(command)
     add_machine(command)
-    add_effort(command)
+    add_pipeline(command)
     add_work(command)
     command.set_defaults(no_trace=False)
 
