@@ -160,7 +160,7 @@ OPCODES: Mapping[Op, Opcode] = {
     row.op: row
     for row in (
         _row(Op.SET, "DI", "I0>D0 I1>D1", "D = I"),
-        _row(Op.SET_IF, "DaI", "I0A1>D0 I1A1>D1", "D = I in the rows where the flag a is 1"),
+        _row(Op.SET_IF, "DaI", "I0A1>D0 I1A1>D1", "D = I in the rows where the flag A is 1"),
         _row(Op.COPY, "DA", ">D0 A1>D1", "D = A"),
         _row(
             Op.EXT,
@@ -178,7 +178,7 @@ OPCODES: Mapping[Op, Opcode] = {
             Op.CMP_GE,
             "dAI",
             "I1A0>D0 I0A1>D1",
-            "d = 1 where A >= I, else 0",
+            "D = 1 where A >= I, else 0",
             prologue=">D1",
             sign="I1A0>D1 I0A1>D0",
         ),
@@ -186,11 +186,11 @@ OPCODES: Mapping[Op, Opcode] = {
             Op.CMP_GEV,
             "dAB",
             "A1B0>D1 A0B1>D0",
-            "d = 1 where A >= B, else 0",
+            "D = 1 where A >= B, else 0",
             prologue=">D1",
             sign="A1B0>D0 A0B1>D1",
         ),
-        _row(Op.COPY_IF, "DAc", "C1A0>D0 C1A1>D1", "D = A in the rows where the flag c is 1"),
+        _row(Op.COPY_IF, "DAc", "C1A0>D0 C1A1>D1", "D = A in the rows where the flag C is 1"),
         _row(Op.IN, "DI", ">D0 T1>D1", "D = vector I of the input"),
         _row(Op.OUT, "AI", "A1>T1", "vector I of the output = A"),
     )
