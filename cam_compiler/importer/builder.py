@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm, prod
@@ -60,6 +60,10 @@ class Builder:
     block: Block
     ready: dict[int, tuple[Activation, Activation]] = field(default_factory=dict[int, tuple[Activation, Activation]])
     """Tensors and their integers, by the identity of the former: a tensor may have several readers."""
+    firsts: dict[Hashable, tuple[Activation, Activation]] = field(
+        default_factory=dict[Hashable, tuple[Activation, Activation]]
+    )
+    """The same for the network's first quantisers (first_quantiser.py)."""
 
     def add(self, op: Operation, hint: str) -> SSAValue:
         """Appends an operation of one result, whose name is made of `hint`."""
@@ -119,17 +123,6 @@ class Builder:
 
     # ---- thresholds
 
-    def after_input(self, value: Activation, node: Node) -> Activation:
-        """The tensor, with the network's first quantiser made, which rounds by float arithmetic, others don't."""
-        if value.steps is None or not value.executed:
-            return value
-        if not any(piece.clamps for piece in value.outer.flat):
-            return self.materialise(value, node)
-        # A clamp after it needs no integers of its own, as the next quantiser takes it over.
-        ready = self.materialise(replace(value, outer=identity_pieces(len(value.shape))), node)
-        outer = each(lambda own, then: own.affine(then.slope, then.offset), ready.outer, value.outer)
-        return replace(ready, outer=each(lambda own, then: own.clamped(then.low, then.high), outer, value.outer))
-
     def materialise(self, value: Activation, node: Node) -> Activation:
         """The same tensor as integers with an affine meaning; raises ModelError at `node` where that can't be."""
         if id(value) not in self.ready:
@@ -149,11 +142,7 @@ class Builder:
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
-            raise UnquantisedError(
-                "it takes the float input of the network as it is",
-                place=node.place,
-                hint=f"{_NEEDS_QUANTISER}; or {INPUT_OPTIONS}",
-            )
+            raise float_input_error(node)
         if not value.pending:
             return value
         channels = _with_chain(value, value.channels())
@@ -161,6 +150,8 @@ class Builder:
         whole = np.broadcast_to(channels, value.shape).reshape(-1) if flat else channels.reshape(-1)
         reaches = _reaches(value, channels.shape if not flat else value.shape)
         shape = value.shape if flat else channels.shape
+        if value.kind is not None and not all(channel.before.monotone for channel in whole):
+            raise float_input_error(node, f"the result of '{value.origin.layer}' rises and falls with the float input")
         try:
             if value.kind is None and not value.executed:
                 lines = line_table(list(whole), reaches, ternary.range_of(value.base))
@@ -192,8 +183,6 @@ class Builder:
 
     def _table(self, value: Activation, channels: list[Channel], reaches: list[Reach], shape: tuple[int, ...]) -> Table:
         even = all(channel.before.monotone for channel in channels)
-        if value.kind is not None and not even:
-            raise TableError("it rises and falls with the float input of the network")
         inputs: Inputs
         if value.kind is not None:
             table, inputs = float_table(channels, value.kind), Floats(value.kind)
@@ -278,6 +267,11 @@ class Builder:
         offset = compact(each(lambda piece: piece.offset, outer.reshape(-1)))
         op = ternary.DequantizeOp(source, _doubles(node, scale), _doubles(node, offset), element, node.name)
         return self.reshape(self.add(op, hint), ready.shape)
+
+
+def float_input_error(node: Node, what: str = "it takes the float input of the network as it is") -> UnquantisedError:
+    """Something that a tensor of few integers could stand for, but not the float input."""
+    return UnquantisedError(what, place=node.place, hint=f"{_NEEDS_QUANTISER}; or {INPUT_OPTIONS}")
 
 
 def _doubles(node: Node, values: ObjectArray) -> np.ndarray[Any, Any]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from cam_compiler.importer.builder import Builder
 from cam_compiler.importer.constants import Constant
+from cam_compiler.importer.first_quantiser import after_input
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Value
 
@@ -107,6 +108,10 @@ class Call:
             name = self.node.input(index)
             raise self.node.error(f"its input '{name}' is constant", hint="a tensor that depends on the input")
         return value
+
+    def after_input(self, value: Activation) -> Activation:
+        """The tensor, with the network's first quantiser made, if that is pending."""
+        return after_input(self.builder, value, self.node)
 
     def reshaped(self, value: Activation, shape: tuple[int, ...]) -> Activation:
         """The tensor with samples of another shape."""

@@ -14,6 +14,7 @@ from cam_compiler.importer.arithmetic.compositions import Combined, Operation
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each, filled
 from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.steps import RoundStep, TableStep
+from cam_compiler.importer.builder import float_input_error
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects.support.errors import ModelError
@@ -21,7 +22,7 @@ from dialects.support.errors import ModelError
 
 def combined(call: Call, operation: Operation, left: Activation, right: Activation) -> Activation | None:
     """The operator on both; None where they are no functions of the same integers."""
-    left, right = (call.builder.after_input(value, call.node) for value in (left, right))
+    left, right = (call.after_input(value) for value in (left, right))
     pair = _of_one(call, left, right)
     if pair is None:
         return None
@@ -41,7 +42,7 @@ def _with(call: Call, value: Activation, stages: ObjectArray) -> Activation:
 
 def inverted(call: Call, numerator: ObjectArray, value: Activation) -> Activation:
     """Constants divided by a tensor."""
-    value = call.builder.after_input(value, call.node)
+    value = call.after_input(value)
     below = value.folded().before
     assert below is not None
     stages = each(
@@ -56,6 +57,8 @@ def inverted(call: Call, numerator: ObjectArray, value: Activation) -> Activatio
 def required(call: Call, operation: Operation, left: Activation, right: Activation) -> Activation:
     """The operator on both; raises ModelError where they are no functions of the same integers."""
     found = combined(call, operation, left, right)
+    if found is None and any(value.kind is not None and value.steps is None for value in (left, right)):
+        raise float_input_error(call.node)
     if found is None:
         raise two_tensors_error(call)
     return found

@@ -53,7 +53,7 @@ PI = pi(ROOT_BITS)[0]
 
 def applied(call: Call, value: Activation, *stages: Stage) -> Activation:
     """A function of a tensor's real numbers; one that rises and falls is tabulated over a quantiser's few integers."""
-    chain, value = Chain(stages), call.builder.after_input(value, call.node)
+    chain, value = Chain(stages), call.after_input(value)
     if value.steps is not None and not chain.monotone:
         value = call.builder.materialise(value, call.node)
     return value.curved(filled((1,) * len(value.shape), chain), call.node)
@@ -83,7 +83,7 @@ def leaky_relu(call: Call) -> Value:
 @handles("PRelu")
 def parametric_relu(call: Call) -> Value:
     """A slope for all elements, or one per channel or element."""
-    value = call.builder.after_input(call.activation(), call.node)
+    value = call.after_input(call.activation())
     slopes = per_sample(call.node, value, call.constant(1, "slope").exact(call.node))
     if value.steps is not None and any(slope < 0 for slope in slopes.flat):
         value = call.builder.materialise(value, call.node)

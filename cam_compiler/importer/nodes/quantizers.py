@@ -29,7 +29,7 @@ from cam_compiler.importer.values import Activation, Value, per_sample, with_qua
 def apply(call: Call, value: Value, quantiser: Quantiser) -> Value:
     if isinstance(value, Constant):
         return quantised(call.node, value, quantiser)
-    return with_quantiser(call.node, call.builder.after_input(value, call.node), quantiser)
+    return with_quantiser(call.node, call.after_input(value), quantiser)
 
 
 def operand_shape(value: Value) -> tuple[int, ...]:

@@ -95,7 +95,7 @@ def power(call: Call) -> Value:
     """Whole powers, and the square root."""
     exponent, value = call.constant(1, "exponent").scalar(call.node), call.activation()
     if exponent == Fraction(1, 2) and not value.integral:
-        value = call.builder.after_input(value, call.node)
+        value = call.after_input(value)
         return value.curved(filled((1,) * len(value.shape), Chain((Root(),))), call.node)
     if exponent.denominator != 1 or not 1 <= exponent <= MAX_POWER:
         raise call.node.error(f"its exponent is {float(exponent)}", hint=f"1 to {MAX_POWER}, or 0.5")
@@ -195,7 +195,7 @@ def to_integers(call: Call, value: Activation, rounding: Rounding, elem_type: in
     """A rounding without bounds of its own; nothing where the tensor holds integers already."""
     if value.whole and rounding is not Rounding.SIGN:
         return value.typed(elem_type)
-    ready = call.builder.after_input(value, call.node)
+    ready = call.after_input(value)
     return with_quantiser(call.node, ready, rounded(rounding, None, elem_type))
 
 
