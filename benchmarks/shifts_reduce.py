@@ -108,7 +108,7 @@ def programs_of(model: Path, pipeline: str) -> Iterator[tuple[list[PlacedCode], 
     module, _ = compile_file(model, None, pipeline=pipeline, stop_after="rtm")
     for program in module.walk():
         if isinstance(program, rtm.ProgramOp):
-            codes = [segment.code.data for segment in program.segments if isinstance(segment, rtm.SegmentOp)]
+            codes = [segment.code for segment in program.segments if isinstance(segment, rtm.SegmentOp)]
             yield codes, program.geometry.geometry
 
 

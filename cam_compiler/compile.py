@@ -103,38 +103,65 @@ def compile_file(
     validator: Validator | None = None,
     input_types: InputTypes = ({}, {}),
 ) -> tuple[ModuleOp, Target]:
-    """Read a model or IR and run the pipeline on it; for IR, a pipeline starts at the level that it is at."""
+    """Read a model or IR and run the pipeline on it."""
     if target_name is not None:
         load_target(target_name)
-    passes = parse_passes(pipeline, effort, objective)
+    parse_passes(pipeline, effort, objective)
     with part(0, 1, 10, "import"):
         progress(0, 1, "")
         module = read_module(path, input_types)
+    with part(1, 10, 10):
+        target = compile_module(
+            module,
+            target_name,
+            pipeline=pipeline,
+            effort=effort,
+            objective=objective,
+            stop_after=stop_after,
+            dump_to=dump_to,
+            verify_each=verify_each,
+            validator=validator,
+        )
+    return module, target
+
+
+def compile_module(
+    module: ModuleOp,
+    target_name: str | None = None,
+    *,
+    pipeline: str = "default",
+    effort: int | None = None,
+    objective: Objective | None = None,
+    stop_after: str | None = None,
+    dump_to: Path | None = None,
+    verify_each: bool = True,
+    validator: Validator | None = None,
+) -> Target:
+    """Run the pipeline in place, from the level that the module is at; gives the target that it is compiled for."""
+    passes = parse_passes(pipeline, effort, objective)
     target = target_for(module, target_name)
-    if path.suffix == ".mlir":
-        done = LEVELS[: LEVELS.index(level_of(module))]
-        left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
-        passes = tuple(item for item in passes if not item.name.startswith(left))
+    done = LEVELS[: LEVELS.index(level_of(module))]
+    left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
+    passes = tuple(item for item in passes if not item.name.startswith(left))
     if dump_to:
         try:
             dump_to.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
     whole = module.clone()
-    with part(1, 10, 10):
-        try:
-            run_passes(
-                module,
-                cut(passes, stop_after),
-                target,
-                dump_to=dump_to,
-                verify_each=verify_each,
-                validator=validator,
-            )
-        except CapacityError as error:
-            raise explained(error, whole, passes, target) from error
+    try:
+        run_passes(
+            module,
+            cut(passes, stop_after),
+            target,
+            dump_to=dump_to,
+            verify_each=verify_each,
+            validator=validator,
+        )
+    except CapacityError as error:
+        raise explained(error, whole, passes, target) from error
     # A pass's own options may have set other arrays.
-    return module, target_of(module)
+    return target_of(module)
 
 
 def on_the_host(module: ModuleOp) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.compile import compile_file, refuse_types
+from cam_compiler.compile import compile_file, compile_module, refuse_types
 from cam_compiler.execution import of_module, of_program
 from cam_compiler.options import objective_of, stated_types
 from dialects.machine.target import Target
@@ -41,6 +41,29 @@ def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
     )
 
 
+def compiled_with_golden(options: argparse.Namespace) -> tuple[ModuleOp, ModuleOp, Target]:
+    """The same after the network at the `ternary` level, which it is compared with; the model is read once."""
+    golden, _ = compile_file(
+        options.model,
+        options.target,
+        pipeline=pipeline_of(options),
+        effort=options.effort,
+        objective=objective_of(options),
+        stop_after="ternary",
+        input_types=stated_types(options),
+    )
+    module = golden.clone()
+    target = compile_module(
+        module,
+        options.target,
+        pipeline=pipeline_of(options),
+        effort=options.effort,
+        objective=objective_of(options),
+        stop_after=getattr(options, "level", None),
+    )
+    return golden, module, target
+
+
 def pipeline_of(options: argparse.Namespace) -> str:
     """The pipeline that is stated, or the default one."""
     return "default" if options.pipeline is None else options.pipeline
@@ -65,6 +88,11 @@ def refuse_compiling(options: argparse.Namespace) -> None:
         raise UsageError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
     if getattr(options, "check", False):
         raise UsageError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+    refuse_pipeline(options)
+
+
+def refuse_pipeline(options: argparse.Namespace) -> None:
+    """Raise UsageError for options of the pipeline, beside a program that is compiled already."""
     given = {
         "--target": options.target,
         "--pipeline": options.pipeline,

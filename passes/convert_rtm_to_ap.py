@@ -32,10 +32,10 @@ class ConvertRtmToAp(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]:
             segments = [
-                ap.SegmentOp(segment.layer.data, AssemblyCode(segment.packed.binary)) for segment in program.segments
+                ap.SegmentOp(segment.layer.data, AssemblyCode(segment.code.binary)) for segment in program.segments
             ]
             for segment in segments:
-                count = len(segment.packed.binary) // BYTES_PER_INSTRUCTION
+                count = len(segment.code.binary) // BYTES_PER_INSTRUCTION
                 did(self.name, segment.layer.data, Figure("instructions", None, count))
             new = ap.ProgramOp(
                 list(program.inputs),

@@ -71,14 +71,14 @@ class RtmBundle(ModulePass):
 
     def _bundled(self, program: rtm.ProgramOp, threads: int) -> _Bundled:
         """A program's segments placed anew, unless that makes the objective worse."""
-        codes, geometry = [segment.code.data for segment in _segments(program)], program.geometry.geometry
+        codes, geometry = [segment.code for segment in _segments(program)], program.geometry.geometry
         after = in_loops(codes, geometry, self.effort, self.objective, threads) if codes else codes
         return _Bundled(after, shifts_of(codes, geometry), shifts_of(after, geometry))
 
     def _replace(self, segments: Sequence[rtm.SegmentOp], bundled: _Bundled) -> None:
         before, after = bundled.before, bundled.after
         for index, (segment, code) in enumerate(zip(segments, bundled.codes, strict=True)):
-            segment.code = rtm.CodeAttr(code)
+            segment.code_attr = rtm.CodeAttr(code)
             figures = [
                 Figure(name, int(old[index]), int(new[index]))
                 for name, old, new in (

@@ -51,14 +51,14 @@ class RtmLevelWear(ModulePass):
             load[column] += worn
             for segment in program.segments:
                 if isinstance(segment, rtm.SegmentOp):
-                    segment.code = rtm.CodeAttr(in_columns(segment.code.data, column))
+                    segment.code_attr = rtm.CodeAttr(in_columns(segment.code, column))
         for columns, load in loads.items():
             name, old = f"greatest {self.by} of a column", int(before[columns].max())
             did(self.name, f"{columns} columns", Figure(name, old, int(load.max()), peak=True), show=self.stats)
 
     def _wear(self, program: rtm.ProgramOp) -> IntArray:
         geometry = program.geometry.geometry
-        binaries = [segment.packed.binary for segment in program.segments]
+        binaries = [segment.code.binary for segment in program.segments]
         shifts = predict_shifts(binaries, geometry.columns, geometry.domains)
         return shifts.steps_of_column.sum(axis=0) if self.by == "shifts" else shifts.writes.sum(axis=1)
 

@@ -49,13 +49,13 @@ class RtmOrderTracks(ModulePass):
         for index, program in enumerate(programs):
             segments = [item for item in program.segments if isinstance(item, rtm.SegmentOp)]
             progress(index, len(programs), segments[0].layer.data if segments else "")
-            codes, geometry = [segment.code.data for segment in segments], program.geometry.geometry
+            codes, geometry = [segment.code for segment in segments], program.geometry.geometry
             if not any(map(len, codes)):
                 continue
             ordered = in_order(codes, geometry)
             before, after = shifts_of(codes, geometry), shifts_of(ordered, geometry)
             for number, (segment, code) in enumerate(zip(segments, ordered, strict=True)):
-                segment.code = rtm.CodeAttr(code)
+                segment.code_attr = rtm.CodeAttr(code)
                 figures = [
                     Figure("steps in time", int(before.shift_steps[number]), int(after.shift_steps[number])),
                     Figure("column steps", int(before.column_steps[number]), int(after.column_steps[number])),

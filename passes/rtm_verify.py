@@ -45,7 +45,7 @@ class RtmVerify(ModulePass):
 def facts(program: rtm.ProgramOp) -> Iterator[tuple[str, list[Figure]]]:
     """What is proved of a program, then of each of its segments; raises ProgramError where it is illegal."""
     placed, geometry = program.check_places(), program.geometry.geometry
-    shifts = predict_shifts([item.packed.binary for item in program.segments], geometry.columns, geometry.domains)
+    shifts = predict_shifts([item.code.binary for item in program.segments], geometry.columns, geometry.domains)
     whole = {
         "values": placed.values,
         "live bits": placed.peak_bits,

@@ -181,8 +181,7 @@ def action_of(op: Operation) -> Action | Program:
             down, across = ternary.shape_of(op.result)[2:]
             return Scatter((down, across))
         case ternary.DequantizeOp():
-            scale, offset = (tuple(part.tolist()) for part in op.factors)
-            return Dequantize(scale, offset, float_type(op.result))
+            return Dequantize(tuple(op.scale.tolist()), tuple(op.offset.tolist()), float_type(op.result))
         case ternary.ArgMaxOp():
             scores = op.scores.data if op.scores else None
             return ArgMax(op.count, op.last is not None, scores, op.layer.data if op.layer else "")

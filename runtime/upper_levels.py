@@ -125,7 +125,7 @@ def _placed(op: rtm.ProgramOp, inputs: Sequence[AnyValue]) -> list[IntArray]:
     outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
     machine = PlacedMachine(op.geometry.geometry, vectors.shape[1])
     for segment in op.segments:
-        machine.run(segment.packed.instructions, vectors, outputs)
+        machine.run(segment.code.instructions, vectors, outputs)
     return np.split(outputs.T, np.cumsum(counts)[:-1], axis=1)
 
 

@@ -304,7 +304,7 @@ def execute(module: ModuleOp, **inputs: Any) -> dict[str, Any]:
                 values[op.result] = values[op.input].transpose(0, *(axis + 1 for axis in op.order))
             case ternary.DequantizeOp():
                 shape = (1, -1, *[1] * (values[op.input].ndim - 2))
-                scale, offset = (np.array(list(p.get_values())).reshape(shape) for p in (op.scale, op.offset))
+                scale, offset = op.scale.reshape(shape), op.offset.reshape(shape)
                 wide = op.result.type.get_element_type() == Float64Type()  # type: ignore[attr-defined]
                 values[op.result] = (values[op.input] * scale + offset).astype(np.float64 if wide else np.float32)
             case func.ReturnOp():

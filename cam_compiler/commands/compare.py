@@ -10,9 +10,9 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.comparison import compare
 from cam_compiler.compile import compile_file
-from cam_compiler.execution import named, of_program
+from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import check_output, read_arrays
-from cam_compiler.loading import load_network
+from cam_compiler.loading import compiled_with_golden, refuse_pipeline
 from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
@@ -20,6 +20,7 @@ from cam_compiler.validation import edge_inputs
 from dialects.support.errors import InputError
 from runtime.cost.report import make_report
 from runtime.cost.technology import bundled_technologies, load_technology
+from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.values import Value
 
@@ -48,12 +49,21 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_machine(command)
     add_pipeline(command)
     add_work(command)
-    command.set_defaults(no_trace=False)
 
 
 def _drawn(golden: ModuleOp) -> dict[str, Value]:
     """One sample of each input."""
     return {name: value[:1] for name, value in edge_inputs(golden, samples=2).items()}
+
+
+def _load(options: argparse.Namespace) -> tuple[ModuleOp, Executor]:
+    """The network at the ternary level, and the compiled one, ready to run."""
+    if options.program:
+        refuse_pipeline(options)
+        golden, _ = compile_file(options.model, stop_after="ternary", input_types=stated_types(options))
+        return golden, of_program(options.program, options.engine)
+    golden, module, target = compiled_with_golden(options)
+    return golden, of_module(module, target, options.engine)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -68,8 +78,7 @@ def run(options: argparse.Namespace) -> None:
         )
     given = read_arrays(options.input) if options.input else None
     with watching(options.quiet):
-        golden, _ = compile_file(options.model, options.target, stop_after="ternary", input_types=stated_types(options))
-        executor = of_program(options.program, options.engine) if options.program else load_network(options)
+        golden, executor = _load(options)
         inputs = _drawn(golden) if given is None else named(given, executor.network.inputs)
         result = executor.run(inputs)
     if not result.segments:

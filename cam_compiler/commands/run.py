@@ -6,12 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
-from cam_compiler.loading import compiled, load_network, pipeline_of, report_of
+from cam_compiler.loading import compiled_with_golden, load_network, report_of
 from cam_compiler.options import (
     add_batch,
     add_energy,
@@ -21,7 +20,6 @@ from cam_compiler.options import (
     add_pipeline,
     add_trace,
     add_work,
-    stated_types,
 )
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report, print_schedule
@@ -136,14 +134,7 @@ def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
     if not options.check or options.model.suffix == ".camx":
         executor, check = load_network(options), None
     else:
-        module, target = compiled(options)
-        golden, _ = compile_file(
-            options.model,
-            options.target,
-            pipeline=pipeline_of(options),
-            stop_after="ternary",
-            input_types=stated_types(options),
-        )
+        golden, module, target = compiled_with_golden(options)
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
         check = GoldenCheck(executor, module, golden)
     if options.report and not executor.network.programs:

@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.irdl import irdl_attr_definition, irdl_op_definition, prop_def
 
 from dialects.ap.assembly import AssemblyCode
-from dialects.machine.code import Code
 from dialects.machine.program import Program, Segment
 from dialects.rtm.program import ProgramBase, SegmentBase, features
 from dialects.support.packed import PackedAttr
@@ -28,14 +27,14 @@ class SegmentOp(SegmentBase):
     """The instructions of one layer: `ap.segment "fc" code <{ ... }>`."""
 
     name = "ap.segment"
-    code = prop_def(CodeAttr)
+    code_attr = prop_def(CodeAttr, prop_name="code")
 
     def __init__(self, layer: str, code: AssemblyCode):
         super().__init__(properties={"layer": StringAttr(layer), "code": CodeAttr(code)})
 
     @property
-    def packed(self) -> Code:
-        return self.code.data
+    def code(self) -> AssemblyCode:
+        return self.code_attr.data
 
 
 @irdl_op_definition
@@ -48,6 +47,6 @@ class ProgramOp(ProgramBase):
     @property
     def program(self) -> Program:
         """The program as a value, which runs without the IR."""
-        segments = tuple(Segment(segment.layer.data, segment.packed.binary) for segment in self.segments)
+        segments = tuple(Segment(segment.layer.data, segment.code.binary) for segment in self.segments)
         rows = max((rows_of(value) for value in (*self.inputs, *self.outputs)), default=1)
         return Program(segments, tuple(map(features, self.inputs)), tuple(map(features, self.outputs)), rows)

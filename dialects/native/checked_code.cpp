@@ -30,7 +30,7 @@ CheckedCode::CheckedCode(const uint64_t* words, std::size_t count, std::vector<s
 
 void CheckedCode::check_rules() const {
     for (std::size_t number = 0; number < code.size(); ++number)
-        if (std::string problem = broken_rule(code[number], columns, domains); !problem.empty())
+        if (std::string problem = broken_rule(code[number]); !problem.empty())
             throw Problem(number, std::move(problem));
 }
 

@@ -89,7 +89,12 @@ public:
     // Every cell that bit `bit` of an instruction needs: visit(cell, writes), the passes that write it.
     template <class Visit>
     void each_cell(const Instruction& item, int bit, Visit&& visit) const {
-        const Variant& variant = variant_of(item, bit);
+        each_cell(item, bit, variant_of(item, bit), visit);
+    }
+
+    // The same where the bit's variant is at hand.
+    template <class Visit>
+    static void each_cell(const Instruction& item, int bit, const Variant& variant, Visit&& visit) {
         const auto cells = cells_of(item, bit);
         for (const Role role : {kDst, kA, kB, kCarry})
             if (variant.uses(role)) visit(cells[role], variant.writes_of(role));
@@ -108,7 +113,7 @@ public:
         return steps;
     }
 
-    // Throws Problem for the first instruction that breaks a rule.
+    // Throws Problem for the first instruction that breaks a rule; that all lie inside the array is known.
     void check_rules() const;
 
 private:

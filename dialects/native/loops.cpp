@@ -1,5 +1,6 @@
 #include "loops.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -60,23 +61,30 @@ private:
     }
 };
 
+// With `kDetailed`, also steps, ports and writes; without, they stay empty.
+template <bool kDetailed>
 class Sweep {
 public:
     explicit Sweep(const CheckedCode& program) : program_(program), ports_(program.columns) {
-        found_.writes.assign(std::size_t(program.columns) * std::size_t(program.domains), 0);
+        steps_.resize(std::size_t(program.columns));
+        if constexpr (kDetailed)
+            found_.writes.assign(std::size_t(program.columns) * std::size_t(program.domains), 0);
     }
 
     Swept run() {
         for (std::size_t segment = 0; segment + 1 < program_.segments.size(); ++segment) {
             found_.segments.emplace_back();
-            found_.steps.resize(found_.steps.size() + std::size_t(program_.columns), 0);
             const std::size_t begin = program_.segments[segment], end = program_.segments[segment + 1];
             found_.segments.back().instructions = int64_t(end - begin);
             for (std::size_t at = begin, stop; at < end; at = stop) {
                 stop = program_.loop_end(at);
                 loop(at, stop);
             }
-            found_.ports.insert(found_.ports.end(), ports_.at().begin(), ports_.at().end());
+            if constexpr (kDetailed) {
+                found_.steps.insert(found_.steps.end(), steps_.begin(), steps_.end());
+                found_.ports.insert(found_.ports.end(), ports_.at().begin(), ports_.at().end());
+                std::fill(steps_.begin(), steps_.end(), 0);
+            }
         }
         return std::move(found_);
     }
@@ -85,18 +93,18 @@ private:
     const CheckedCode& program_;
     Ports ports_;
     Swept found_;
-    int64_t number_ = 0;  // of the loop
+    std::vector<int64_t> steps_;  // of each column in the segment
+    int64_t number_ = 0;          // of the loop
 
     void loop(std::size_t at, std::size_t stop) {
         Counts& counts = found_.segments.back();
-        int64_t* steps = found_.steps.data() + found_.steps.size() - std::size_t(program_.columns);
         int64_t columns = 0;
         for (int step = 0, count = program_.loop_steps(at, stop); step < count; ++step) {
             for (std::size_t member = at; member < stop; ++member) {
                 const int bit = step - program_.code[member].start;
                 if (bit >= 0 && bit < program_.code[member].width) work(counts, member, bit, step);
             }
-            columns += ports_.align(counts, steps, number_);
+            columns += ports_.align(counts, steps_.data(), number_);
         }
         ++counts.loops;
         counts.widest = std::max(counts.widest, columns);
@@ -111,10 +119,11 @@ private:
         counts.keyed += variant.keyed;
         counts.unkeyed += variant.unkeyed;
         counts.moved += variant.moves;
-        program_.each_cell(item, bit, [&](Cell cell, int writes) {
+        program_.each_cell(item, bit, variant, [&](Cell cell, int writes) {
             ports_.need(cell, member, step);
-            found_.writes[std::size_t(cell.column) * std::size_t(program_.domains) + std::size_t(cell.domain)] +=
-                writes;
+            if constexpr (kDetailed)
+                found_.writes[std::size_t(cell.column) * std::size_t(program_.domains) + std::size_t(cell.domain)] +=
+                    writes;
         });
     }
 };
@@ -174,7 +183,9 @@ private:
 
 }  // namespace
 
-Swept sweep(const CheckedCode& program) { return Sweep(program).run(); }
+Swept sweep(const CheckedCode& program) { return Sweep<true>(program).run(); }
+
+std::vector<Counts> sweep_counts(const CheckedCode& program) { return Sweep<false>(program).run().segments; }
 
 void check_carries(const CheckedCode& program) {
     constexpr auto kNone = std::size_t(-1);

@@ -26,6 +26,9 @@ struct Swept {
 // Steps through all loops; throws Problem where a column is needed at two domains at once.
 Swept sweep(const CheckedCode& program);
 
+// The same without what is known of single columns and cells.
+std::vector<Counts> sweep_counts(const CheckedCode& program);
+
 // Throws Problem where members of a loop have one carry cell.
 void check_carries(const CheckedCode& program);
 

@@ -71,7 +71,7 @@ std::pair<std::optional<Failure>, std::pair<int64_t, int64_t>> check(CodeWords c
                                         {reinterpret_cast<const Row*>(places.data()), places.shape(0)},
                                         {place_bounds.data(), place_bounds.shape(0)});
         check_carries(program);
-        sweep(program);
+        sweep_counts(program);
         check_order(program);
         return {std::nullopt, {facts.values, facts.peak_bits}};
     } catch (const Problem& problem) {
@@ -87,7 +87,7 @@ std::optional<Failure> broken(CodeWords code, Passes passes, int columns, int do
         program.check_rules();
         if (loops) {
             check_carries(program);
-            sweep(program);
+            sweep_counts(program);
         }
         return std::nullopt;
     } catch (const Problem& problem) {

@@ -99,9 +99,8 @@ inline std::string wrong_fields(const Instruction& item) {
     return {};
 }
 
-// The rule that keeps an instruction from running on an array of that many columns and domains; empty if none does.
-inline std::string broken_rule(const Instruction& item, int columns, int domains) {
-    if (std::string problem = outside(item, columns, domains); !problem.empty()) return problem;
+// The rule that keeps an instruction inside the array from running; empty if none does.
+inline std::string broken_rule(const Instruction& item) {
     if (const int column = meeting_column(item); column >= 0)
         return "two bits that are needed together meet in column c" + std::to_string(column);
     return wrong_fields(item);

@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import StringAttr
 from xdsl.irdl import irdl_attr_definition, irdl_op_definition, prop_def
 from xdsl.utils.exceptions import VerifyException
 
-from dialects.machine.code import Code
 from dialects.rtm.placed import PlacedCode
 from dialects.rtm.placed_check import Placed, check_placed
 from dialects.rtm.program import ProgramBase, SegmentBase
@@ -29,17 +28,17 @@ class SegmentOp(SegmentBase):
     """The placed statements of one layer: `rtm.segment "fc" code <{ ... }>`."""
 
     name = "rtm.segment"
-    code = prop_def(CodeAttr)
+    code_attr = prop_def(CodeAttr, prop_name="code")
 
     def __init__(self, layer: str, code: PlacedCode):
         super().__init__(properties={"layer": StringAttr(layer), "code": CodeAttr(code)})
 
     @property
-    def packed(self) -> Code:
-        return self.code.data
+    def code(self) -> PlacedCode:
+        return self.code_attr.data
 
     def place_of(self, number: int) -> str:
-        line, statement = self.code.data.line(number)
+        line, statement = self.code.line(number)
         return f"line {line}: `{statement}`"
 
 
@@ -60,6 +59,6 @@ class ProgramOp(ProgramBase):
     def check_places(self) -> Placed:
         """Prove that the placement is legal; raises ProgramError with the line and the values that break a rule."""
         segments = [segment for segment in self.segments if isinstance(segment, SegmentOp)]
-        layers, codes = [segment.layer.data for segment in segments], [segment.code.data for segment in segments]
+        layers, codes = [segment.layer.data for segment in segments], [segment.code for segment in segments]
         geometry = self.geometry.geometry
         return check_placed(layers, codes, geometry.columns, geometry.domains)

@@ -82,7 +82,7 @@ class SegmentBase(IRDLOperation, ABC):
     assembly_format = "$layer `code` $code attr-dict"
 
     @property
-    def packed(self) -> Code:
+    def code(self) -> Code:
         """The segment's instructions."""
         raise NotImplementedError
 
@@ -143,7 +143,7 @@ class ProgramBase(IRDLOperation, ABC):
         geometry = self.geometry.geometry
         for segment in self.segments:
             try:
-                check_binary(segment.packed.binary, geometry.columns, geometry.domains, segment.place_of, loops=loops)
+                check_binary(segment.code.binary, geometry.columns, geometry.domains, segment.place_of, loops=loops)
             except ProgramError as error:
                 raise VerifyException(f"segment {segment.layer.data}, {error}") from error
 
@@ -154,8 +154,8 @@ class ProgramBase(IRDLOperation, ABC):
                 raise VerifyException(f"a program takes and gives tensors (batch, features), found {found}")
         verify_rows(map(rows_of, (*self.inputs, *self.outputs)))
         read, written = sum(map(features, self.inputs)), sum(map(features, self.outputs))
-        taken = np.concatenate([vectors(segment.packed.binary, Op.IN) for segment in self.segments] or [_NONE])
-        given = np.concatenate([vectors(segment.packed.binary, Op.OUT) for segment in self.segments] or [_NONE])
+        taken = np.concatenate([vectors(segment.code.binary, Op.IN) for segment in self.segments] or [_NONE])
+        given = np.concatenate([vectors(segment.code.binary, Op.OUT) for segment in self.segments] or [_NONE])
         if len(taken) and taken.max() >= read:
             raise VerifyException(f"input vector {taken.max()} is read, there are {read}")
         times = np.bincount(given, minlength=written)

@@ -182,8 +182,8 @@ class DequantizeOp(IRDLOperation):
     name = "ternary.dequantize"
     input = operand_def(IntTensor)
     result = result_def(FloatTensor)
-    scale = prop_def(DenseArrayBase[Float64Type])
-    offset = prop_def(DenseArrayBase[Float64Type])
+    scale_attr = prop_def(DenseArrayBase[Float64Type], prop_name="scale")
+    offset_attr = prop_def(DenseArrayBase[Float64Type], prop_name="offset")
     layer = opt_prop_def(StringAttr)
     traits = traits_def(Pure())
     irdl_options = (ParsePropInAttrDict(),)
@@ -208,14 +208,19 @@ class DequantizeOp(IRDLOperation):
         )
 
     @property
-    def factors(self) -> tuple[FloatArray, FloatArray]:
-        """Scale and offset, each of one entry or one per channel."""
-        return np.array(self.scale.get_values()), np.array(self.offset.get_values())
+    def scale(self) -> FloatArray:
+        """One entry, or one per channel."""
+        return np.array(self.scale_attr.get_values())
+
+    @property
+    def offset(self) -> FloatArray:
+        """One entry, or one per channel."""
+        return np.array(self.offset_attr.get_values())
 
     def verify_(self) -> None:
         if shape_of(self.input) != shape_of(self.result):
             raise VerifyException("input and result differ in shape")
         channels = channels_of(self.input)
-        for name, values in (("scale", self.scale), ("offset", self.offset)):
+        for name, values in (("scale", self.scale_attr), ("offset", self.offset_attr)):
             if len(values) not in (1, channels):
                 raise VerifyException(f"expected 1 or {channels} f64 values of {name}, found {len(values)}")

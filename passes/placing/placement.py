@@ -27,7 +27,7 @@ fewer loops, and longer ways between more values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +106,26 @@ TIGHT_LOOPS = tuple(Method(window=window, fit="tight", crowd_weight=0) for windo
 Tables = tuple[NDArray[np.uint64], NDArray[np.int32], NDArray[np.int32], list[int]]
 
 
+class _Choice(TypedDict):
+    """What is the same whatever is placed: where, by which methods, and which of them is the best."""
+
+    columns: int
+    domains: int
+    choices: Sequence[tuple[int, bool, int, int, int]]
+    objective: Objective
+    threads: int
+
+
+def _choice(geometry: Geometry, methods: Sequence[Method], objective: Objective, threads: int) -> _Choice:
+    return {
+        "columns": geometry.columns,
+        "domains": geometry.domains,
+        "choices": [method.row() for method in methods],
+        "objective": objective,
+        "threads": min(threads, len(methods)),
+    }
+
+
 def place(
     code: VectorCode,
     geometry: Geometry,
@@ -130,11 +150,7 @@ def place(
         by_output=saving.by_output,
         limit=saving.limit(geometry),
         segments=len(code.segments),
-        columns=geometry.columns,
-        domains=geometry.domains,
-        choices=[method.row() for method in methods],
-        objective=objective,
-        threads=min(threads, len(methods)),
+        **_choice(geometry, methods, objective, threads),
     )
     return _codes(found, geometry)
 
@@ -163,11 +179,7 @@ def place_again(
         names=renamed,
         values=values[first[stated]],
         segments=[len(code) for code in codes],
-        columns=geometry.columns,
-        domains=geometry.domains,
-        choices=[method.row() for method in methods],
-        objective=objective,
-        threads=min(threads, len(methods)),
+        **_choice(geometry, methods, objective, threads),
     )
     return _codes(found, geometry)
 

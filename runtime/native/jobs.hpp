@@ -18,7 +18,7 @@ class Prepared {
 public:
     template <class... Arguments>
     explicit Prepared(const Arguments&... arguments)
-        : program_(arguments...), counts_(sweep(program_).segments), schedule_(program_) {}
+        : program_(arguments...), counts_(sweep_counts(program_)), schedule_(program_) {}
 
     const Program& program() const { return program_; }
     // Of each segment, without those that depend on the data.
