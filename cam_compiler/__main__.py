@@ -1,4 +1,4 @@
-"""Where the `camc` command begins: Ctrl-C ends it quietly also while it is loading or leaving."""
+"""Where the `camc` command begins: Ctrl-C ends it quietly, even while it is loading or exiting."""
 
 from __future__ import annotations
 

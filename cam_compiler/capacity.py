@@ -1,7 +1,7 @@
 """The smallest array that a network fits into, for the error that says that it doesn't fit into the target's.
 
 How much of a row a network takes depends on the array: layers are split and subexpressions shared as far as there is
-room. So arrays are tried: domains grow only where a value is wider than a column, columns are halved in.
+room. So arrays are tried: domains grow only where a value is wider than a column; columns are found by bisection.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Search:
         return None
 
     def smallest(self, error: CapacityError) -> tuple[Needs, bool] | None:
-        """The fewest columns that are enough, with as many domains as there must be, and whether that is certain."""
+        """The fewest columns that are enough, with as many domains as are needed, and whether that is certain."""
         array, failed = Needs(self.target.columns, self.target.domains), error
         low = array.columns
         while failed is not None:

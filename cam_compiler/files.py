@@ -61,7 +61,7 @@ def _is_same(path: Path, other: object) -> bool:
 
 
 def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
-    """An .npz archive with any names, also such as `file`, which numpy's own writer refuses.
+    """An .npz archive with any names, even such as `file`, which numpy's own writer refuses.
 
     Equal arrays give equal bytes.
     """

@@ -157,7 +157,7 @@ def run_passes(
 
     Without `verify_each` the IR is verified only before the first pass and after the last one.
 
-    The target goes into the module as its attribute `rtm.target`, so that each dump can be gone on with.
+    The target goes into the module as its attribute `rtm.target`, so that each dump can be compiled further.
     """
     set_target(module, target)
     _verify(module, "import")

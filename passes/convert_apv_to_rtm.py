@@ -1,14 +1,14 @@
 """convert-apv-to-rtm: a place in racetrack memory for every value.
 
 Stands after the passes on adder graphs. Every stage becomes one placed program for one array geometry: the pass's
-`rows`, `columns` and `domains` if given, else those of the module's target. Weights that are no adder graph yet become
-a running sum for each output. `accumulators` is "exact", where a sum that is computed in place grows with its range, or
-"full", where it has its final width from the start (as in the paper's flow). `placement` is "loops" (statements that
-share operands come into one bit loop, then values go where little shifting brings them under their ports), or, with
-every instruction a bit loop of its own, "spread" (near the ports, in empty columns), "columns" (in the emptiest column)
-or "packed" (one after another); see passes/placing/placement.py. Where an array is too small for that, values are
-packed tightly, then outputs are computed and stored one after the other, then inputs are dropped and loaded again for
-their next use, by an `in` more. With "loops", `effort` (0 to 3) is how many ways are tried, of which the best one by
+`rows`, `columns` and `domains` if given, else those of the module's target. Weights that aren't an adder graph yet
+become a running sum for each output. `accumulators` is "exact", where a sum that is computed in place grows with its
+range, or "full", where it has its final width from the start (as in the paper's flow). `placement` is "loops"
+(statements that share operands come into one bit loop, then values go where little shifting brings them under their
+ports), or, with every instruction a bit loop of its own, "spread" (near the ports, in empty columns), "columns" (in the
+emptiest column) or "packed" (one after another); see passes/placing/placement.py. Where an array is too small for that,
+values are packed tightly, then outputs are computed and stored one after the other, then inputs are dropped and loaded
+again for their next use, by another `in`. With "loops", `effort` (0 to 3) says how many ways are tried; the best one by
 `objective` is kept: "energy" (steps of all columns), "latency" (steps in time) or "product".
 
     %b = apv.sum %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>

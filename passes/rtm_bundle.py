@@ -11,7 +11,7 @@ whatever order suits, and new values go where little shifting brings them under 
                                                        %4 : c4[0:5] = %0 + %2 carry c9[0]
                                                      }
 
-`effort` (0 to 3) is how many ways are tried, of which the best one by `objective` is kept: "energy" (steps of all
+`effort` (0 to 3) says how many ways are tried; the best one by `objective` is kept: "energy" (steps of all
 columns), "latency" (steps in time) or "product". `stats` prints one line per segment to stderr, with the
 shifts before and after as the simulator counts them.
 """

@@ -1,8 +1,8 @@
 """rtm-level-wear: spread the wear of a network's programs over the columns of an array.
 
-May stand anywhere between convert-apv-to-rtm and convert-rtm-to-ap, last of these for most effect. Columns are alike
-when a program begins, so each program may have them in any order: the columns that it wears most become those that the
-other programs wear least. Results, shifts and cycles stay as they are.
+May stand anywhere between convert-apv-to-rtm and convert-rtm-to-ap, most effectively as the last pass there. Columns
+are alike when a program begins, so each program may have them in any order: the columns that it wears most become those
+that the other programs wear least. Results, shifts and cycles stay as they are.
 
     %2 : c0[0:2] = %0 + %1 carry c2[0]    becomes    %2 : c4[0:2] = %0 + %1 carry c1[0]
 

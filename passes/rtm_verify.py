@@ -6,7 +6,7 @@ distinct, no column is needed at two domains at once, bit loops compute what the
 and everything lies inside the array.
 
 What it finds is counted per program and per segment (`camc compile --stats`); `stats` prints it to stderr as well.
-Shifts are predicted from the code alone and equal what the simulators count. A track of which domain d is brought under
+Shifts are predicted from the code alone and equal what the simulators count. A track whose domain d is brought under
 its port needs d spare domains at its end: that is the overhead.
 
     program 0: values 120, live bits 812, bits of a row 16384, bit loops 96, widest loop 40, overhead 17

@@ -32,7 +32,7 @@ from runtime.network import Call, InputSpec, Network, OutputSpec
 VERSION = 5
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
-_STEPS: dict[str, type[Action] | type[Program]] = {**KINDS, Program.__name__: Program}
+_CALLS: dict[str, type[Action] | type[Program]] = {**KINDS, Program.__name__: Program}
 
 
 def save(network: Network, path: Path) -> None:
@@ -97,7 +97,7 @@ def save(network: Network, path: Path) -> None:
 
 
 def load(path: Path) -> Network:
-    """Read a network; raises ProgramError where the file is damaged or none."""
+    """Read a network; raises ProgramError where the file is damaged or isn't one."""
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = json.loads(archive.read("manifest.json"))
@@ -118,9 +118,9 @@ def load(path: Path) -> Network:
 def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
     calls: list[Call] = []
     for entry in manifest["calls"]:
-        if entry["call"] not in _STEPS:
+        if entry["call"] not in _CALLS:
             raise ValueError(f"unknown call '{entry['call']}'")
-        kind = _STEPS[entry["call"]]
+        kind = _CALLS[entry["call"]]
         constants: dict[str, Any] = {
             name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()
         }

@@ -2,7 +2,7 @@
 
 Any number of samples runs in bounded memory. A *batch* is what the machine works on at once: its rows decide how many
 arrays are in use, and how often the instruction stream is sent. A *part* is what the simulator holds in memory at a
-time, and shows nowhere: rows are independent, so counts over rows either add up or follow from the number of rows.
+time, and changes no figure: rows are independent, so counts over rows either add up or follow from the number of rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the host computes before, between and after programs: the input quantiser, data movement, the network's end.
 
-A module's host operations (runtime/from_module.py) and .camx file's calls (runtime/camx.py) are these.
+A module's host operations (runtime/interpreter.py) and a .camx file's calls (runtime/camx.py) are these.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from runtime.values import AnyValue, array, ints, raw
 
 @dataclass(frozen=True)
 class Action:
-    """What a step on the host does; subclasses are dataclasses of its constants."""
+    """What the host does in a call; subclasses are dataclasses of its constants."""
 
     @property
     def title(self) -> str:
-        """What progress calls the step."""
+        """What progress calls it."""
         return ""
 
     def results(self, *inputs: AnyValue) -> Sequence[AnyValue]:
-        """The step's outputs."""
+        """What it gives."""
         return (self.compute(*inputs),)
 
     def compute(self, *inputs: AnyValue) -> AnyValue:
-        """The only output of a step that has one."""
+        """What it gives, if that is one value."""
         raise NotImplementedError
 
     @property

@@ -1,6 +1,6 @@
 """A network that is ready to run: what it takes, the calls in their order, and which values it gives.
 
-A module (runtime/from_module.py) and a .camx file (runtime/camx.py) become one of these, which runtime/executor.py
+A module (runtime/interpreter.py) and a .camx file (runtime/camx.py) become one of these, which runtime/executor.py
 runs.
 """
 
@@ -115,7 +115,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Network:
-    """Steps in an order in which every value is made before it is taken; inputs are values of their ONNX names."""
+    """Calls in an order in which every value is made before it is taken; inputs are values of their ONNX names."""
 
     target: Target
     inputs: tuple[InputSpec, ...]

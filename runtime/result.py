@@ -1,6 +1,6 @@
 """What a run gives: outputs by name, and how each layer's segment ran.
 
-How segments run on any number of samples, but for what depends on the data, follows from the code alone.
+How segments run on any number of samples follows from the code alone, except for what depends on the data.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Result:
 
 
 def runs_of(program: Program, counts: Sequence[Counts], rows: int, target: Target) -> list[SegmentRun]:
-    """The runs of a program's segments, of which each has its counts."""
+    """The runs of a program's segments, each with its counts."""
     arrays, pairs = arrays_for(rows, target), zip(program.segments, counts, strict=True)
     return [SegmentRun(segment.layer, each, rows, arrays) for segment, each in pairs]
 

@@ -16,7 +16,7 @@ _BYTES_PER_ELEMENT = 8
 
 
 def sample_bytes(function: func.FuncOp) -> int:
-    """About how many bytes the operation that needs most takes for one sample."""
+    """Approximately how many bytes the most demanding operation takes for one sample."""
     most = 1
     for op in function.walk():
         elements = sum(_elements(value) for value in {*op.operands, *op.results})

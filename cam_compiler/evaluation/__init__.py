@@ -1,1 +1,1 @@
-"""Networks on labelled data sets: readers, preprocessing, and the executors by others to compare with."""
+"""Networks on labelled data sets: readers, preprocessing, and third-party executors to compare with."""

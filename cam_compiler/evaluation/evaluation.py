@@ -28,7 +28,7 @@ _TOP = 5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: everything that decides about its result."""
+    """One evaluation: everything that determines its result."""
 
     executor: Executor
     data: DataSet
@@ -79,7 +79,7 @@ class Evaluation:
         tally.same_class += agreed.same_class or 0
 
     def key(self, models: Sequence[Path], stated: Mapping[str, Any]) -> str:
-        """A hash of everything that decides about the tally, beside what is `stated`: models, data and machine code."""
+        """A hash of everything that determines the tally, besides what is `stated`: models, data and machine code."""
         decisive = {
             **stated,
             "digests": [file_digest(*models), self.data.digest],

@@ -24,7 +24,7 @@ LAYOUTS = {"chw": (0, 1, 2, 3), "hwc": (0, 3, 1, 2), "hw": (0, 1, 2)}
 
 @dataclass(frozen=True)
 class Preprocess:
-    """What is done to images: the axes brought in order, then scale, mean and standard deviation (by channel)."""
+    """What is done to images: the axes put in order, then scale, mean and standard deviation (by channel)."""
 
     layout: str | None = None
     scale: Fraction = Fraction(1)

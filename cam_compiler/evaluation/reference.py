@@ -1,4 +1,4 @@
-"""Executors by others that evaluations are compared with: onnxruntime, and qonnx for models with QONNX operators."""
+"""Third-party executors that evaluations are compared with: onnxruntime, and qonnx for models with QONNX operators."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ Run = Callable[[Mapping[str, Value]], dict[str, Value]]
 
 
 def choose(model: Path, stated: str | None) -> str:
-    """The executor that is stated, else the one that knows the model's operators; "none", with why, where none is."""
+    """The executor that is stated, else the one that knows the model's operators; "none", with the reason, where there
+    is none."""
     if stated == "none":
         return "none"
     name = stated or EXECUTORS[0 if _standard(model) else 1]

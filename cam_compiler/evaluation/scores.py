@@ -1,4 +1,4 @@
-"""What outputs say of classes: which class, whether it is the right one, and how far two outputs agree."""
+"""What outputs say about classes: which class, whether it is the right one, and how far two outputs agree."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ def ranks(output: Value, labels: IntArray, begin: int = 0) -> IntArray:
     """How many classes come before that of the label; of equal scores the first class comes first.
 
     Where the output holds class numbers (see `flat`), 0 if one is right and 1 if not. Raises InputError for a label
-    that is no class, with the number of its image, counted from `begin`.
-    """
+    that isn't a class, with the number of its image, counted from `begin`."""
     if output.ndim == 1:
         return (output != labels).astype(np.int64)
     if labels.max() >= output.shape[1]:
@@ -82,7 +81,8 @@ def accuracy(outputs: Mapping[str, Value], labels: Value) -> str:
 
 
 def agreement(outputs: Mapping[str, Value], expected: Mapping[str, Value], source: str) -> list[str]:
-    """One line per expected output, by name, with its agreement; an only array without a name is the only output's."""
+    """One line per expected output, by name, with its agreement; a single array without a name belongs to the only
+    output."""
     pairs = dict(expected)
     if set(pairs) == {""} and len(outputs) == 1:
         pairs = {next(iter(outputs)): pairs[""]}

@@ -1,4 +1,4 @@
-"""What an evaluation knows so far, and the file it is kept in, from which it goes on after a kill.
+"""What an evaluation knows so far, and the file that keeps it, from which it goes on after it was killed.
 
 Only sums of integers are kept, so that a resumed evaluation ends with the same bytes as one that ran through.
 """
@@ -49,7 +49,7 @@ class Tally:
 
 
 class State:
-    """The tally in a file, written whole after each part, with a key of everything that decides about the result."""
+    """The tally in a file, written whole after each part, with a key of everything that determines the result."""
 
     def __init__(self, path: Path | None, key: str):
         self.path, self.key = path, key

@@ -1,7 +1,7 @@
 """The ONNX importer: a quantised network to the `ternary` dialect, in exact arithmetic.
 
 In the order in which a model passes through: `model` (file to nodes), `constants` and `quantizers` (exact constants),
-`nodes_*` (one function an operator), `values` (what lies between two nodes), `images`, `windows` and `pools` (what is
+`nodes/` (one function per operator), `values` (what lies between two nodes), `images`, `windows` and `pools` (what is
 special to images), `sums` and `multipliers` (residual branches), `thresholds` and `weights` (the integer tables),
 `builder` (the operations), `network` (the loop over all nodes). What needs no scales, such as folding views, is left to
 the pass `ternary-canonicalize`.
@@ -26,10 +26,9 @@ def import_model(
     """An ONNX file, or a model in memory, as one function @main in the `ternary` dialect.
 
     `input_types` say by name which numbers an input holds, such as {"x": "UINT8*1/255"}; others are refused when the
-    network runs. `quantise_inputs` say to which numbers it is rounded. An empty name stands for the only input.
-    Raises ModelError where the model can't be read or holds something that can't be compiled, InputError where what is
-    said of the inputs doesn't fit.
-    """
+    network runs. `quantise_inputs` say to which numbers it is rounded. An empty name stands for the only input. Raises
+    ModelError where the model can't be read or holds something that can't be compiled, InputError where what is said
+    about the inputs doesn't fit."""
     # onnx takes a third of a second to import.
     from cam_compiler.importer.network import import_network
 

@@ -14,7 +14,7 @@ from cam_compiler.importer.values import Value
 def taken(node: Node, condition: Value, known: Container[str]) -> GraphProto:
     """A copy of the branch of an If, where its own tensors have the If's result before their names.
 
-    `known` are the names of the tensors around it, which none of them gets. Raises ModelError where the condition is
+    `known` are the names of the tensors around it, which none of them may get. Raises ModelError where the condition is
     not constant, and where the branch has inputs or another number of results.
     """
     if not isinstance(condition, Constant):

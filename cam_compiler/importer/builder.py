@@ -15,7 +15,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.arithmetic.executed import as_executed
-from cam_compiler.importer.arithmetic.float_steps import Floats, Inputs, Integers
+from cam_compiler.importer.arithmetic.float_operations import Floats, Inputs, Integers
 from cam_compiler.importer.arithmetic.lines import LineTable, line_table
 from cam_compiler.importer.arithmetic.sums import MAX_SUM, resolved
 from cam_compiler.importer.arithmetic.thresholds import (
@@ -55,7 +55,7 @@ def hint_of(name: str) -> str:
 
 @dataclass
 class Builder:
-    """Appends operations to a block; `ternary-canonicalize` takes out what is there twice, undone again or not read."""
+    """Appends operations to a block; `ternary-canonicalize` removes what is there twice, undone again or never read."""
 
     block: Block
     ready: dict[int, tuple[Activation, Activation]] = field(default_factory=dict[int, tuple[Activation, Activation]])

@@ -59,7 +59,7 @@ WIDE_RANGES: dict[int, Range] = {
 
 
 def integer_range(elem_type: int) -> Range | None:
-    """All values of an ONNX integer type; None for types that are no integers of at most 32 bits."""
+    """All values of an ONNX integer type; None for types that aren't integers of at most 32 bits."""
     return _INTEGER_RANGES.get(elem_type)
 
 

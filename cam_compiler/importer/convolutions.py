@@ -18,7 +18,7 @@ from cam_compiler.importer.images import (
     with_integer_for,
 )
 from cam_compiler.importer.values import Activation, Origin
-from cam_compiler.importer.windows import Placed, placed
+from cam_compiler.importer.windows import FittedWindow, fitted
 from dialects import ternary
 from dialects.support.tensors import IntMatrix
 from dialects.ternary.spatial import window_range
@@ -93,17 +93,17 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     weights = _kernels(call, constant, rank)
     image = as_image(call, call.builder.materialise(value, call.node))
     groups = _groups(call, image.shape[0], weights)
-    place = placed(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
-    image, pad = _padded(call, image, place)
+    fit = fitted(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
+    image, pad = _padded(call, image, fit)
     slopes, offsets = slopes_of(call.node, image), offsets_of(call.node, image)
     table, constants = _weighted(call, _matrix(weights), slopes, offsets, groups)
-    result = _emit(call, image, place, table, constants, groups, pad)
+    result = _emit(call, image, fit, table, constants, groups, pad)
     return (result if rank == 2 else as_sequence(call, result)).typed(value.elem_type)
 
 
-def _padded(call: Call, image: Activation, place: Placed) -> tuple[Activation, int]:
+def _padded(call: Call, image: Activation, fit: FittedWindow) -> tuple[Activation, int]:
     """The image with the integer that stands for the zeros around it."""
-    found = with_integer_for(call, image) if place.window.padded else (image, 0)
+    found = with_integer_for(call, image) if fit.window.padded else (image, 0)
     if found is None:
         raise call.node.error(
             "it pads with zeros, and its input has no integer that stands for zero",
@@ -113,13 +113,13 @@ def _padded(call: Call, image: Activation, place: Placed) -> tuple[Activation, i
 
 
 def _emit(
-    call: Call, image: Activation, place: Placed, table: Weights, constants: ObjectArray, groups: int, pad: int
+    call: Call, image: Activation, fit: FittedWindow, table: Weights, constants: ObjectArray, groups: int, pad: int
 ) -> Activation:
     node, builder = call.node, call.builder
-    window, matrix = place.window, IntMatrix.from_array(table.integers)
+    window, matrix = fit.window, IntMatrix.from_array(table.integers)
     lows, highs = checked_ranges(node, matrix, window_range(ternary.range_of(image.base), window, pad))
     op = ternary.ConvOp(image.base, matrix, window, groups=groups, pad=pad, layer=node.name)
     base = builder.add(op, node.name)
     outer = compact(each(Piece, table.scales, constants).reshape(-1, 1, 1))
-    shape = (matrix.rows, *place.positions)
+    shape = (matrix.rows, *fit.positions)
     return Activation(base, shape, outer, Origin.of(node), lows=lows.reshape(-1, 1, 1), highs=highs.reshape(-1, 1, 1))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from cam_compiler.importer.arithmetic.float_steps import FloatChain, FloatStep, cast_step
+from cam_compiler.importer.arithmetic.float_operations import FloatChain, FloatOperation, cast_operation
 from cam_compiler.importer.arithmetic.quantizers import aligned
 from cam_compiler.importer.constants import FLOATS, Constant, held_type
 from cam_compiler.importer.context import Call
@@ -28,7 +28,7 @@ _QUANTISERS = (
     *("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear", "MultiThreshold", "Trunc"),
     *("Round", "Floor", "Ceil", "Sign", "Cast"),
 )
-"""Operators whose step ends a path."""
+"""Operators whose rounding ends a path."""
 
 
 def followed(call: Call, result: Value) -> Value:
@@ -51,7 +51,7 @@ def _own(call: Call, value: Activation) -> FloatChain | None:
     """What executors do in one node; None for those that are not followed."""
     node = call.node
     if node.op == "Cast" and node.integer("to", 0) in FLOATS:
-        return (cast_step(held_type(node.integer("to", 0))),)
+        return (cast_operation(held_type(node.integer("to", 0))),)
     if node.op == "DequantizeLinear" and value.integral:
         return _dequantised(call, value)
     if value.integral:
@@ -60,9 +60,9 @@ def _own(call: Call, value: Activation) -> FloatChain | None:
         case "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min":
             return _with_constant(call, value)
         case "Neg":
-            return (FloatStep("negate"),)
+            return (FloatOperation("negate"),)
         case "Relu":
-            return (FloatStep("raise", (np.zeros((), dtype=held_type(value.elem_type)),)),)
+            return (FloatOperation("raise", (np.zeros((), dtype=held_type(value.elem_type)),)),)
         case "Clip":
             return _clipped(call, value)
         case "BatchNormalization":
@@ -78,7 +78,7 @@ def _with_constant(call: Call, value: Activation) -> FloatChain | None:
     constant = call.constant(1 if first else 0, "operand").held(call.node)
     forward = {"Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide", "Max": "raise", "Min": "lower"}
     name = "subtract from" if call.node.op == "Sub" and not first else forward[call.node.op]
-    return (FloatStep(name, (_aligned(call, value, constant),)),)
+    return (FloatOperation(name, (_aligned(call, value, constant),)),)
 
 
 def _aligned(call: Call, value: Activation, constant: NDArray[Any]) -> NDArray[Any]:
@@ -86,28 +86,28 @@ def _aligned(call: Call, value: Activation, constant: NDArray[Any]) -> NDArray[A
 
 
 def _clipped(call: Call, value: Activation) -> FloatChain:
-    steps: list[FloatStep] = []
+    operations: list[FloatOperation] = []
     for index, (name, function) in enumerate((("min", "raise"), ("max", "lower")), start=1):
         bound = call.optional(index, name)
         if bound is not None:
-            steps.append(FloatStep(function, (bound.held(call.node).reshape(()),)))
+            operations.append(FloatOperation(function, (bound.held(call.node).reshape(()),)))
         elif name in call.node.attributes:
             number = np.array(call.node.real(name, 0.0), dtype=held_type(value.elem_type))
-            steps.append(FloatStep(function, (number,)))
-    return tuple(steps)
+            operations.append(FloatOperation(function, (number,)))
+    return tuple(operations)
 
 
 def _dequantised(call: Call, value: Activation) -> FloatChain:
     """(x - zero point) * scale, in float32 whatever the scale's type."""
     zero, scale = call.optional(2, "zero point"), call.constant(1, "scale")
-    steps: list[FloatStep] = []
+    operations: list[FloatOperation] = []
     if zero is not None:
-        steps.append(FloatStep("subtract", (_by_axis(call, value, zero.held(call.node).astype(np.int64)),)))
+        operations.append(FloatOperation("subtract", (_by_axis(call, value, zero.held(call.node).astype(np.int64)),)))
     factor = _by_axis(call, value, scale.held(call.node).astype(np.float32))
-    steps += [cast_step(np.float32), FloatStep("multiply", (factor,))]
+    operations += [cast_operation(np.float32), FloatOperation("multiply", (factor,))]
     if scale.elem_type != TensorProto.FLOAT:
-        steps.append(cast_step(held_type(scale.elem_type)))
-    return tuple(steps)
+        operations.append(cast_operation(held_type(scale.elem_type)))
+    return tuple(operations)
 
 
 def _by_axis(call: Call, value: Activation, numbers: NDArray[Any]) -> NDArray[Any]:
@@ -120,4 +120,4 @@ def _normalised(call: Call, value: Activation) -> FloatChain:
     epsilon = variance.dtype.type(call.node.real("epsilon", 1e-5))
     gain = scale * (variance.dtype.type(1) / np.sqrt(variance + epsilon))
     shape = (-1, *[1] * (len(value.shape) - 1))
-    return (FloatStep("normalise", (gain.reshape(shape), (bias - mean * gain).reshape(shape))),)
+    return (FloatOperation("normalise", (gain.reshape(shape), (bias - mean * gain).reshape(shape))),)

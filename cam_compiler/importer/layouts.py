@@ -33,7 +33,7 @@ def changed(
         steps=of(value.steps),
         lows=of(value.lows),
         highs=of(value.highs),
-        executed=None if value.executed is None else tuple(step.changed(array) for step in value.executed),
+        executed=None if value.executed is None else tuple(operation.changed(array) for operation in value.executed),
         terms=tuple(
             Term(base(term.base), array(term.slopes), array(term.lows), array(term.highs)) for term in value.terms
         ),

@@ -195,7 +195,7 @@ def _annotations(
 
 
 def check_names(graph: GraphProto, place: str) -> None:
-    """protobuf hands out names that are no UTF-8 as bytes; raises ModelError for those."""
+    """protobuf hands out names that aren't UTF-8 as bytes; raises ModelError for those."""
     names: list[object] = [part.name for parts in (graph.input, graph.output, graph.initializer) for part in parts]
     for node in graph.node:
         names += [node.name, node.op_type, node.domain, *node.input, *node.output]

@@ -12,21 +12,21 @@ from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.images import channel_ranges, per_channel, with_integer_for
 from cam_compiler.importer.values import Activation, Origin
-from cam_compiler.importer.windows import Placed
+from cam_compiler.importer.windows import FittedWindow
 from dialects import ternary
 from dialects.support.tensors import IntArray, IntMatrix
 
 
-def max_pool(call: Call, value: Activation, place: Placed) -> Activation:
+def max_pool(call: Call, value: Activation, fit: FittedWindow) -> Activation:
     """The greatest real number of each window; a clamp that waits for its quantiser still waits after it."""
-    if int(place.counts(include_pads=False).min()) < 1:
+    if int(fit.counts(include_pads=False).min()) < 1:
         raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
     image = _rising(call, value)
-    if place.window.pointwise:
+    if fit.window.pointwise:
         return image
-    base = call.builder.add(ternary.MaxPoolOp(image.base, place.window, call.node.name), call.node.name)
+    base = call.builder.add(ternary.MaxPoolOp(image.base, fit.window, call.node.name), call.node.name)
     lows, highs = channel_ranges(image)
-    return replace(image, base=base, shape=(image.shape[0], *place.positions), lows=lows, highs=highs)
+    return replace(image, base=base, shape=(image.shape[0], *fit.positions), lows=lows, highs=highs)
 
 
 def _rising(call: Call, value: Activation) -> Activation:
@@ -48,9 +48,9 @@ def _rising(call: Call, value: Activation) -> Activation:
     return replace(value, base=base, outer=outer, lows=lows, highs=highs)
 
 
-def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activation:
+def sum_pool(call: Call, image: Activation, fit: FittedWindow, pad: int) -> Activation:
     """Sums of the integers of each window, pads counted as `pad`; all have slope 1."""
-    window, layer, base = place.window, call.node.name, image.base
+    window, layer, base = fit.window, call.node.name, image.base
     if not window.pointwise:
         check_word(ternary.range_of(base), call.node.place)
         base = call.builder.add(ternary.SumPoolOp(base, window, pad=pad, layer=layer), layer)
@@ -60,7 +60,7 @@ def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activati
     return replace(
         image,
         base=base,
-        shape=(image.shape[0], *place.positions),
+        shape=(image.shape[0], *fit.positions),
         outer=each(lambda _: Piece(), image.outer),
         origin=Origin.of(call.node),
         lows=lows * window.size,
@@ -68,15 +68,15 @@ def sum_pool(call: Call, image: Activation, place: Placed, pad: int) -> Activati
     )
 
 
-def average(call: Call, image: Activation, place: Placed, include_pads: bool, mean: bool = True) -> Activation:
+def average(call: Call, image: Activation, fit: FittedWindow, include_pads: bool, mean: bool = True) -> Activation:
     """Averages, or sums, of the real numbers of each window; pads are zeros where they count at all.
 
     Padding with the integer that stands for zero gives every position the same scale. Where there is none, or where
     pads don't count, scale and offset differ by position.
     """
     per_channel(call.node, image.outer, image.shape[0])
-    size, inside = place.window.size, place.counts(include_pads=False)
-    divisor = place.counts(include_pads) if mean else np.ones_like(inside)
+    size, inside = fit.window.size, fit.counts(include_pads=False)
+    divisor = fit.counts(include_pads) if mean else np.ones_like(inside)
     if int(divisor.min()) < 1:
         raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
     even = bool((divisor == divisor.flat[0]).all())
@@ -86,7 +86,7 @@ def average(call: Call, image: Activation, place: Placed, include_pads: bool, me
     if even and (inside == inside.flat[0]).all():
         inside, divisor = inside[:1, :1], divisor[:1, :1]
     slopes, offsets = each(lambda piece: piece.slope, image.outer), each(lambda piece: piece.offset, image.outer)
-    sums = sum_pool(call, image, place, pad)
+    sums = sum_pool(call, image, fit, pad)
     outer = each(Piece, _over(slopes, divisor), _times_over(offsets, inside, divisor))
     return replace(sums, outer=compact(outer))
 
@@ -100,7 +100,7 @@ def _times_over(values: ObjectArray, count: IntArray, divisor: IntArray) -> Obje
     return each(lambda value, factor: value * factor, values, factors[np.newaxis])
 
 
-def padded(call: Call, image: Activation, place: Placed, target: Fraction) -> Activation:
+def padded(call: Call, image: Activation, fit: FittedWindow, target: Fraction) -> Activation:
     """The image with a border that stands for the number `target`: sums of windows of one element."""
     found = with_integer_for(call, image, target)
     if found is None:
@@ -109,7 +109,7 @@ def padded(call: Call, image: Activation, place: Placed, target: Fraction) -> Ac
             hint="a quantiser with an integer zero point for all channels",
         )
     image, pad = found
-    return replace(sum_pool(call, image, place, pad), outer=image.outer)
+    return replace(sum_pool(call, image, fit, pad), outer=image.outer)
 
 
 def affine_only(call: Call, value: Activation) -> Activation:

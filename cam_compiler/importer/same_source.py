@@ -21,7 +21,7 @@ from dialects.support.errors import ModelError
 
 
 def combined(call: Call, operation: Operation, left: Activation, right: Activation) -> Activation | None:
-    """The operator on both; None where they are no functions of the same integers."""
+    """The operator on both; None where they aren't functions of the same integers."""
     left, right = (call.after_input(value) for value in (left, right))
     pair = _of_one(call, left, right)
     if pair is None:
@@ -55,7 +55,7 @@ def inverted(call: Call, numerator: ObjectArray, value: Activation) -> Activatio
 
 
 def required(call: Call, operation: Operation, left: Activation, right: Activation) -> Activation:
-    """The operator on both; raises ModelError where they are no functions of the same integers."""
+    """The operator on both; raises ModelError where they aren't functions of the same integers."""
     found = combined(call, operation, left, right)
     if found is None and any(value.kind is not None and value.steps is None for value in (left, right)):
         raise float_input_error(call.node)

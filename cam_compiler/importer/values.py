@@ -22,7 +22,7 @@ from cam_compiler.importer.arithmetic.exact import (
     each,
     filled,
 )
-from cam_compiler.importer.arithmetic.float_steps import FloatChain
+from cam_compiler.importer.arithmetic.float_operations import FloatChain
 from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import IDENTITY_STEP
@@ -113,7 +113,7 @@ class Activation:
         return replace(self, outer=clamped(self.outer, low, high), origin=origin)
 
     def curved(self, curves: ObjectArray, node: Node) -> Activation:
-        """The tensor after functions that are no clamps and scales: chains that broadcast to a sample."""
+        """The tensor after functions other than clamps and scales: chains that broadcast to a sample."""
         folded = self.folded()
         assert folded.before is not None
         before = each(lambda first, then: Chain((*first.stages, *then.stages)), folded.before, curves)

@@ -1,4 +1,4 @@
-"""Sliding windows of ONNX operators: kernel, strides, dilations, pads, auto_pad and ceil_mode as one placed Window."""
+"""Sliding windows of ONNX operators: kernel, strides, dilations, pads, auto_pad and ceil_mode as one window."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_POSITIONS = 1 << 16
 
 
 @dataclass(frozen=True)
-class Placed:
+class FittedWindow:
     """A window over images of a known size.
 
     `window` has no more padding at the end than its last position reaches, so that ceil_mode and pads that no window
@@ -54,7 +54,7 @@ def _pair(node: Node, name: str, rank: int) -> tuple[int, int]:
     return values[0], values[1] if rank == 2 else 1
 
 
-def placed(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int) -> Placed:
+def fitted(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int) -> FittedWindow:
     """The node's window over images (height, width); `rank` 1 stands for sequences (length, 1).
 
     Raises ModelError where the attributes are malformed or no window fits.
@@ -85,7 +85,7 @@ def placed(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int
         for count, stride, span, extent, start in zip(counts, strides, spans, size, starts, strict=True)
     ]
     window = Window(kernel, strides, (starts[0], starts[1], needed[0], needed[1]), dilations)
-    return Placed(window, size, (starts[0], starts[1], ends[0], ends[1]))
+    return FittedWindow(window, size, (starts[0], starts[1], ends[0], ends[1]))
 
 
 def _stated_pads(node: Node, rank: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The comparison of machines, for people: the table, what decides, and what a bit may cost."""
+"""The comparison of machines, for people: the table, which component takes most, and what a bit may cost."""
 
 from __future__ import annotations
 

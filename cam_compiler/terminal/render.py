@@ -46,7 +46,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_schedule(schedule: Schedule) -> None:
-    """One line: what a schedule says of time, and what it takes for it."""
+    """One line: how long a schedule takes, and how many arrays and streams it needs."""
     what = "a sample" if schedule.samples == 1 else f"a batch of {schedule.samples}"
     console().print(
         f"schedule {schedule.mode}: {what} in {time(schedule.latency_ns)}, one every {time(schedule.interval_ns)}, "
@@ -184,7 +184,7 @@ def _figure_cells(figure: Figure) -> list[str]:
 
 
 def print_listing(rows: list[tuple[str, str]]) -> None:
-    """Names, and what is said of each."""
+    """Names, and what is said about each."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

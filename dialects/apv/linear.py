@@ -60,7 +60,7 @@ def linear_problem(weights: IntArray, inputs: Sequence[Range]) -> str | None:
 
 @irdl_op_definition
 class LinearOp(IRDLOperation):
-    """Weighted sums: a line of weights for each output, with an entry for each input.
+    """Weighted sums: one line of weights per output, with one entry per input.
 
     Each run of `kernel_size` inputs, default 1, is one channel of a convolution.
     `apv.linear %x {kernel_size = 9 : i64} : (!apv.columns<9, 0, 1>) -> !apv.columns<1, 0, 2> weights <{ +000+0000 }>`

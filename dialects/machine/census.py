@@ -22,7 +22,7 @@ IntArray = NDArray[np.int64]
 
 
 class Census(NamedTuple):
-    """What the segments of a program take, whatever rows and data are; a row each, but for `writes`.
+    """What the segments of a program take, whatever the rows and the data are; one row per segment, except in `writes`.
 
     Ports begin at domain 0 and go on from segment to segment. The first fields are those of `Counts` in
     dialects/native/loops.hpp.

@@ -140,7 +140,7 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
 
 
 def decode(binary: bytes) -> tuple[Instruction, ...]:
-    """The instructions of a binary program; raises ProgramError for bytes that are no program."""
+    """The instructions of a binary program; raises ProgramError for bytes that aren't a program."""
     return Fields.unpack(binary).instructions()
 
 

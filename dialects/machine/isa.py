@@ -10,7 +10,7 @@ constant of the instruction, so it is resolved before the passes are issued), T 
 and the global buffer. A bit that is known beforehand (the carry at bit 0, a source above its most significant bit
 if unsigned, a source below its shift, the immediate) removes the passes that can't match: `passes_of`.
 
-Sources: the in-place and out-of-place orders are the ones that design of bit-serial associative arithmetic needs,
+Sources: the in-place and out-of-place orders are the ones that bit-serial associative arithmetic needs,
 where no pass may create a state that a later pass matches (Foster, "Content Addressable Parallel Processors",
 1976; Yavits et al., IEEE Trans. Computers 2015, "Computer Architecture with Associative Processor Replacing
 Last-Level Cache and SIMD Accelerator"); every LUT here is checked exhaustively by the tests.

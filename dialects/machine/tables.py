@@ -32,7 +32,7 @@ def operand_table() -> NDArray[np.uint8]:
 
 @cache
 def pass_table() -> NDArray[np.uint8]:
-    """Of every variant of an opcode's bit its passes summed up, as `Variant` in dialects/native/checked_code.hpp.
+    """The passes of every variant of an opcode's bit, summed up as `Variant` in dialects/native/checked_code.hpp.
 
     Masks of the roles that are searched and written, then numbers: searches, writes, cells that the searches look at,
     cells written without a key, bits moved to or from the buffer, writes of D, writes of C.

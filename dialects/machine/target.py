@@ -1,8 +1,8 @@
 """The target: what the machine is, in one frozen description read from a TOML file.
 
 A target says geometry and cycles; what a search or a shift costs in energy and time is a technology's business
-(runtime/cost/technology.py). Bundled targets are `dialects/machine/targets/*.toml`; a path to another file is as good.
-"""
+(runtime/cost/technology.py). Bundled targets are `dialects/machine/targets/*.toml`; a path to another file will do as
+well."""
 
 from __future__ import annotations
 

@@ -16,9 +16,8 @@ place, read as value << shift, or as value >> shift: from one of its bits on. A 
 that it changes and makes another one at the same first domain. `loop { ... }` marks statements that share one bit loop;
 `@2` starts a member at step 2.
 
-Stored are the AP's instructions (`binary`), and beside them which values each one makes and reads (`names`) and where
-these lie (`values`).
-"""
+What is stored is the AP's instructions (`binary`), and beside them which values each one makes and reads (`names`) and
+where these lie (`values`)."""
 
 from __future__ import annotations
 

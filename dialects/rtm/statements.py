@@ -45,7 +45,8 @@ class Form(IntEnum):
 
 
 class Statement(NamedTuple):
-    """A line in numbers; fields that its form doesn't use stay at their defaults, -1 is no value (or `zero`)."""
+    """A line in numbers; fields that its form doesn't use stay at their defaults, -1 stands for no value (or
+    `zero`)."""
 
     form: int
     result: int = -1

@@ -8,8 +8,7 @@
     }>} { ... }
 
 Its lines are those of a target file (dialects/machine/targets), with the target's name. Passes and runs read it, so a
-dump needs nothing else to be gone on with.
-"""
+dump needs nothing else to be compiled further."""
 
 from __future__ import annotations
 

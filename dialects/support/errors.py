@@ -61,7 +61,7 @@ class Needs(NamedTuple):
 class CapacityError(CamcError):
     """The program doesn't fit the target's arrays.
 
-    `needs` is an array that isn't too small for the same reason, or, of a whole network, one that would do.
+    `needs` is an array that wouldn't be too small for the same reason, or, of a whole network, one that would do.
     """
 
     def __init__(self, message: str, *, place: str | None = None, hint: str | None = None, needs: Needs | None = None):

@@ -84,7 +84,7 @@ class Lattice:
         return integers.astype(np.float64) * float(self.scale) + float(self.offset)
 
     def integers(self, values: NDArray[Any]) -> tuple[IntArray, NDArray[np.bool_]]:
-        """The integers that numbers stand for, and which of the numbers are no point of the lattice.
+        """The integers that numbers stand for, and which of the numbers aren't points of the lattice.
 
         Equality is asked for where the input's type holds every point, else two units in the last place are allowed.
         """
@@ -149,7 +149,7 @@ def _number(text: str, dtype: str, whole: str) -> Fraction:
 
 
 def annotated(text: str, scale: float | None, offset: float | None) -> str | None:
-    """What a model's annotation declares, in the form of `Lattice.parse`; None where it says no integers.
+    """What a model's annotation declares, in the form of `Lattice.parse`; None where it declares no integers.
 
     `scale` and `offset` are those that the model annotates beside it, if any.
     """

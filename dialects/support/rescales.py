@@ -3,7 +3,7 @@
     * 18433 + 524288 >> 20 in 0..255
     * 1 + 8 >> 4 in -128..127 ties odd 0
 
-A line maps x to y = clamp((x * multiplier + addend) >> shift), where >> rounds down. Rounding half to even is no such
+A line maps x to y = clamp((x * multiplier + addend) >> shift), where >> rounds down. Rounding half to even isn't such a
 function where numbers lie halfway: `ties odd e` lowers the results that are odd before the clamp, and of which the part
 that was shifted out is less than 2^e, by one; `ties even e` those that are even.
 """

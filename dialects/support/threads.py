@@ -34,7 +34,7 @@ def use_threads(count: int | None) -> Generator[None]:
 
 
 def thread_count() -> int:
-    """The number of threads to work with; raises InputError where the environment variable is no such number."""
+    """The number of threads to work with; raises InputError where the environment variable isn't such a number."""
     if _stated:
         return _stated[-1]
     if text := os.environ.get(_VARIABLE):

@@ -1,4 +1,4 @@
-"""Verification of whole modules: what every operation says of itself, and that values are made before they are used.
+"""Verification of whole modules: what every operation checks itself, and that values are made before they are used.
 
 xDSL's own verifier doesn't look at the order of operations. Whatever reads or changes a module verifies it here.
 """

@@ -53,7 +53,7 @@ from dialects.ternary.types import (
 
 @irdl_attr_definition
 class ScoresAttr(PackedAttr[Scores]):
-    """What orders the channels, a line each: `<{ 3 -40 }>`."""
+    """What orders the channels, one line per channel: `<{ 3 -40 }>`."""
 
     name = "ternary.scores"
     value_class = Scores

@@ -30,7 +30,7 @@ from dialects.ternary.types import IntTensor, channels_of, int_tensor, range_of,
 
 @irdl_attr_definition
 class RescalesAttr(PackedAttr[Rescales]):
-    """What each channel is multiplied with, a line each: `<{ * 3713 + 65536 >> 17 in 0..255 }>`."""
+    """What each channel is multiplied with, one line per channel: `<{ * 3713 + 65536 >> 17 in 0..255 }>`."""
 
     name = "ternary.rescales"
     value_class = Rescales

@@ -30,7 +30,8 @@ class Digits(NamedTuple):
 
 
 def checked_weights(matrix: NDArray[Any], inputs: Sequence[Range]) -> IntArray:
-    """The matrix (outputs, inputs) as int64, one column per input; ValueError where they are no integers in reach."""
+    """The matrix (outputs, inputs) as int64, one column per input; ValueError where they aren't integers within
+    reach."""
     weights = np.asarray(matrix)
     if weights.ndim != 2:
         raise ValueError(f"expected a matrix (outputs, inputs), found shape {weights.shape}")
@@ -63,7 +64,7 @@ def signed_digits(weights: IntArray) -> Digits:
 def unshared(matrix: NDArray[Any], inputs: Sequence[Range]) -> AdderGraph:
     """Each output of `matrix` (outputs, inputs) as a running sum in input order, from its first positive term.
 
-    The sum is always the first operand, unshifted (but for a first term that no unshifted positive term can replace),
+    The sum is always the first operand, unshifted (except a first term that no unshifted positive term can replace),
     so that it can be computed in place. An output without positive terms is the negated sum of their opposites;
     one of a single term needs no node; a power of two common to all terms becomes the output's shift.
     """

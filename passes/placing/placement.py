@@ -1,6 +1,6 @@
 """Bit loops and track placement: an order, a column and domains for every value of straight-line code.
 
-The work is native (passes/native/placing), in four steps: an order of the statements in bit loops, moves of single
+The work is native (passes/native/placing), in four phases: an order of the statements in bit loops, moves of single
 statements to other loops that sweep their values anyway, places for the values, and the placed code. Values that
 continue each other in place (acc = acc + x where acc dies) share a *slot*, as wide as its widest value. As the order is
 known before anything has a place, a slot goes where its sweeps lengthen the ways of the ports least, now and in all

@@ -45,7 +45,8 @@ class Kind(IntEnum):
 
 
 class Operation(NamedTuple):
-    """One operation; fields that its kind doesn't use stay at their defaults, -1 is no value (or the constant zero)."""
+    """One operation; fields that its kind doesn't use stay at their defaults, -1 stands for no value (or the constant
+    zero)."""
 
     kind: int
     segment: int

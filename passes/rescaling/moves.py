@@ -1,6 +1,6 @@
-"""What a rescaling is made of, before it has instructions: steps over column vectors, and the AP cycles they take.
+"""What a rescaling is made of, before it has instructions: moves over column vectors, and the AP cycles that they take.
 
-Values are counted from 0, the input; each step makes the next one.
+Values are counted from 0, the input; each move makes the next one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dialects.support.ranges import Range
 
 
 class Do(Enum):
-    """What a step does with earlier values `a` and `b`; a shift below zero is one to the right, rounding down."""
+    """What a move does with earlier values `a` and `b`; a shift below zero is one to the right, rounding down."""
 
     CONST = "the constant `imm`"
     SUM = "(a << a_shift) + or - (b << b_shift)"
@@ -25,7 +25,7 @@ class Do(Enum):
 
 
 class Move(NamedTuple):
-    """One step, and the exact range of its result; value -1 is zero."""
+    """One move, and the exact range of its result; value -1 is zero."""
 
     do: Do
     range: Range
@@ -38,7 +38,7 @@ class Move(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Steps, the last of which makes the result, and the AP cycles that they take."""
+    """Moves, the last of which makes the result, and the AP cycles that they take."""
 
     moves: tuple[Move, ...]
     cycles: int
@@ -82,7 +82,7 @@ def _instruction(op: Op, width: int, a: _Source = _NONE, b: _Source = _NONE) -> 
 
 
 def plan_with(moves: Sequence[Move], source: Range) -> Plan:
-    """The steps with their cycles, where a sum is computed in place as soon as its first term is used up."""
+    """The moves with their cycles, where a sum is computed in place as soon as its first term is used up."""
     ranges = [source, *(move.range for move in moves)]
     last = {value: number for number, move in enumerate(moves) for value in (move.a, move.b)}
     cycles = 0

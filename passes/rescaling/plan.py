@@ -1,4 +1,4 @@
-"""A rescaling as steps over column vectors: the cheapest of several ways, each of which equals the line everywhere.
+"""A rescaling as moves over column vectors: the cheapest of several ways, each of which equals the line everywhere.
 
     clamp the input to where results are still apart       (if that narrows it enough; else clamp the result at the end)
     multiply it, digit by digit from the lowest one on, each in place on top of the sum so far
@@ -38,13 +38,13 @@ class _Impassable(Exception):
 
 
 def is_possible(line: Line, source: Range, most_bits: int = MOST_BITS) -> bool:
-    """Whether there are steps at all, without a look for the cheapest ones."""
+    """Whether there are moves at all, without looking for the cheapest ones."""
     return not line.multiplier or next(_ways(line, source, min(most_bits, MOST_BITS)), None) is not None
 
 
 @lru_cache(maxsize=1 << 14)
 def plan_of(line: Line, source: Range, most_bits: int = MOST_BITS) -> Plan | None:
-    """The cheapest steps that rescale integers of the range; None where a sum would have more than `most_bits` bits."""
+    """The cheapest moves that rescale integers of the range; None where a sum would have more than `most_bits` bits."""
     if not line.multiplier:
         level = line(0)
         return plan_with([Move(Do.CONST, Range(level, level), imm=level)], source)

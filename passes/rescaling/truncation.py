@@ -2,8 +2,8 @@
 
 With the bits below `cut` left out, a digit x << j with j < cut adds x >> cut - j, which is less than one unit too
 small. So the sum differs from the exact one, in units of 2^cut, by less than the number n of digits that are cut. Two
-neighbouring inputs are m / 2^cut units apart: where that is n or more, all is as it should be if it is so at both
-sides of every step, and at the ends. There the cut sum is calculated, which leaves a range of addends, or none.
+neighbouring inputs are m / 2^cut units apart: where that is n or more, the result is right everywhere if it is right at
+both sides of every step, and at the ends. There the cut sum is calculated, which leaves a range of addends, or none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Energy and latency: counts of the simulator times the numbers of a technology file, by layer and in total.
 
-Energies are in femtojoule and times in nanoseconds for the whole run, all arrays together; nothing is measured here
-that the counts and the technology don't say, so that each figure can be traced to a count, a parameter and its source.
-"""
+Energies are in femtojoule and times in nanoseconds for the whole run, all arrays together; nothing is added that
+doesn't follow from the counts and the technology, so that each figure can be traced to a count, a parameter and its
+source."""
 
 from __future__ import annotations
 

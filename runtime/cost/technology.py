@@ -1,9 +1,8 @@
 """Technology files: what a search, a write, a shift, a moved or a fetched bit costs; every number with its source.
 
-A file is TOML with one table a number: `value` (unit in the table's name), `source`, optionally `status` ("published",
-the default, "recalled" or "assumed") and `nanowires = true` where the value is for one nanowire, of which a cell of
-the target has several.
-"""
+A file is TOML with one table per number: `value` (unit in the table's name), `source`, optionally `status`
+("published", the default, "recalled" or "assumed") and `nanowires = true` where the value is for one nanowire, of which
+a cell of the target has several."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ def settings() -> dict[str, Setting]:
 
 @dataclass(frozen=True)
 class Placement:
-    """How a network stands on the machine: copies of each layer by name, 1 if it isn't named; where residuals wait."""
+    """How a network is spread over the machine: copies of each layer by name, 1 if it isn't named; where residuals
+    wait."""
 
     copies: dict[str, int] = field(default_factory=dict[str, int])
     residuals_on_chip: bool = True

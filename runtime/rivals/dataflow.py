@@ -40,7 +40,7 @@ class Node:
 
 
 def dataflow_of(module: ModuleOp) -> tuple[Node, ...]:
-    """The nodes of a module at the `ternary` level in the order of its operations; views of tensors are no work."""
+    """The nodes of a module at the `ternary` level in the order of its operations; views of tensors take no work."""
     nodes: list[Node] = []
     made: dict[SSAValue, int] = {}
     """the node that a tensor comes from; views and thresholds belong to the node before"""

@@ -1,10 +1,9 @@
 """Digital in-memory processors: bit-serial inputs, one-bit products in the memory, an adder tree at its edge.
 
 Two published points carry the model: the energy of an operation at 8 and at 4 bits of both operands. Their ratio is
-4.0, as bit-serial inputs and bit-parallel weights ask for: an operation costs activation bits times weight bits. So an
-operation of a layer is priced by that product, from the point that is named. Buffers and movement are not in it, nor is
-anything saved by weights that are zero.
-"""
+4.0, as is expected of bit-serial inputs and bit-parallel weights: an operation costs activation bits times weight bits.
+So an operation of a layer is priced by that product, from the point that is named. Buffers and movement are not in it,
+and weights that are zero save nothing."""
 
 from __future__ import annotations
 

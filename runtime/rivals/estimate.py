@@ -54,7 +54,7 @@ class Setting:
 
 
 def load_settings(path: Path, names: tuple[str, ...]) -> dict[str, Setting]:
-    """The settings of a rival's file, of which the first holds all `names` and the others what they change.
+    """The settings of a rival's file: the first one holds all `names`, the others hold what they change.
 
     Raises TargetError where the file is malformed, or where a number is missing or unknown.
     """

@@ -1,7 +1,7 @@
 """Threshold tables of a network's first quantiser, as float executors compute it.
 
 Tables come with the thresholds of exact arithmetic, which are near: each is moved to the first input for which the
-executor's own float operations (float_steps.py) reach its level.
+executor's own float operations (float_operations.py) reach its level.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.arithmetic.float_steps import FloatChain, Inputs, channel_chain, evaluated, first_numbers
+from cam_compiler.importer.arithmetic.float_operations import (
+    FloatChain,
+    Inputs,
+    channel_chain,
+    evaluated,
+    first_numbers,
+)
 from cam_compiler.importer.arithmetic.steps import RoundStep, Step
 from cam_compiler.importer.arithmetic.thresholds import Levels, Table
 
@@ -24,7 +30,7 @@ _Values = NDArray[Any]
 def as_executed(
     table: Table, steps: Sequence[Step], refine: int, chain: FloatChain, shape: tuple[int, ...], inputs: Inputs
 ) -> Table:
-    """The table of channels of `shape` with the thresholds of executors; `refine` integers of it are one of a step.
+    """The table of channels of `shape` with the thresholds of executors; `refine` of its integers make one of a step's.
 
     `chain` is what executors compute before the step; its constants broadcast to `shape`.
     """
@@ -32,7 +38,7 @@ def as_executed(
     known: dict[object, _Values] = {}
     for index in range(prod(shape)):
         own, falls = channel_chain(chain, shape, index), table.thresholds.down[index]
-        values = tuple(item.tobytes() for step in own for item in step.constants)
+        values = tuple(item.tobytes() for operation in own for item in operation.constants)
         key = (values, steps[index], table.levels[index], falls)
         if key not in known:
             known[key] = _row(

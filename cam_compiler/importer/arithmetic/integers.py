@@ -1,8 +1,7 @@
 """Arithmetic of ONNX's integer types, which wraps round: 200 + 100 is 44 in uint8.
 
-Results that may leave their type get the multiples of its size subtracted that a comparison finds; where there are too
-many of those, or the type is wider than the arrays compare, the operator is refused.
-"""
+From results that may leave their type, the multiples of its size that comparisons find are subtracted; where there are
+too many of those, or the type is wider than the arrays compare, the operator is refused."""
 
 from __future__ import annotations
 

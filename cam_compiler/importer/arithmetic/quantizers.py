@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
-from cam_compiler.importer.arithmetic.float_steps import FloatChain, FloatStep, cast_step, evaluated
+from cam_compiler.importer.arithmetic.float_operations import FloatChain, FloatOperation, cast_operation, evaluated
 from cam_compiler.importer.arithmetic.steps import ROUNDING_NAMES, Rounding, RoundStep, rounding_of
 from cam_compiler.importer.constants import Constant, integer_range
 from cam_compiler.importer.model import Node
@@ -81,7 +81,7 @@ def quant(node: Node, scale: Constant, zero: Constant, bits: Constant, *, fallin
         high = (1 << (width - 1)) - 1 if signed else (1 << width) - 1 - narrow
         step = RoundStep(low, high, rounding)
         gain, offset = sizes, each(lambda size, point: -point * size, sizes, shift)
-    executed = FloatStep("divide", (scale.held(node),)), FloatStep("add", (zero.held(node),))
+    executed = FloatOperation("divide", (scale.held(node),)), FloatOperation("add", (zero.held(node),))
     return Quantiser(sizes, shift, filled((), step), gain, offset, TensorProto.FLOAT, executed)
 
 
@@ -138,7 +138,7 @@ def quantize_linear(
     one, none = filled((), ONE), filled((), ZERO)
     # Also of float16, executors divide as float32.
     divisor = aligned(node, scale.held(node).astype(np.float32), shape, axis)
-    executed = cast_step(np.float32), FloatStep("divide", (divisor,))
+    executed = cast_operation(np.float32), FloatOperation("divide", (divisor,))
     return Quantiser(sizes, none, each(step, points), one, none, elem_type, executed)
 
 

@@ -1,6 +1,6 @@
 """Sums of several tensors become integers: exactly, or by small multipliers where a quantiser follows.
 
-Stands between nodes_sums.py, which leaves a sum pending, and builder.py, which makes it when its function is known.
+Stands between nodes/sums.py, which leaves a sum pending, and builder.py, which makes it when its function is known.
 """
 
 from __future__ import annotations

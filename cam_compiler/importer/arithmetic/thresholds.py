@@ -2,7 +2,7 @@
 
 The function is a chain of stages (functions.py), clamp-affine `inner`, a step to integers n, clamp-affine `outer`
 (exact.py, steps.py). What is stored is an integer m with outer(n) = slope * m + offset: n itself, or n clamped, or on a
-finer lattice where a clamp's bound is no multiple of the scale.
+finer lattice where a clamp's bound isn't a multiple of the scale.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tables of functions that rise and fall, by their values at every integer that they can meet.
 
 Such a function is a rising one plus a falling one: the former steps up where the function does, the latter down. Both
-are threshold tables, so that nothing but thresholds and an addition is needed on the arrays.
+are threshold tables, so the arrays need only thresholds and an addition.
 
 Every value is first calculated in double precision, as an interval that is wider than what the functions of numpy and
 of the C library can be off; where both its ends round to the same integer, that is the value. All others, ties among

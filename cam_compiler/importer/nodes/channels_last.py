@@ -24,7 +24,7 @@ from cam_compiler.importer.nodes.quantizers import apply, multi_threshold
 from cam_compiler.importer.nodes.real import batch_normalization
 from cam_compiler.importer.pools import affine_only, average, padded
 from cam_compiler.importer.values import Activation, Value
-from cam_compiler.importer.windows import Placed
+from cam_compiler.importer.windows import FittedWindow
 from dialects.support.window import Window
 
 LAST = ("qonnx.custom_op.channels_last",)
@@ -111,8 +111,8 @@ def im2col(call: Call) -> Value:
     pads, steps = _numbers(call, "pad_amount", 4, 0), _numbers(call, "dilations", 2, 1)
     if any(pads):
         border = Window((1, 1), pads=(pads[0], pads[1], pads[2], pads[3]))
-        place = Placed(border, (image.shape[1], image.shape[2]), border.pads)
-        image = padded(call, image, place, Fraction(node.integer("pad_value", 0)))
+        fit = FittedWindow(border, (image.shape[1], image.shape[2]), border.pads)
+        image = padded(call, image, fit, Fraction(node.integer("pad_value", 0)))
     window = Window((kernel[0], kernel[1]), (strides[0], strides[1]), dilations=(steps[0], steps[1]))
     positions = window.positions(image.shape[1], image.shape[2]) if window.problem() is None else (0, 0)
     if min(positions) < 1:
@@ -147,8 +147,8 @@ def quant_average_pool(call: Call) -> Value:
         image = affine_only(inner, inner.activation())
         if len(image.shape) != 3 or min(image.shape[1:]) < size:
             raise node.error(f"its window of {size} by {size} doesn't fit into samples of shape {image.shape}")
-        place = Placed(Window((size, size), (stride, stride)), (image.shape[1], image.shape[2]), (0, 0, 0, 0))
-        sums = average(inner, image, place, include_pads=False, mean=False)
+        fit = FittedWindow(Window((size, size), (stride, stride)), (image.shape[1], image.shape[2]), (0, 0, 0, 0))
+        sums = average(inner, image, fit, include_pads=False, mean=False)
         return _floor_division(inner, sums, 1 << shift)
 
     return _first(call, pooled) if node.text("data_layout", "NCHW") == "NHWC" else pooled(call)

@@ -9,7 +9,7 @@ from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.layouts import inverse
 from cam_compiler.importer.pools import affine_only, padded
 from cam_compiler.importer.values import Activation, Value
-from cam_compiler.importer.windows import Placed
+from cam_compiler.importer.windows import FittedWindow
 from dialects.support.window import Window
 
 MAX_EXTENT = 1 << 20
@@ -92,8 +92,8 @@ def _bordered(call: Call, value: Activation, borders: dict[int, tuple[int, int]]
         pads = (sides[0][0], sides[1][0], sides[0][1], sides[1][1])
         height, width = (*sizes, 1)[:2]
         flat = call.reshaped(image, (prod(image.shape[: rank - len(behind)]), height, width))
-        place = Placed(Window((1, 1), pads=pads), (height, width), pads)
-        result = padded(call, flat, place, target)
+        fit = FittedWindow(Window((1, 1), pads=pads), (height, width), pads)
+        result = padded(call, flat, fit, target)
         grown = (*image.shape[: rank - len(behind)], *result.shape[1 : 1 + len(behind)])
         source = builder.transposed(call.reshaped(result, grown), inverse(to_image))
     return source

@@ -16,7 +16,7 @@ from cam_compiler.importer.nodes.real import to_integers
 from cam_compiler.importer.nodes.shape import sample_axis
 from cam_compiler.importer.pools import affine_only, average, max_pool, without_step
 from cam_compiler.importer.values import Activation, Value
-from cam_compiler.importer.windows import Placed, kernel_of, placed
+from cam_compiler.importer.windows import FittedWindow, fitted, kernel_of
 from dialects.support.window import Window
 
 
@@ -33,16 +33,16 @@ def max_pool_node(call: Call) -> Value:
     value = call.activation()
     rank = rank_of(call, value)
     image = as_image(call, without_step(call, value))
-    place = placed(call.node, _size(image), kernel_of(call.node, rank), rank)
-    return _restored(call, max_pool(call, image, place), rank)
+    fit = fitted(call.node, _size(image), kernel_of(call.node, rank), rank)
+    return _restored(call, max_pool(call, image, fit), rank)
 
 
 def _averaged(call: Call, value: Activation) -> Activation:
     rank = rank_of(call, value)
     image = as_image(call, affine_only(call, value))
-    place = placed(call.node, _size(image), kernel_of(call.node, rank), rank)
+    fit = fitted(call.node, _size(image), kernel_of(call.node, rank), rank)
     include = bool(call.node.integer("count_include_pad", 0))
-    return _restored(call, average(call, image, place, include), rank)
+    return _restored(call, average(call, image, fit, include), rank)
 
 
 @handles("AveragePool")
@@ -50,16 +50,16 @@ def average_pool(call: Call) -> Value:
     return _averaged(call, call.activation())
 
 
-def _whole(size: tuple[int, int], kernel: tuple[int, int]) -> Placed:
-    return Placed(Window(kernel, kernel), size, (0, 0, 0, 0))
+def _whole(size: tuple[int, int], kernel: tuple[int, int]) -> FittedWindow:
+    return FittedWindow(Window(kernel, kernel), size, (0, 0, 0, 0))
 
 
 def _global(call: Call, value: Activation, greatest: bool) -> Activation:
     rank = rank_of(call, value)
     ready = without_step(call, value) if greatest else affine_only(call, value)
     image = as_image(call, ready)
-    place = _whole(_size(image), _size(image))
-    result = max_pool(call, image, place) if greatest else average(call, image, place, include_pads=False)
+    fit = _whole(_size(image), _size(image))
+    result = max_pool(call, image, fit) if greatest else average(call, image, fit, include_pads=False)
     return _restored(call, result, rank)
 
 
@@ -70,10 +70,10 @@ def global_pool(call: Call) -> Value:
 
 def _reduced(call: Call, image: Activation, kernel: tuple[int, int]) -> Activation:
     """Maxima, averages or sums of an image over its height, its width or both."""
-    place = _whole(_size(image), kernel)
+    fit = _whole(_size(image), kernel)
     if call.node.op == "ReduceMax":
-        return max_pool(call, image, place)
-    return average(call, image, place, include_pads=False, mean=call.node.op == "ReduceMean")
+        return max_pool(call, image, fit)
+    return average(call, image, fit, include_pads=False, mean=call.node.op == "ReduceMean")
 
 
 @handles("ReduceMean", "ReduceSum", "ReduceMax")

@@ -9,7 +9,7 @@ import numpy as np
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
-from cam_compiler.importer.arithmetic.float_steps import FloatStep
+from cam_compiler.importer.arithmetic.float_operations import FloatOperation
 from cam_compiler.importer.arithmetic.quantizers import (
     Quantiser,
     bipolar_quant,
@@ -112,7 +112,7 @@ def trunc(call: Call) -> Value:
     first = call.constant(3, "input bit width").scalar(node)
     one, none = filled((), ONE), filled((), ZERO)
     scale, zero = call.constant(1, "scale").held(node), call.constant(2, "zero point").held(node)
-    executed = FloatStep("divide", (scale,)), FloatStep("add", (zero,))
+    executed = FloatOperation("divide", (scale,)), FloatOperation("add", (zero,))
     step = filled((), RoundStep(None, None, Rounding.HALF_EVEN))
     whole = Quantiser(sizes, points, step, one, none, TensorProto.FLOAT, executed)
     rounding = _rounding(call, "FLOOR")

@@ -43,7 +43,7 @@ def _performed(function: str, x: Array, constants: tuple[Array, ...]) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class FloatStep:
+class FloatOperation:
     """One operation of an executor; its constants are in the types that the model holds them in.
 
     Of "cast", the constant says the type. Constants broadcast to a sample.
@@ -56,31 +56,31 @@ class FloatStep:
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             return _performed(self.function, values, self.constants)
 
-    def changed(self, change: Callable[[Array], Array]) -> FloatStep:
-        """The step with its constants in another shape or order, those that are no scalars."""
+    def changed(self, change: Callable[[Array], Array]) -> FloatOperation:
+        """The operation with its constants that are not scalars in another shape or order."""
         return replace(self, constants=tuple(item if item.ndim == 0 else change(item) for item in self.constants))
 
 
-FloatChain = tuple[FloatStep, ...]
+FloatChain = tuple[FloatOperation, ...]
 
 
-def cast_step(dtype: Any) -> FloatStep:
-    return FloatStep("cast", (np.zeros((), dtype=dtype),))
+def cast_operation(dtype: Any) -> FloatOperation:
+    return FloatOperation("cast", (np.zeros((), dtype=dtype),))
 
 
 def channel_chain(chain: FloatChain, shape: tuple[int, ...], index: int) -> FloatChain:
-    """The steps of one channel of `shape`, by its number in C order; their constants are scalars."""
+    """The operations of one channel of `shape`, by its number in C order; their constants are scalars."""
     place = np.unravel_index(index, shape) if shape else ()
 
     def own(item: Array) -> Array:
         return item if item.ndim == 0 else np.asarray(np.broadcast_to(item, shape)[place])
 
-    return tuple(replace(step, constants=tuple(own(item) for item in step.constants)) for step in chain)
+    return tuple(replace(operation, constants=tuple(map(own, operation.constants))) for operation in chain)
 
 
 def evaluated(chain: FloatChain, values: Array) -> Array:
-    for step in chain:
-        values = step(values)
+    for operation in chain:
+        values = operation(values)
     return values
 
 
