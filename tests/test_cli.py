@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -451,3 +452,15 @@ def test_help_imports_nothing_slow() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: camc" in done.stdout
+
+
+@pytest.mark.parametrize("broken", ["raise SystemExit('the wrong package')", ""])
+def test_folders_of_the_user_may_have_the_names_of_our_packages(broken: str, folder: Path) -> None:
+    for name in ("dialects", "passes", "runtime"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(broken)
+    path = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-m", "cam_compiler", "opt", "net.mlir", "-p", "convert-ternary-to-apv"]
+    done = subprocess.run(command, cwd=folder, env=path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "apv.linear" in done.stdout
