@@ -45,8 +45,8 @@ def run_in_parts(network: Network, given: Mapping[str, Value], run: Callable[[Ma
     begins = range(0, samples, size)
     cuts = [{name: value[begin : begin + size] for name, value in given.items()} for begin in begins]
     # Whatever is wrong with the inputs is said before anything long is done.
-    for cut in cuts:
-        check_inputs(network.inputs, cut)
+    for begin, cut in zip(begins, cuts, strict=True):
+        check_inputs(network.inputs, cut, begin)
     results: list[Result] = []
     for begin, cut in zip(begins, cuts, strict=True):
         end = min(samples, begin + size)

@@ -44,8 +44,11 @@ class InputSpec:
         held = f"integers {self.span}" if self.span else self.dtype
         return f"{shape} {self.declared}, {self.lattice.describe()}" if self.lattice else f"{shape} {held}"
 
-    def check(self, value: Value) -> Value:
-        """The array in the type that the network takes; raises InputError where it doesn't fit."""
+    def check(self, value: Value, begin: int = 0) -> Value:
+        """The array in the type that the network takes; raises InputError where it doesn't fit.
+
+        `begin` is the number of its first sample in what the user gave.
+        """
         place, hint = f"input '{self.name}'", f"expected {self.describe()}, N at least 1"
         fits = value.ndim == len(self.shape) and all(
             expected in (-1, found) for expected, found in zip(self.shape, value.shape, strict=True)
@@ -57,7 +60,7 @@ class InputSpec:
         if self.span:
             integers = cast(NDArray[np.int64], value)
             wrong = (integers < self.span.lo) | (integers > self.span.hi)
-            self._refuse(value, wrong, f"integers {self.span}", hint)
+            self._refuse(value, wrong, f"integers {self.span}", hint, begin)
             return value.astype(np.int64)
         with np.errstate(over="ignore"):
             exact = value.astype(self.dtype, copy=False)
@@ -65,21 +68,28 @@ class InputSpec:
             raise InputError("it holds values that are not finite numbers", place=place, hint=hint)
         if lattice := self.lattice:
             integers, wrong = lattice.integers(exact)
-            self._refuse(value, wrong, f"{self.declared}, {lattice.describe()}", hint)
+            self._refuse(value, wrong | _changed(value, exact), f"{self.declared}, {lattice.describe()}", hint, begin)
             return integers
         return exact
 
-    def _refuse(self, value: Value, wrong: NDArray[np.bool_], expected: str, hint: str) -> None:
+    def _refuse(self, value: Value, wrong: NDArray[np.bool_], expected: str, hint: str, begin: int) -> None:
         """Raises InputError at the first value that the input doesn't hold."""
         if wrong.any():
             sample, *index = (int(axis[0]) for axis in np.nonzero(wrong))
-            where = f"sample {sample}" + (f" at {index}" if index else "")
+            where = f"sample {begin + sample}" + (f" at {index}" if index else "")
             found = value[(sample, *index)]
             raise InputError(
                 f"{where} is {found}, which is none of {expected} ({int(wrong.sum())} such values)",
                 place=f"input '{self.name}'",
                 hint=hint,
             )
+
+
+def _changed(value: Value, exact: Value) -> NDArray[np.bool_]:
+    """Which integers the input's type doesn't hold."""
+    if value.dtype.kind not in "iu" or exact.dtype.kind != "f":
+        return np.zeros(value.shape, dtype=bool)
+    return exact.astype(np.float64) != value.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -156,15 +166,18 @@ class Network:
         return f"there is no value '{min(unknown)}'" if unknown else None
 
 
-def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value]) -> dict[str, Value]:
-    """The given arrays in the types that the network takes; raises InputError where they don't fit."""
+def check_inputs(specs: Sequence[InputSpec], given: Mapping[str, Value], begin: int = 0) -> dict[str, Value]:
+    """The given arrays in the types that the network takes; raises InputError where they don't fit.
+
+    `begin` is the number of their first sample in what the user gave.
+    """
     expected = ", ".join(f"'{spec.name}' ({spec.describe()})" for spec in specs)
     for spec in specs:
         if spec.name not in given:
             raise InputError(f"input '{spec.name}' is missing", hint=f"the network's inputs are {expected}")
     if unknown := set(given) - {spec.name for spec in specs}:
         raise InputError(f"there is no input '{min(unknown)}'", hint=f"the network's inputs are {expected}")
-    values = {spec.name: spec.check(np.asarray(given[spec.name])) for spec in specs}
+    values = {spec.name: spec.check(np.asarray(given[spec.name]), begin) for spec in specs}
     if len({len(value) for value in values.values()}) > 1:
         sizes = ", ".join(f"'{name}' {len(value)}" for name, value in values.items())
         raise InputError(f"the inputs have different numbers of samples: {sizes}")

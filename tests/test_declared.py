@@ -100,6 +100,19 @@ def test_rounded_inputs_saturate_and_round_half_to_even() -> None:
     np.testing.assert_array_equal(run(module, x), reference(model, exact)[0])
 
 
+@pytest.mark.parametrize("kind", ["UINT8*1/255", "INT8*0.1+0.05", "UINT12*1/4095-0.5"])
+def test_the_first_quantiser_of_a_declared_input_rounds_as_executors(kind: str) -> None:
+    """In float32, where every other number lies near a tie; so do rounded inputs."""
+    lattice = Lattice.parse(kind, "float32")
+    x = lattice.numbers(np.arange(lattice.span.lo, lattice.span.hi + 1), "float32")[None]
+    net = Net(x.size, opset=21)
+    net.qdq("x", 2 * float(lattice.scale), 0, np.int16)
+    model = net.model()
+    (wanted,) = reference(model, x)
+    np.testing.assert_array_equal(run(import_model(model, {"x": kind}), x), wanted)
+    np.testing.assert_array_equal(run(import_model(model, quantise_inputs={"x": kind}), x), wanted)
+
+
 def test_integer_inputs_are_narrowed() -> None:
     model = product(T.INT8).model()
     module = import_model(model, {"x": "TERNARY"})

@@ -32,11 +32,13 @@ from cam_compiler.options import (
     add_trace,
     add_work,
     at_least_one,
+    stated_types,
 )
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_report
 from dialects.support.errors import InputError, UsageError
 from dialects.support.instrumentation import part
+from dialects.support.lattice import Lattice
 from runtime.cost.report import Report
 from runtime.cost.technology import load_technology
 from runtime.executor import part_size
@@ -127,14 +129,16 @@ def run(options: argparse.Namespace) -> None:
     data = _open(options, network)
     samples = _samples(data, options.limit)
     model, kind = _reference(options)
+    rounded = _rounded(options, network)
     preprocess = Preprocess(options.layout, options.scale, options.mean, options.std)
     peer = reference.load(model, kind) if model else None
-    job = Evaluation(executor, data, preprocess, peer, options.output_name)
+    job = Evaluation(executor, data, preprocess, peer, options.output_name, rounded)
     facts = {
         "model": str(options.model),
         "data": data.described,
         "images": samples,
         "preprocessing": preprocess.described,
+        "input": network.inputs[0].describe() + (f", rounded to {rounded.text}" if rounded else ""),
         "reference": f"{kind} on {model}" if model else kind,
     }
     state = State(state_path, job.key([path for path in (options.model, model) if path], _decisive(facts, options)))
@@ -146,6 +150,12 @@ def run(options: argparse.Namespace) -> None:
     if output:
         write_whole(output, (json.dumps(_result(facts, tally, report, bool(model)), indent=1) + "\n").encode())
     state.remove()
+
+
+def _rounded(options: argparse.Namespace, network: Network) -> Lattice | None:
+    """The numbers that the input is rounded to on the command line."""
+    stated = list(stated_types(options)[1].values())
+    return Lattice.parse(stated[0], network.inputs[0].dtype) if stated else None
 
 
 def _state_path(options: argparse.Namespace) -> Path | None:
@@ -227,6 +237,7 @@ def _result(facts: Mapping[str, Any], tally: Tally, report: Report | None, compa
 def _show(facts: Mapping[str, Any], tally: Tally, report: Report | None, kind: str | None) -> None:
     samples = tally.samples
     print(f"{samples} images: {facts['data']}; {facts['preprocessing']}")
+    print(f"input: {facts['input']}")
     top5 = "" if tally.top5 is None else f", in the first five {tally.top5} ({tally.top5 / samples:.2%})"
     print(f"{accuracy_line(tally.top1, samples)}{top5}")
     if kind is None:

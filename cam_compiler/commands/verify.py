@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cam_compiler.compile import InputTypes, read_module, target_for
+from cam_compiler.compile import InputTypes, read_module, refuse_types, target_for
 from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import read_arrays
 from cam_compiler.options import add_input_types, add_work, stated_types
@@ -29,6 +29,8 @@ def run(options: argparse.Namespace) -> None:
     """Run models, IR files and programs on the same inputs; the first difference is an error."""
     validator = Validator(read_arrays(options.input) if options.input else None)
     paths: list[Path] = options.models
+    if all(path.suffix != ".onnx" for path in paths):
+        refuse_types(paths[0], stated_types(options))
     with watching(options.quiet):
         for index, path in enumerate(paths):
             with part(index, index + 1, len(paths), path.name):

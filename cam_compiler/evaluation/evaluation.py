@@ -18,8 +18,9 @@ from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
 from cam_compiler.evaluation.state import Tally, digest_of
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part, progress
+from dialects.support.lattice import Lattice
 from runtime.executor import Executor
-from runtime.network import Network
+from runtime.network import Network, check_inputs
 from runtime.result import Result, joined
 from runtime.values import Value
 
@@ -35,12 +36,16 @@ class Evaluation:
     preprocess: Preprocess
     reference: reference.Run | None
     output: str | None
+    rounded: Lattice | None = None
+    """to what the network rounds its input, because the user says so; the reference is given such numbers"""
 
     def add(self, tally: Tally, end: int) -> Tally:
         """The tally after the images up to `end`."""
         begin, spec = tally.samples, self.executor.network.inputs[0]
         images = self.preprocess(self.data.read(begin, end), spec, begin)
         labels = self.data.labels[begin:end]
+        # Beyond this, samples are counted from the part's first.
+        check_inputs(self.executor.network.inputs, {spec.name: images}, begin)
         with part(0, 1, 2 if self.reference else 1):
             result = self.executor.run({spec.name: images})
         name, scores = self._scores(result)
@@ -53,6 +58,7 @@ class Evaluation:
         if self.reference:
             with part(1, 2, 2):
                 progress(0, 1, "reference")
+                images = self.rounded.nearest(images) if self.rounded else images
                 self._compare(tally, name, scores, self.reference({spec.name: images}))
         return tally
 

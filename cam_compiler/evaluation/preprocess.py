@@ -51,7 +51,7 @@ class Preprocess:
             wrong = int(np.argwhere(~np.isfinite(images))[0][0])
             raise InputError("it holds values that are not finite numbers", place=f"image {begin + wrong}")
         ordered = _fitted(self._ordered(images), spec.shape[1:])
-        if spec.span:
+        if np.dtype(spec.dtype).kind == "i":
             if self._affine or ordered.dtype.kind == "f":
                 raise InputError("the network takes integers as they are, without scale, mean and std")
             return ordered

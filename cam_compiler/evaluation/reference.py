@@ -104,11 +104,20 @@ def _onnxruntime(model: Path) -> tuple[Run, int | None]:
     session = ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     size = session.get_inputs()[0].shape[0]
+    types = {item.name: _numpy_type(item.type) for item in session.get_inputs()}
 
     def run(given: Mapping[str, Value]) -> dict[str, Value]:
-        return dict(zip(names, session.run(names, dict(given)), strict=True))
+        typed = {name: value.astype(types.get(name) or value.dtype, copy=False) for name, value in given.items()}
+        return dict(zip(names, session.run(names, typed), strict=True))
 
     return run, size if isinstance(size, int) else None
+
+
+def _numpy_type(stated: str) -> str | None:
+    """The numpy type of `tensor(float)`; None where it has none, and numbers go as they are."""
+    inner = stated.removeprefix("tensor(").removesuffix(")")
+    name = {"float": "float32", "double": "float64"}.get(inner, inner)
+    return name if hasattr(np, name) and np.dtype(name).kind in "iuf" else None
 
 
 def _qonnx(model: Path) -> tuple[Run, int | None]:

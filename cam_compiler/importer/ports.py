@@ -30,10 +30,12 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
-from cam_compiler.importer.arithmetic.exact import IDENTITY, filled
+from cam_compiler.importer.arithmetic.exact import IDENTITY, ONE, ZERO, filled
+from cam_compiler.importer.arithmetic.float_operations import FloatOperation, cast_operation
 from cam_compiler.importer.arithmetic.integers import extent
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
+from cam_compiler.importer.arithmetic.thresholds import MAX_LEVELS
 from cam_compiler.importer.builder import INPUT_OPTIONS, Builder, hint_of
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, integer_range
 from cam_compiler.importer.context import Context
@@ -121,26 +123,38 @@ def argument_of(builder: Builder, port: Port, declared: Declared | None) -> Acti
         lows=lows,
         highs=highs,
         kind=None if span else _FLOAT_INPUTS[port.elem_type][0],
-        executed=() if lattice is None else None,
+        executed=(),
     )
     if lattice:
-        return value.affine(lattice.scale, lattice.offset)
-    return _rounded(port, value, declared.lattice) if declared else value
+        return _on(value, lattice, _dtype(port))
+    return _rounded(builder, port, value, declared.lattice) if declared else value
 
 
 def _ends(span: Range) -> tuple[int, int]:
     return span.lo, span.hi
 
 
-def _rounded(port: Port, value: Activation, lattice: Lattice) -> Activation:
+def _on(value: Activation, lattice: Lattice, dtype: str) -> Activation:
+    """Integers of a lattice as its numbers, which executors hold in the input's own type."""
+    operations = (
+        () if lattice.plain else (FloatOperation(name, (np.array(number),)) for name, number in lattice.arithmetic)
+    )
+    chain = (cast_operation(np.float64), *operations, cast_operation(dtype))
+    return replace(value.affine(lattice.scale, lattice.offset), executed=chain)
+
+
+def _rounded(builder: Builder, port: Port, value: Activation, lattice: Lattice) -> Activation:
     """The input rounded half to even to the numbers of a lattice, beyond which it saturates; exactly."""
-    scale, offset = filled((), lattice.scale), filled((), lattice.offset)
-    shift = filled((), -lattice.offset / lattice.scale)
+    place, most = f"input '{port.name}'", f"at most {MAX_LEVELS} are possible; --input-type declares more"
+    if lattice.span.hi - lattice.span.lo >= MAX_LEVELS:
+        raise InputError(f"{lattice.text} has {lattice.span.hi - lattice.span.lo + 1} numbers", place=place, hint=most)
+    one, scale, shift = (filled((), part) for part in (ONE, lattice.scale, -lattice.offset / lattice.scale))
     step = filled((), RoundStep(lattice.span.lo, lattice.span.hi, Rounding.HALF_EVEN))
     node = Node("input", "", port.name, (), (), {}, NodeProto())
-    rounded = with_quantiser(node, value, Quantiser(scale, shift, step, scale, offset, value.elem_type))
+    quantiser = Quantiser(scale, shift, step, one, filled((), ZERO), value.elem_type)
     # What the user asks for is not an executor's arithmetic.
-    return replace(rounded, executed=None)
+    rounded = with_quantiser(node, replace(value, executed=None), quantiser)
+    return _on(builder.materialise(rounded, node), lattice, _dtype(port))
 
 
 # ---- outputs

@@ -1,7 +1,8 @@
 """The numbers that a declared input holds: `UINT8`, `FIXED<6,3>`, `INT4*0.125`, `TERNARY*1/2+3`.
 
-A type names integers by FINN's names; `*scale` and `+offset` say which numbers they stand for. Scale and offset are
-numbers of the input's own type, as a model would hold them, so 1/255 of a float32 input is the float32 next to it.
+A type names integers by FINN's names; `*scale` and `+offset` say which numbers they stand for: those of the input's own
+type that are nearest to scale * n + offset, as x / 255 is in a float32 input. In exact arithmetic each stands for the
+number that has scale and offset in that type, as a model would hold them.
 """
 
 from __future__ import annotations
@@ -32,12 +33,16 @@ _ULPS = 2
 
 @dataclass(frozen=True, slots=True)
 class Lattice:
-    """The numbers scale * n + offset for all integers n of `span`; `text` is how they were declared."""
+    """The numbers scale * n + offset for all integers n of `span`; `text` is how they were declared.
+
+    `scale` and `offset` are in the input's type, `stated` are both as they were written.
+    """
 
     text: str
     span: Range
     scale: Fraction
     offset: Fraction
+    stated: tuple[Fraction, Fraction]
 
     @classmethod
     def parse(cls, text: str, dtype: str) -> Lattice:
@@ -47,15 +52,18 @@ class Lattice:
             raise _malformed(text)
         kind = re.sub(r"\s", "", form["kind"].upper())
         span, unit, origin = _integers(kind, text)
-        scale = _number(form["scale"] or "1", dtype, text)
-        offset = _number(form["offset"] or "0", dtype, text) * (-1 if form["sign"] == "-" else 1)
+        sign = -1 if form["sign"] == "-" else 1
+        written = [_written(form[part] or default, text) for part, default in (("scale", "1"), ("offset", "0"))]
+        scale, offset = (_held(number, dtype, text) for number in written)
         if kind.startswith("SCALEDINT") and form["scale"] is None:
             raise InputError(f"'{text}' doesn't say its scale", hint=f"{kind}*scale, such as {kind}*0.125")
         if scale <= 0:
             raise InputError(f"the scale of '{text}' is not positive", hint="a scale such as 0.125 or 1/255")
-        return cls(
-            re.sub(r"\s", "", kind + text.strip()[len(form["kind"]) :]), span, scale * unit, offset + scale * origin
+        shown = re.sub(r"\s", "", kind + text.strip()[len(form["kind"]) :])
+        held, stated = (
+            (factor * unit, sign * summand + factor * origin) for factor, summand in ((scale, offset), written)
         )
+        return cls(shown, span, *held, stated=stated)
 
     @property
     def plain(self) -> bool:
@@ -80,8 +88,21 @@ class Lattice:
         """What integers of the lattice stand for, in the input's own type."""
         return self._points(integers).astype(dtype)
 
+    @property
+    def arithmetic(self) -> tuple[tuple[str, float], ...]:
+        """How a number is computed of its integer in double precision, before it gets the input's type."""
+        scale, offset = self.stated
+        if max(scale.numerator, scale.denominator) < 1 << 53:
+            factor = ("multiply", float(scale.numerator)), ("divide", float(scale.denominator))
+        else:
+            factor = (("multiply", float(scale)),)
+        return *factor, ("add", float(offset))
+
     def _points(self, integers: NDArray[Any]) -> FloatArray:
-        return integers.astype(np.float64) * float(self.scale) + float(self.offset)
+        points: FloatArray = integers.astype(np.float64)
+        for name, number in self.arithmetic:
+            points = points * number if name == "multiply" else points / number if name == "divide" else points + number
+        return points
 
     def integers(self, values: NDArray[Any]) -> tuple[IntArray, NDArray[np.bool_]]:
         """The integers that numbers stand for, and which of the numbers aren't points of the lattice.
@@ -99,12 +120,26 @@ class Lattice:
         off = np.abs(points - real) > _ULPS * np.spacing(room).astype(np.float64)
         return found, ~inside | off
 
+    def nearest(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The numbers that values are rounded to, half to even, and beyond which they saturate."""
+        real, scale, offset = values.astype(np.float64), float(self.scale), float(self.offset)
+        found = np.rint((real - offset) / scale)
+        # The quotient is rounded, and may be taken for a tie or be taken out of one.
+        for _ in range(2):
+            low, high = (found - 0.5) * scale + offset, (found + 0.5) * scale + offset
+            odd = found % 2 == 1
+            found += np.where((real > high) | (odd & (real == high)), 1.0, 0.0)
+            found -= np.where((real < low) | (odd & (real == low)), 1.0, 0.0)
+        integers = np.clip(found, self.span.lo, self.span.hi).astype(np.int64)
+        return self.numbers(integers, values.dtype.name)
+
     def _held_by(self, dtype: np.dtype[Any]) -> bool:
         """Is every point a number of the float type?"""
-        bottom = lcm(self.scale.denominator, self.offset.denominator)
-        common = gcd(int(self.scale * bottom), int(self.offset * bottom))
+        scale, offset = self.stated
+        bottom = lcm(scale.denominator, offset.denominator)
+        common = gcd(int(scale * bottom), int(offset * bottom))
         unit = Fraction(common & -common, bottom)
-        top = max(abs(self.scale * self.span.lo + self.offset), abs(self.scale * self.span.hi + self.offset))
+        top = max(abs(scale * self.span.lo + offset), abs(scale * self.span.hi + offset))
         dyadic = bottom & (bottom - 1) == 0
         return dyadic and top / unit <= 1 << (np.finfo(dtype).nmant + 1)
 
@@ -133,16 +168,23 @@ def _integers(kind: str, text: str) -> tuple[Range, Fraction, Fraction]:
     return span, (one / Fraction(2) ** (bits - int(parts["whole"])) if fixed else one), zero
 
 
-def _number(text: str, dtype: str, whole: str) -> Fraction:
-    """A number as the input's type holds it; for integers only integers."""
+def _written(text: str, whole: str) -> Fraction:
+    """A number as it is written."""
     top, _, bottom = text.partition("/")
     try:
-        exact = Fraction(top) / Fraction(bottom or 1)
-        if np.dtype(dtype).kind == "f":
+        return Fraction(top) / Fraction(bottom or 1)
+    except (ZeroDivisionError, ValueError) as error:
+        raise _malformed(whole) from error
+
+
+def _held(exact: Fraction, dtype: str, whole: str) -> Fraction:
+    """A number as the input's type holds it; for integers only integers."""
+    if np.dtype(dtype).kind == "f":
+        try:
             with np.errstate(over="raise"):
                 return Fraction(float(np.dtype(dtype).type(float(exact))))
-    except (ZeroDivisionError, OverflowError, FloatingPointError, ValueError) as error:
-        raise _malformed(whole) from error
+        except (OverflowError, FloatingPointError) as error:
+            raise _malformed(whole) from error
     if exact.denominator != 1:
         raise InputError(f"'{whole}' has a fraction, and the input holds integers", hint="an integer scale and offset")
     return exact
