@@ -21,7 +21,7 @@ def add_engine(command: argparse.ArgumentParser) -> None:
         "--engine",
         choices=("native", "golden"),
         default="native",
-        help="the native engine, or the reference simulator, which goes through every pass; they agree",
+        help="the native engine, or the reference simulator, which executes every pass; they give the same results",
     )
 
 
@@ -72,8 +72,8 @@ def add_batch(command: argparse.ArgumentParser) -> None:
         "--batch",
         type=at_least_one,
         metavar="N",
-        help="samples that the machine works on at once, for the report (default: all); no matter of the simulator's "
-        "memory, which is bounded at any number",
+        help="samples that the machine works on at once, for the report (default: all); the simulator's memory is "
+        "bounded whatever it is",
     )
 
 
@@ -117,11 +117,11 @@ def add_input_types(command: argparse.ArgumentParser) -> None:
         "--input-type",
         action="append",
         metavar=form,
-        help="which numbers an input holds, such as x=UINT8*1/255; others are refused. TYPE is BIPOLAR, BINARY, "
+        help="the numbers that an input holds, such as x=UINT8*1/255; others are refused. TYPE is BIPOLAR, BINARY, "
         "TERNARY, INTn, UINTn, FIXED<w,i> or SCALEDINT<n>; NAME= may be left out for the only input",
     )
     command.add_argument(
-        "--quantise-input", action="append", metavar=form, help="to which numbers an input is rounded, half to even"
+        "--quantise-input", action="append", metavar=form, help="the numbers to which an input is rounded, half to even"
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "demo": "the bundled network on the bundled images, with its report",
-    "compile": "compile a model, or go on with textual IR",
+    "compile": "compile a model, or continue from textual IR",
     "run": "run a model, textual IR of any level, or a compiled program",
     "evaluate": "accuracy, agreement and energy on a labelled data set",
     "compare": "a network on the associative processor and on rival machines, in one table",

@@ -28,7 +28,7 @@ from runtime.values import Value
 def add_options(command: argparse.ArgumentParser) -> None:
     """What `camc compare` takes."""
     command.add_argument("model", type=Path, help="an .onnx model, or an .mlir file at the ternary level")
-    command.add_argument("--program", type=Path, metavar="P.camx", help="the model, compiled already")
+    command.add_argument("--program", type=Path, metavar="P.camx", help="the model, already compiled")
     command.add_argument(
         "--input",
         type=Path,
@@ -42,7 +42,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="technologies of the associative processor (default: all that are bundled)",
     )
     command.add_argument("-o", "--output", type=Path, metavar="R", help="write the result, .json or .csv")
-    command.add_argument("--tech", default="rtsim", help="the technology that --objective has in mind")
+    command.add_argument("--tech", default="rtsim", help="the technology whose energies --objective uses")
     command.add_argument("--ignore-instruction-fetch", action="store_true", help="leave the instructions' energy out")
     add_engine(command)
     add_input_types(command)

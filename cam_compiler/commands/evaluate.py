@@ -57,7 +57,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     _add_data(command)
     command.add_argument("-o", "--output", type=Path, metavar="R.json", help="write the result with its full report")
     command.add_argument(
-        "--resume", type=Path, metavar="STATE", help="where the state is kept from which it goes on (R.json.state)"
+        "--resume", type=Path, metavar="STATE", help="file that keeps the state to resume from (default: R.json.state)"
     )
     command.add_argument("--reference", choices=("onnxruntime", "qonnx", "none"), help="executor to compare with")
     command.add_argument("--reference-model", type=Path, metavar="M.onnx", help="what it runs, if not the model itself")
@@ -72,17 +72,27 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--images", metavar="NAME", help="array of the images in an .npz, if several may be")
+    command.add_argument(
+        "--images", metavar="NAME", help="array of the images in an .npz, if there are several candidates"
+    )
     command.add_argument("--labels", metavar="NAME", help="array of the classes in an .npz, or a file of them")
     command.add_argument("--limit", type=at_least_one, metavar="N", help="the first N images only")
     command.add_argument("--layout", choices=("chw", "hwc", "hw"), help="axes of a stored image")
     command.add_argument("--scale", type=_number, default=_number("1"), metavar="S", help="factor, such as 1/255")
     numbers = "number, or one per channel"
     command.add_argument(
-        "--mean", type=_numbers, default=_numbers("0"), metavar="M,..", help=f"is subtracted; {numbers}"
+        "--mean",
+        type=_numbers,
+        default=_numbers("0"),
+        metavar="M,..",
+        help=f"subtracted from the scaled value; {numbers}",
     )
     command.add_argument(
-        "--std", type=_divisors, default=_numbers("1"), metavar="D,..", help=f"is divided by; {numbers}"
+        "--std",
+        type=_divisors,
+        default=_numbers("1"),
+        metavar="D,..",
+        help=f"the difference is divided by it; {numbers}",
     )
     command.add_argument("--resize", type=_size, metavar="S", help="shorter side, or HxW, of a folder's images")
     command.add_argument("--crop", type=_size, metavar="S", help="side, or HxW, to cut out of their centre")

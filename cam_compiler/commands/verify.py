@@ -17,7 +17,9 @@ from dialects.support.instrumentation import part
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """What `camc verify` takes."""
-    command.add_argument("models", type=Path, nargs="+", help=".onnx, .mlir or .camx files; the first sets the outputs")
+    command.add_argument(
+        "models", type=Path, nargs="+", help=".onnx, .mlir or .camx files; the first sets the expected outputs"
+    )
     command.add_argument(
         "--input", type=Path, metavar="X", help="inputs as for run; drawn at the quantiser's edges if absent"
     )
