@@ -152,7 +152,7 @@ def _own_row(network: Network, report: Report, workload: Workload) -> Row:
         None,
         schedule.arrays,
         "exact integers",
-        tuple(report.technology.unconfirmed),
+        tuple(report.unconfirmed),
         {name: value / report.samples / _FJ_PER_UJ for name, value in report.total.energy_fj.items()},
     )
 

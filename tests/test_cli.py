@@ -14,6 +14,7 @@ import pytest
 from camc_testing import SMALL_NETWORK
 
 from cam_compiler.cli import main
+from runtime.cost.technology import kinds
 
 INPUT = np.array([[[0.0, 0.5, 1.0]], [[1.0, 0.1, 0.3]], [[0.25, 0.75, 0.2]]], dtype=np.float32)
 PIPELINE = ("--pipeline", "unshared")
@@ -139,6 +140,9 @@ def test_disassemble_a_program(program: Path, capsys: pytest.CaptureFixture[str]
 def test_listings(capsys: pytest.CaptureFixture[str]) -> None:
     assert "small" in run(capsys, "targets")
     assert "rtsim" in run(capsys, "tech")
+    shown = run(capsys, "tech", "dwm")
+    assert "2,000*" in shown and "not priced" in shown and "22, 32, 45 nm" in shown
+    assert f"10 of {len(kinds())} parameters are stated" in shown
     assert "convert-rtm-to-ap" in run(capsys, "passes")
 
 
@@ -219,6 +223,8 @@ BAD = [
     (["run", "net.camx", "--input", "x.npy", "-o", "no/y.npz"], ["no/y.npz: its folder does not exist"]),
     (["run", "net.camx", "--input", "x.npy", "--report", "r.txt"], ["r.txt: its name must end in .json"]),
     (["run", "net.camx", "--input", "x.npy", "--tech", "no"], ["there is no technology 'no'", "rtsim"]),
+    (["tech", "no"], ["there is no technology 'no'", "one of: date24, dwm"]),
+    (["tech", "key.toml"], ["key.toml", "unknown key", "known keys are"]),
     (["run", "net.camx", "--input", "x.npy", "--tech", "key.toml"], ["key.toml", "unknown key"]),
     (["run", "net.camx", "--input", "x.npy", "--level", "rtm"], ["net.camx: a compiled program runs at the ap level"]),
     (["run", "net.mlir", "--input", "x.npy", "--level", "rtm", "--report", "r.json"], ["--report: counts come from"]),

@@ -15,8 +15,9 @@ from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.cost.counts import Counts, Traced, counts_on, static_counts
-from runtime.cost.report import COMPONENTS, Report, make_report
-from runtime.cost.technology import Parameter, Technology, load_technology
+from runtime.cost.prices import COMPONENTS, active_rows
+from runtime.cost.report import make_report
+from runtime.cost.technology import Parameter, Technology, kinds, load_technology
 from runtime.engines import golden
 from runtime.network import Call, Network
 from runtime.result import Result, SegmentRun, expected_runs, joined
@@ -77,7 +78,7 @@ def test_parts_of_a_batch_are_joined_exactly() -> None:
 @pytest.mark.parametrize("batch", [None, 5])
 def test_components_sum_to_totals_and_layers_to_the_network(batch: int | None) -> None:
     network = small_network()
-    report = make_report(traced_result(network, 12), network, load_technology("rtsim"), batch=batch)
+    report = make_report(traced_result(network, 12), network, priced_everywhere(), batch=batch)
     assert len(report.layers) == sum(len(program.segments) for program in network.programs)
     for name in COMPONENTS:
         assert report.total.energy_fj[name] == pytest.approx(sum(layer.energy_fj[name] for layer in report.layers))
@@ -96,42 +97,73 @@ def test_components_sum_to_totals_and_layers_to_the_network(batch: int | None) -
     assert asdict(report.total.counts) == sums
 
 
-ENERGY_OF = {
-    "search_fj_per_bit": "search",
-    "write_fj_per_bit": "write",
-    "shift_fj_per_bit": "shift",
-    "move_fj_per_bit": "move",
-    "fetch_fj_per_bit": "fetch",
-    "broadcast_fj_per_bit": "fetch",
+CHANGES = {
+    "search": "search_fj_per_bit masked_fj_per_bit match_fj_per_row",
+    "write": "write_fj_per_bit idle_write_fj_per_bit drive_fj_per_row",
+    "shift": "shift_fj_per_bit",
+    "move": "move_fj_per_bit",
+    "move fetch": "tile_fj_per_bit bank_fj_per_bit chip_fj_per_bit",
+    "fetch": "fetch_fj_per_bit broadcast_fj_per_bit",
+    "program": "sram_fj_per_bit offchip_fj_per_bit",
+    "tag": "tag_fj_per_row",
+    "latch": "input_latch_fj_per_bit output_latch_fj_per_bit",
+    "control": "decode_fj_per_instruction sequence_fj_per_cycle",
+    "leakage": "array_leakage_uw controller_leakage_uw buffer_leakage_uw instruction_memory_leakage_uw",
+    "latency leakage": "search_ps write_ps shift_ps move_ps",
 }
-"""the component that a parameter prices; parameters that aren't here are times"""
+"""what twice a parameter changes, by as much as the parameter alone comes to"""
+BENDS = {
+    "search write shift tag": "row_segments",
+    "fetch": "arrays_per_tile tiles_per_bank",
+    "program": "instruction_memory_bytes sram_exponent",
+    "": "buffer_bytes domain_um2 cell_um2 array_um2 controller_um2 buffer_um2_per_byte instruction_memory_um2_per_byte",
+}
+"""what else changes with a parameter, in proportion to nothing; sizes and areas change no energy"""
+LINEAR, OTHERS = (
+    {name: set(parts.split()) for parts, names in table.items() for name in names.split()} for table in (CHANGES, BENDS)
+)
 
 
-@pytest.mark.parametrize("name", load_technology("rtsim").parameters)
-def test_doubling_a_parameter_changes_what_it_prices_and_nothing_else(name: str) -> None:
-    """Twice the parameter adds what the parameter alone comes to, to one component or to the latency."""
-    network = small_network()
-    result = traced_result(network, 12)
+def priced_everywhere() -> Technology:
+    """A technology that prices all that can be priced, and whose program doesn't fit on the chip."""
     technology = load_technology("rtsim")
+    parameters = {name: replace(entry, value=entry.value or 0.5) for name, entry in technology.parameters.items()}
+    stated = {"arrays_per_tile": 2, "tiles_per_bank": 2, "instruction_memory_bytes": 64}
+    parameters |= {name: replace(parameters[name], value=value) for name, value in stated.items()}
+    return replace(technology, parameters=parameters)
 
-    def priced(factors: dict[str, float]) -> Report:
-        return make_report(result, network, scaled(technology, factors), batch=5)
 
-    once, twice = priced({}), priced({name: 2.0})
-    alone = priced(dict.fromkeys(technology.parameters, 0.0) | {name: 1.0})
-    for before, after, part in zip(
-        [*once.layers, once.total], [*twice.layers, twice.total], [*alone.layers, alone.total], strict=True
+def test_every_parameter_has_a_stated_effect() -> None:
+    assert LINEAR.keys() | OTHERS.keys() == kinds().keys() and not LINEAR.keys() & OTHERS.keys()
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_doubling_a_parameter_changes_what_it_prices_and_nothing_else(name: str) -> None:
+    network = small_network()
+    result, technology = traced_result(network, 12), priced_everywhere()
+    without, once, twice = (
+        make_report(
+            result, network, scaled(technology, {name: factor}) if factor else without_price(technology, name), batch=5
+        )
+        for factor in (0, 1, 2)
+    )
+    changed: set[str] = set()
+    for none, before, after in zip(
+        [*without.layers, without.total], [*once.layers, once.total], [*twice.layers, twice.total], strict=True
     ):
         for field in ("counts", "rows", "arrays", "rounds", "row_utilisation"):
             assert getattr(after, field) == getattr(before, field)
-        for component in COMPONENTS:
-            share = part.energy_fj[component]
-            assert (share > 0) <= (component == ENERGY_OF.get(name))
-            assert after.energy_fj[component] == pytest.approx(before.energy_fj[component] + share, rel=1e-12)
-        assert (part.latency_ns > 0) <= (name not in ENERGY_OF)
-        assert after.latency_ns == pytest.approx(before.latency_ns + part.latency_ns, rel=1e-12)
-    assert (alone.total.total_fj > 0) == (name in ENERGY_OF)
-    assert (alone.total.latency_ns > 0) == (name not in ENERGY_OF)
+        values = [{**layer.energy_fj, "latency": layer.latency_ns} for layer in (none, before, after)]
+        changed |= {part for part in values[0] if values[2][part] != values[1][part]}
+        if name in LINEAR:
+            for part, value in values[1].items():
+                assert 2 * value == pytest.approx(values[0][part] + values[2][part], rel=1e-12)
+    assert changed == (LINEAR | OTHERS)[name]
+
+
+def without_price(technology: Technology, name: str) -> Technology:
+    """The technology with a price of zero, where that is a price."""
+    return scaled(technology, {name: 0.0}) if name in LINEAR else technology
 
 
 def scaled(technology: Technology, factors: dict[str, float]) -> Technology:
@@ -140,3 +172,27 @@ def scaled(technology: Technology, factors: dict[str, float]) -> Technology:
     for name, entry in technology.parameters.items():
         parameters[name] = replace(entry, value=entry.value * factors.get(name, 1.0))
     return replace(technology, parameters=parameters)
+
+
+def test_what_is_priced_beside_cells_adds_up() -> None:
+    """Keyed and masked cells are all cells of the searched rows; instruction bits come from the chip or from off it."""
+    network = small_network()
+    result = traced_result(network, 12)
+    report = make_report(result, network, priced_everywhere())
+    for layer, run in zip(report.layers, result.segments, strict=True):
+        priced, rows = layer.priced, run.arrays * network.target.rows
+        cells = priced["searched_rows"] * network.target.columns
+        assert priced["searched_row_cells"] + priced["masked_row_cells"] == cells
+        assert priced["searched_rows"] == layer.counts.searches * rows
+        assert priced["received_row_bits"] + priced["sent_row_bits"] == layer.counts.moved_row_bits
+        assert priced["onchip_bits"] + priced["offchip_bits"] == layer.counts.fetched_bits * layer.rounds
+        # What a pass without a key writes in all rows, and what of that are rows without data.
+        assert priced["idle_row_cells"] * run.rows == layer.counts.keyless_row_cells * (rows - run.rows)
+        assert priced["bank_bits"] <= priced["tile_bits"] <= priced["broadcast_bits"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "segments", "expected"), [(1, 1, 20), (1, 4, 5), (6, 4, 10), (21, 3, 27), (41, 7, 43)]
+)
+def test_segments_of_rows_without_data_are_switched_off(rows: int, segments: int, expected: int) -> None:
+    assert active_rows(rows, 20, segments) == expected

@@ -17,6 +17,6 @@ COMMANDS = {
     "disasm": "show the assembly of a binary program",
     "targets": "list the bundled targets",
     "passes": "list passes and pipelines",
-    "tech": "list the bundled technologies",
+    "tech": "list the bundled technologies, or show the numbers of one",
 }
 """What `camc --help` says of each; the file of a command has its name."""

@@ -60,8 +60,9 @@ def print_report(report: Report) -> None:
     out = console()
     counted = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
     marks = {name: "*" if report.unconfirmed_of(name) else "" for name in (*COMPONENTS, "latency")}
-    total_mark = max(marks[name] for name in COMPONENTS)
-    priced = (*(f"{name}\nenergy{marks[name]}" for name in COMPONENTS), f"total\nenergy{total_mark}")
+    shown = [name for name in COMPONENTS if report.total.energy_fj[name]]
+    total_mark = max((marks[name] for name in shown), default="")
+    priced = (*(f"{name}\nenergy{marks[name]}" for name in shown), f"total\nenergy{total_mark}")
     priced += (f"latency{marks['latency']}",)
     # A narrow terminal shows counts and energies one below the other.
     split = len(counted) if out.width < _WIDE else len(counted) + len(priced)
@@ -72,9 +73,9 @@ def print_report(report: Report) -> None:
             for head in heads:
                 table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
             for layer in report.by_layer:
-                table.add_row(layer.name, *_cells(layer)[part])
+                table.add_row(layer.name, *_cells(layer, shown)[part])
             table.add_section()
-            table.add_row(report.total.name, *_cells(report.total)[part], style="bold")
+            table.add_row(report.total.name, *_cells(report.total, shown)[part], style="bold")
             out.print(table)
     turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
     batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
@@ -95,12 +96,24 @@ def print_report(report: Report) -> None:
         )
     if report.wear:
         _print_wear(total_wear(report.wear))
-    out.print(f"technology {report.technology.name}: {report.technology.description}")
-    if any(marks.values()):
+    _print_sources(report)
+
+
+def _print_sources(report: Report) -> None:
+    """What the numbers rest on: parameters that are not confirmed, what has no price, mixed processes."""
+    out, technology = console(), report.technology
+    out.print(f"technology {technology.name}: {technology.description}")
+    if report.unconfirmed:
         out.print("* rests on numbers that are not confirmed:")
-    for name in report.technology.unconfirmed:
-        parameter = report.technology.parameters[name]
-        out.print(f"  {parameter.status}: {name} = {parameter.value:g} ({parameter.source})")
+    for name in report.unconfirmed:
+        parameter, wires = technology.parameters[name], report.target.nanowires_per_cell
+        taken = f", taken to be for one of {wires} nanowires of a cell" if parameter.nanowires else ""
+        out.print(f"  {parameter.status}: {name} = {parameter.value:g}{taken} ({parameter.source})")
+    if len(technology.nodes) > 1:
+        mixed = ", ".join(f"{node:g}" for node in technology.nodes)
+        out.print(f"numbers of several processes are mixed, unscaled: {mixed} nm, and sources that state none")
+    if report.unpriced:
+        out.print(f"not priced, for want of a public number: {', '.join(report.unpriced)}")
 
 
 def _print_wear(wear: Wear) -> None:
@@ -112,10 +125,10 @@ def _print_wear(wear: Wear) -> None:
     console().print(f"wear of an array, writes of a cell: up to {wear.writes.max():,}")
 
 
-def _cells(layer: Layer) -> list[str]:
+def _cells(layer: Layer, components: Sequence[str]) -> list[str]:
     counts = layer.counts
     numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
-    energies = [energy(layer.energy_fj[name]) for name in COMPONENTS]
+    energies = [energy(layer.energy_fj[name]) for name in components]
     return [
         f"{layer.row_utilisation:.1%}",
         *(f"{n:,}" for n in numbers),

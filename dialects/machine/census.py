@@ -42,6 +42,8 @@ class Census(NamedTuple):
     """steps of single columns; times rows and nanowires, they make the energy"""
     moved_bits: IntArray
     """of a row, to and from the buffer"""
+    sent_bits: IntArray
+    """of a row, to the buffer"""
     widest_loop: IntArray
     """columns that the loop with most of them needs"""
     furthest: IntArray

@@ -119,6 +119,7 @@ private:
         counts.keyed += variant.keyed;
         counts.unkeyed += variant.unkeyed;
         counts.moved += variant.moves;
+        counts.sent += item.op == kOut ? variant.moves : 0;
         program_.each_cell(item, bit, variant, [&](Cell cell, int writes) {
             ports_.need(cell, member, step);
             if constexpr (kDetailed)

@@ -25,6 +25,7 @@ class StaticCounts(NamedTuple):
     shift_steps: int
     column_steps: int
     moved_bits: int
+    sent_bits: int
 
 
 class Traced(NamedTuple):
@@ -57,6 +58,8 @@ class Counts:
     """written cells of each write, over the rows that were tagged; None if it was not traced"""
     toggled_row_cells: int | None = 0
     """written cells that changed; None if it was not traced"""
+    keyless_row_cells: int = 0
+    """those of the written cells whose pass has no key: it writes in all rows that hold data"""
     shift_steps: int = 0
     """steps in time: columns that shift together count once"""
     column_steps: int = 0
@@ -65,6 +68,8 @@ class Counts:
     """column steps times rows"""
     moved_row_bits: int = 0
     """bits moved between the global buffer and the arrays"""
+    sent_row_bits: int = 0
+    """those of them from the arrays to the buffer"""
     move_cycles: int = 0
     fetched_bits: int = 0
     """bits of the instruction stream, fetched once"""
@@ -113,10 +118,12 @@ def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:
         searched_row_cells=static.searched_cells * arrays * target.rows,
         written_row_cells=None,
         toggled_row_cells=None,
+        keyless_row_cells=static.unkeyed_cells * rows,
         shift_steps=static.shift_steps,
         column_steps=static.column_steps,
         shifted_row_cells=static.column_steps * arrays * target.rows,
         moved_row_bits=static.moved_bits * rows,
+        sent_row_bits=static.sent_bits * rows,
         move_cycles=static.moved_bits * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),
         fetched_bits=bits,
         broadcast_bits=bits * arrays,

@@ -6,32 +6,32 @@ source."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.cost.counts import Counts, Traced, total
-from runtime.cost.technology import Technology
+from runtime.cost.prices import (
+    COMPONENTS,
+    DERIVED,
+    FORMULAS,
+    INSTRUCTIONS,
+    MEANINGS,
+    TIMES,
+    Work,
+    energy_fj,
+    latency_ns,
+    parameters_of,
+    price,
+    priced_counts,
+)
+from runtime.cost.technology import Technology, kinds
 from runtime.cost.wear import Wear, total_wear, wear_of
 from runtime.network import Network
 from runtime.result import Result, SegmentRun, expected_runs
-
-COMPONENTS = ("search", "write", "shift", "move", "fetch")
-_FACTORS: dict[str, tuple[tuple[str, str], ...]] = {
-    "search": (("searched_row_cells", "search_fj_per_bit"),),
-    "write": (("written_row_cells", "write_fj_per_bit"),),
-    "shift": (("shifted_row_cells", "shift_fj_per_bit"),),
-    "move": (("moved_row_bits", "move_fj_per_bit"),),
-    "fetch": (("fetched_bits", "fetch_fj_per_bit"), ("broadcast_bits", "broadcast_fj_per_bit")),
-}
-"""component of the energy -> (count, parameter) pairs whose products it sums"""
-_TIMES = (
-    ("search_cycles", "search_ps"),
-    ("write_cycles", "write_ps"),
-    ("shift_steps", "shift_ps"),
-    ("move_cycles", "move_ps"),
-)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Layer:
     row_utilisation: float
     rounds: int
     """how often the arrays of the target have to be used in turn"""
+    priced: Mapping[str, float]
+    """the counts that are multiplied with prices, by the names of runtime/cost/prices.py"""
 
     @property
     def total_fj(self) -> float:
@@ -87,9 +89,22 @@ class Report:
         return [_sum(name, parts) for name, parts in named.items()]
 
     def unconfirmed_of(self, component: str) -> list[str]:
-        """The parameters of a component of the energy, or of the latency, that are recalled or assumed."""
-        pairs = _TIMES if component == "latency" else _FACTORS[component]
-        return [name for _, name in pairs if name in self.technology.unconfirmed]
+        """The parameters of a component of the energy, or of the latency, that are not published as they stand."""
+        products = TIMES if component == "latency" else FORMULAS[component]
+        used = {name for item in products for name in parameters_of(item, self.technology, self.target)}
+        return [name for name in self.technology.unconfirmed if name in used]
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        """All of these."""
+        used = {name for component in (*COMPONENTS, "latency") for name in self.unconfirmed_of(component)}
+        return [name for name in self.technology.unconfirmed if name in used]
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The parameters of the energy that are 0: what they would price is left out."""
+        used = {item.price for products in FORMULAS.values() for item in products} - DERIVED.keys()
+        return [name for name in kinds() if name in used and not self.technology[name]]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -99,12 +114,25 @@ class Report:
                 "name": self.technology.name,
                 "description": self.technology.description,
                 "parameters": {name: asdict(entry) for name, entry in self.technology.parameters.items()},
+                "units": {name: kind.unit for name, kind in kinds().items()},
+                "meanings": {name: kind.meaning for name, kind in kinds().items()},
+                "derived": {
+                    name: {"value": price(name, self.technology, self.target), "formula": formula}
+                    for name, formula in DERIVED.items()
+                },
+                "nodes_nm": self.technology.nodes,
+                "unconfirmed": self.unconfirmed,
+                "not_priced": self.unpriced,
             },
             "samples": self.samples,
             "batch": self.batch,
             "batches": self.batches,
             "ignore_instruction_fetch": self.ignore_instruction_fetch,
-            "formulas": {name: [f"{c} * {p}" for c, p in pairs] for name, pairs in _FACTORS.items()},
+            "formulas": {
+                **{name: [*map(str, products)] for name, products in FORMULAS.items()},
+                "latency": [*map(str, TIMES)],
+            },
+            "counts": MEANINGS,
             "on_the_host": self.host,
             "program_bytes": self.program_bytes,
             "layers": [_layer_json(layer) for layer in self.layers],
@@ -124,7 +152,7 @@ class Report:
 def _layer_json(layer: Layer) -> dict[str, Any]:
     return {
         "layer": layer.name,
-        "counts": asdict(layer.counts),
+        "counts": {**asdict(layer.counts), **layer.priced},
         "energy_fj": {**layer.energy_fj, "total": layer.total_fj},
         "latency_ns": layer.latency_ns,
         "rows": layer.rows,
@@ -149,12 +177,12 @@ def make_report(
     if not all(run.counts.traced for run in result.segments):
         raise InputError("the counts that depend on the data were not traced", hint="run with tracing for a report")
     batch, target = min(batch or result.samples, result.samples), network.target
+    size = sum(len(code) for program in network.programs for code in program.codes)
     layers: list[Layer] = []
     for runs in _in_batches(result, network, batch):
-        parts = [_layer(run, target, technology, ignore_instruction_fetch) for run in runs]
+        parts = [_layer(run, target, technology, size, ignore_instruction_fetch) for run in runs]
         layers.append(parts[0] if len(parts) == 1 else _sum(parts[0].name, parts))
     total, wear = _sum("total", layers), _wear(result, network, batch)
-    size = sum(len(code) for program in network.programs for code in program.codes)
     facts = (target, technology, result.samples, batch, ignore_instruction_fetch)
     return Report(*facts, layers, result.host, total, size, wear)
 
@@ -187,27 +215,25 @@ def _in_batches(result: Result, network: Network, batch: int) -> list[list[Segme
     return groups
 
 
-def _layer(run: SegmentRun, target: Target, technology: Technology, ignore_instructions: bool) -> Layer:
+def _layer(run: SegmentRun, target: Target, technology: Technology, program_bytes: int, ignored: bool) -> Layer:
     rounds = _rounds(run.rows, target)
-    energy: dict[str, float] = {}
-    for component, pairs in _FACTORS.items():
-        energy[component] = 0.0
-        for count, parameter in pairs:
-            # Arrays that run in turn need the instruction stream again each time.
-            repeat = rounds if count == "fetched_bits" else 1
-            cost = technology.cost(parameter, target.nanowires_per_cell)
-            energy[component] += getattr(run.counts, count) * repeat * cost
-    if ignore_instructions:
-        energy["fetch"] = 0.0
-    picoseconds = sum(getattr(run.counts, count) * technology.parameters[name].value for count, name in _TIMES)
+    work = Work(run.counts, run.rows, run.arrays, rounds)
+    priced = priced_counts(work, technology, target, program_bytes)
+    energy = energy_fj(priced, technology, target)
+    if ignored:
+        energy |= dict.fromkeys(INSTRUCTIONS, 0.0)
     utilisation = run.rows / (run.arrays * target.rows)
-    return Layer(run.layer, run.counts, energy, picoseconds * rounds / 1000, run.rows, run.arrays, utilisation, rounds)
+    latency = latency_ns(work, technology)
+    return Layer(run.layer, run.counts, energy, latency, run.rows, run.arrays, utilisation, rounds, priced)
 
 
 def _sum(name: str, layers: list[Layer]) -> Layer:
     counts = total([layer.counts for layer in layers])
     searched = max(1, sum(layer.counts.searched_row_cells for layer in layers))
     busy = sum(layer.counts.searched_row_cells * layer.row_utilisation for layer in layers)
+    priced: Counter[str] = Counter()
+    for layer in layers:
+        priced.update(layer.priced)
     return Layer(
         name,
         counts,
@@ -217,4 +243,5 @@ def _sum(name: str, layers: list[Layer]) -> Layer:
         max(layer.arrays for layer in layers),
         busy / searched,
         max(layer.rounds for layer in layers),
+        dict(priced),
     )

@@ -114,6 +114,8 @@ class Simulator:
             self._send(item, bit, outputs, counts)
         else:
             self._write(write, cells, counts)
+            if not key:
+                counts.keyless_row_cells += len(write) * self.samples
 
     def _search(self, key: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
         for role, value in key:
@@ -154,6 +156,7 @@ class Simulator:
             outputs[item.imm] = 0
         negative = item.a.signed and bit == item.width - 1
         outputs[item.imm] += -(bits << bit) if negative else bits << bit
+        counts.sent_row_bits += self.samples
         self._count_move(counts)
 
     def _count_move(self, counts: Counts) -> None:
