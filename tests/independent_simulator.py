@@ -251,6 +251,7 @@ class Processor:
             counts["searched_row_cells"] += len(key) * self.array_rows * self.arrays
         if "T" in write:
             self.send(item, bit, tags)
+            counts["sent_row_bits"] += self.rows
             self.count_move(counts)
             return
         counts["writes"] += 1
@@ -259,6 +260,7 @@ class Processor:
             written = plane | tags if value else plane & ~tags
             self.planes[cells[role]] = written
             counts["written_row_cells"] += tags.bit_count()
+            counts["keyless_row_cells"] += 0 if key else self.rows
             counts["toggled_row_cells"] += (written ^ plane).bit_count()
 
     @staticmethod

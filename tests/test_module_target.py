@@ -54,9 +54,10 @@ def test_another_machine_contradicts_placed_code(
     placed, fields = tmp_path / "placed.mlir", asdict(CUSTOM)
     assert main(["compile", str(small_file), "--target", as_file(CUSTOM, tmp_path), "-o", str(placed)]) == 0
     for field in fields.keys() - {"name", "description"}:
-        other = replace(CUSTOM, name="other", **{field: fields[field] + 1})
+        another = not fields[field] if isinstance(fields[field], bool) else fields[field] + 1
+        other = replace(CUSTOM, name="other", **{field: another})
         assert main(["compile", str(placed), "--target", as_file(other, tmp_path), "-o", str(tmp_path / "a.camx")]) != 0
         error = capsys.readouterr().err
-        assert f"placed for {field} = {fields[field]}, target other has {fields[field] + 1}" in error
+        assert f"placed for {field} = {fields[field]}, target other has {another}" in error
     same = as_file(replace(CUSTOM, name="same", description=""), tmp_path)
     assert main(["compile", str(placed), "--target", same, "-o", str(tmp_path / "a.camx")]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
@@ -11,96 +12,178 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from random_networks import random_network
+from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.cli import main
 from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module
+from cam_compiler.importer import import_model
+from cam_compiler.pipeline import parse_passes, run_passes
 from cam_compiler.validation import edge_inputs
-from dialects.machine.target import Target
+from dialects.machine.target import Target, load_target
+from dialects.support.errors import ModelError
 from runtime.cost.report import make_report
-from runtime.cost.schedule import MODES, Mode, Schedule, Task, schedule, schedule_of
+from runtime.cost.schedule import MODES, Mode, Schedule, machine_of, schedule, schedule_of
+from runtime.cost.scheduler import Machine, Task
 from runtime.cost.technology import load_technology
 
 CNN = Path(__file__).parents[1] / "cam_compiler" / "bundled" / "digits_cnn_qdq.onnx"
+WIDE = Machine(arrays=100, streams=100, bits_per_ns=1e9, overlap=False)
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> list[Task]:
-    size = draw(st.integers(1, 9))
-    return [
-        Task(
-            f"t{number}",
-            float(draw(st.integers(0, 5))),
-            draw(st.integers(1, 4)),
-            tuple(draw(st.sets(st.integers(0, number - 1), max_size=3))) if number else (),
-        )
-        for number in range(size)
-    ]
+    tasks: list[Task] = []
+    for number in range(draw(st.integers(1, 9))):
+        move = float(draw(st.integers(0, 4)))
+        waits = tuple(draw(st.sets(st.integers(0, number - 1), max_size=3))) if number else ()
+        bits = draw(st.integers(0, 50)) if move else 0
+        tasks.append(Task(f"t{number}", float(draw(st.integers(0, 5))), move, bits, draw(st.integers(1, 4)), waits))
+    return tasks
 
 
-def check(found: Schedule, tasks: list[Task], target: Target, batches: int) -> None:
-    """Every task runs once for each batch, after what it waits for, and no array or stream is used twice."""
+machines = st.builds(
+    Machine,
+    arrays=st.integers(4, 12),
+    streams=st.integers(1, 5),
+    bits_per_ns=st.sampled_from([1.0, 7.5, 40.0, float("inf")]),
+    overlap=st.booleans(),
+)
+
+
+def check(found: Schedule) -> None:
+    """Every task runs once for each batch, after what it waits for; arrays, streams and buffer aren't overcommitted."""
+    tasks, machine, batches = found.tasks, found.machine, len(found.ends_ns)
     ran = {(event.task, event.batch): event for event in found.events}
     assert len(found.events) == len(ran) == len(tasks) * batches
     for event in found.events:
-        task = tasks[event.task]
-        assert event.end_ns == event.begin_ns + task.duration_ns
-        assert all(ran[other, event.batch].end_ns <= event.begin_ns for other in task.waits_for)
+        alone = tasks[event.task].duration_ns(machine.overlap)
+        assert event.end_ns - event.begin_ns >= alone * (1 - 1e-9)
+        assert all(ran[other, event.batch].end_ns <= event.begin_ns for other in tasks[event.task].waits_for)
         assert not event.batch or ran[event.task, event.batch - 1].end_ns <= event.begin_ns
     by_stream: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for event in found.events:
         by_stream[event.stream].append((event.begin_ns, event.end_ns))
+    assert max(by_stream) < machine.streams
     for spans in by_stream.values():
         spans.sort()
         assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     for moment in {event.begin_ns for event in found.events}:
         busy = [event for event in found.events if event.begin_ns <= moment < event.end_ns]
-        assert sum(tasks[event.task].arrays for event in busy) <= found.arrays <= target.arrays
-        assert len(busy) <= found.streams <= target.instruction_streams
+        assert sum(tasks[event.task].arrays for event in busy) <= found.arrays <= machine.arrays
+        assert len(busy) <= found.streams <= machine.streams
+        assert len({event.batch for event in busy}) <= found.in_flight
+        check_buffer(found, moment)
+    for bound in found.bounds_ns.values():
+        assert found.ends_ns[-1] >= batches * bound * (1 - 1e-9)
 
 
-@given(tasks=graphs(), arrays=st.integers(4, 12), streams=st.integers(1, 5), batches=st.integers(1, 4))
-def test_random_graphs_keep_the_rules_in_every_mode(tasks: list[Task], arrays: int, streams: int, batches: int) -> None:
-    target = Target("t", arrays=arrays, instruction_streams=streams)
-    total = sum(task.duration_ns for task in tasks)
-    found = {mode: schedule(tasks, target, mode, batches) for mode in MODES}
-    for mode in MODES:
-        check(found[mode], tasks, target, batches)
-    assert found["serial"].ends_ns == pytest.approx([total * (batch + 1) for batch in range(batches)])
-    assert found["parts"].latency_ns <= total
+def check_buffer(found: Schedule, begin: float) -> None:
+    """From a moment on until any other, what runs between the two moves no more bits than the buffer can."""
+    for end in {event.end_ns for event in found.events}:
+        inside = [event for event in found.events if begin <= event.begin_ns and event.end_ns <= end]
+        moved = sum(found.tasks[event.task].moved_bits for event in inside)
+        assert not moved or moved <= (end - begin) * found.machine.bits_per_ns * (1 + 1e-9)
+
+
+@given(tasks=graphs(), machine=machines)
+def test_random_graphs_keep_the_rules_in_every_mode(tasks: list[Task], machine: Machine) -> None:
+    found = {mode: schedule(tasks, machine, mode) for mode in MODES}
+    for each in found.values():
+        check(each)
+    total = sum(task.duration_ns(machine.overlap) for task in tasks)
+    if machine.bits_per_ns == float("inf"):
+        for event in (event for each in found.values() for event in each.events):
+            assert event.end_ns == event.begin_ns + tasks[event.task].duration_ns(machine.overlap)
+        assert found["serial"].latency_ns == pytest.approx(total)
+        assert found["parts"].latency_ns <= total * (1 + 1e-9)
     # With one stream there is nothing that a batch could overlap with.
-    one = schedule(tasks, replace(target, instruction_streams=1), "parts", batches)
+    one = schedule(tasks, machine._replace(streams=1), "parts")
     assert one.ends_ns == pytest.approx(found["serial"].ends_ns)
 
 
 def test_a_full_pipeline_takes_as_long_as_its_slowest_task() -> None:
-    chain = [Task("a", 3.0, 1, ()), Task("b", 7.0, 2, (0,)), Task("c", 2.0, 1, (1,))]
-    wide = schedule(chain, Target("t", arrays=8, instruction_streams=8), "pipeline", 8)
-    assert (wide.latency_ns, wide.interval_ns, wide.arrays, wide.streams) == (12.0, 7.0, 4, 3)
-    narrow = schedule(chain, Target("t", arrays=2, instruction_streams=8), "pipeline", 8)
+    chain = [Task("a", 3.0, 0.0, 0, 1, ()), Task("b", 7.0, 0.0, 0, 2, (0,)), Task("c", 2.0, 0.0, 0, 1, (1,))]
+    wide = schedule(chain, WIDE, "pipeline")
+    assert (wide.latency_ns, wide.interval_ns, wide.arrays, wide.streams) == (12.0, 7.0, 3, 2)
+    # Two batches under way: one more would only wait for `b`.
+    assert (wide.in_flight, wide.full_latency_ns, wide.resident_arrays, wide.bound) == (2, 14.0, 4, "slowest program")
+    narrow = schedule(chain, WIDE._replace(arrays=2), "pipeline")
     # `b` takes both arrays, so that `a` and `c` run beside each other at best.
     assert narrow.interval_ns == 7.0 + 3.0
+    assert narrow.bound == "arrays"
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_schedule_of_a_network_adds_up_to_its_report(mode: Mode) -> None:
-    module, target = compile_file(CNN)
+def test_moves_share_the_buffer() -> None:
+    """Two programs of 10 ns computing and 10 ns moving 100 bits each."""
+    two = [Task(name, 10.0, 10.0, 100, 1, ()) for name in "ab"]
+
+    def latency(bits_per_ns: float, overlap: bool) -> float:
+        return schedule(two, WIDE._replace(bits_per_ns=bits_per_ns, overlap=overlap), "parts").latency_ns
+
+    # One after another each moves 5 bits per ns on average, at the same time 10.
+    assert (latency(20, False), latency(20, True)) == (20.0, 10.0)
+    assert (latency(10, False), latency(10, True)) == (20.0, pytest.approx(20.0))
+    # 200 bits at 4 per ns take 50 ns, however they are spread.
+    assert (latency(4, False), latency(4, True)) == (pytest.approx(50.0), pytest.approx(50.0))
+
+
+def test_who_is_left_moves_faster_again() -> None:
+    """`a` moves 100 bits and `b` 200, at 10 bits per ns each alone; the buffer moves 10 in all."""
+    tasks = [Task("a", 0.0, 10.0, 100, 1, ()), Task("b", 0.0, 20.0, 200, 1, ())]
+    found = schedule(tasks, WIDE._replace(bits_per_ns=10.0), "parts")
+    # Both at half the rate until `a` ends; the last 100 bits of `b` at the whole one.
+    assert sorted(event.end_ns for event in found.events) == pytest.approx([20.0, 30.0])
+
+
+def check_network(module: ModuleOp, target: Target, mode: Mode) -> Schedule:
+    """Two batches of two samples: the events of a schedule are the programs of the report, with its times and bits."""
     executor = of_module(module, target, "native")
     report = make_report(
         executor.run(edge_inputs(module, samples=4)), executor.network, load_technology("rtsim"), batch=2
     )
     found = schedule_of(executor.network, report, mode)
+    check(found)
     first = [event for event in found.events if event.batch == 0]
-    assert sum(event.end_ns - event.begin_ns for event in first) == pytest.approx(
-        report.total.latency_ns / report.batches
-    )
     assert len(first) == len(executor.network.programs)
-    assert found.samples == 2
+    assert found.samples == report.batches == 2
+    times = sum(event.end_ns - event.begin_ns for event in first)
+    assert times == pytest.approx(report.total.latency_ns / 2)
+    assert sum(task.moved_bits for task in found.tasks) == report.total.counts.moved_row_bits / 2
+    assert max(task.arrays for task in found.tasks) == min(report.total.arrays, target.arrays)
     if mode == "serial":
-        assert found.latency_ns == pytest.approx(report.total.latency_ns / report.batches)
-    else:
-        assert found.interval_ns < report.total.latency_ns / report.batches
-    check(found, list(found.tasks), target, len(found.ends_ns))
+        assert found.latency_ns == pytest.approx(report.total.latency_ns / 2)
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_schedule_of_a_network_adds_up_to_its_report(mode: Mode) -> None:
+    module, target = compile_file(CNN)
+    found = check_network(module, target, mode)
+    if mode != "serial":
+        serial = sum(task.duration_ns(False) for task in found.tasks)
+        assert found.interval_ns < serial
+
+
+def test_schedules_of_random_networks_add_up_to_their_reports() -> None:
+    """On few small arrays, so that programs wait for arrays and arrays are used in turn."""
+    target = replace(load_target("small"), rows=16, domains=48, arrays=5, instruction_streams=3)
+    scheduled = 0
+    for seed in range(12):
+        try:
+            module = import_model(random_network(random.Random(seed))[0])
+        except ModelError:
+            continue
+        run_passes(module, parse_passes("default"), target)
+        scheduled += len(check_network(module, target, MODES[seed % 3]).tasks)
+    assert scheduled > 30
+
+
+def test_a_targets_machine_has_its_arrays_streams_and_buffer() -> None:
+    target = Target("t", arrays=3, instruction_streams=2, shared_buffer_bits_per_cycle=64, moves_overlap=True)
+    # The buffer's port is clocked at 1 GHz.
+    assert machine_of(target, load_technology("rtsim")) == Machine(3, 2, 64.0, overlap=True)
 
 
 def test_run_prints_and_writes_a_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +193,8 @@ def test_run_prints_and_writes_a_schedule(tmp_path: Path, capsys: pytest.Capture
     given_ = ["run", str(CNN), "--input", str(tmp_path / "x.npy"), "-q"]
     trace, report = tmp_path / "t.json", tmp_path / "r.json"
     assert main([*given_, "--schedule", "parts", "--trace", str(trace), "--report", str(report)]) == 0
-    assert "schedule parts: a sample in " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "schedule parts: a sample in " in shown and "bound by the longest chain of programs" in shown
     events = json.loads(trace.read_text())["traceEvents"]
     written = json.loads(report.read_text())
     assert max(event["ts"] + event["dur"] for event in events) == pytest.approx(

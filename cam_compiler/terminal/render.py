@@ -46,12 +46,12 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_schedule(schedule: Schedule) -> None:
-    """One line: how long a schedule takes, and how many arrays and streams it needs."""
+    """What a schedule says of time, and what it takes for it."""
     what = "a sample" if schedule.samples == 1 else f"a batch of {schedule.samples}"
     console().print(
         f"schedule {schedule.mode}: {what} in {time(schedule.latency_ns)}, one every {time(schedule.interval_ns)}, "
-        f"{schedule.samples_per_second:,.4g} samples/s; up to {schedule.arrays} arrays and {schedule.streams} "
-        "instruction streams at a time"
+        f"{schedule.samples_per_second:,.4g} samples/s, bound by the {schedule.bound}; up to {schedule.arrays} arrays "
+        f"and {schedule.streams} instruction streams at a time"
     )
 
 

@@ -63,6 +63,10 @@ class Target:
     write_cycles: int = 1
     buffer_bits_per_cycle: int = 256
     """bits that move between the global buffer and one array in a cycle"""
+    shared_buffer_bits_per_cycle: int = 262144
+    """bits that move between the global buffer and all arrays together in a cycle, which a schedule shares out"""
+    moves_overlap: bool = False
+    """a program moves its bits while it computes, so that the longer of both counts; else one after the other"""
 
     @property
     def geometry(self) -> Geometry:
@@ -89,6 +93,8 @@ class Target:
 
 def _toml(value: str | int) -> str:
     """A value as TOML has it; texts keep clear of the brackets that end a packed attribute."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f").replace(">", "\\u003e")
@@ -116,6 +122,9 @@ def make_target(name: str, data: Mapping[str, Any], place: str) -> Target:
         if key == "description":
             if not isinstance(value, str):
                 raise TargetError(f"'{key}' must be a text, found {value!r}", place=place)
+        elif isinstance(known[key].default, bool):
+            if not isinstance(value, bool):
+                raise TargetError(f"'{key}' must be true or false, found {value!r}", place=place)
         elif type(value) is not int or not 1 <= value <= _MOST:
             raise TargetError(f"'{key}' must be a whole number from 1 to {_MOST}, found {value!r}", place=place)
     target = Target(name=name, **data)

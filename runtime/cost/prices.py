@@ -182,5 +182,10 @@ def energy_fj(counts: Mapping[str, float], technology: Technology, target: Targe
 
 def latency_ns(work: Work, technology: Technology) -> float:
     """The time of a segment, one round of the arrays after another."""
-    picoseconds = sum(getattr(work.counts, item.factor) * technology[item.price] for item in TIMES)
-    return picoseconds * work.rounds / 1000
+    return sum(times_ns(work, technology).values())
+
+
+def times_ns(work: Work, technology: Technology) -> dict[str, float]:
+    """The same by the counts that take time."""
+    times = {item.factor: getattr(work.counts, item.factor) * technology[item.price] for item in TIMES}
+    return {count: picoseconds * work.rounds / 1000 for count, picoseconds in times.items()}

@@ -191,12 +191,12 @@ def _wear(result: Result, network: Network, batch: int) -> list[Wear]:
     """What the first array goes through in all batches, by program."""
     target, found = network.target, list[Wear]()
     for program in network.programs:
-        whole, rest = (_rounds(program.rows * size, target) for size in (batch, result.samples % batch))
+        whole, rest = (rounds_of(program.rows * size, target) for size in (batch, result.samples % batch))
         found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
     return found
 
 
-def _rounds(rows: int, target: Target) -> int:
+def rounds_of(rows: int, target: Target) -> int:
     """How often the arrays have to be used in turn for so many rows."""
     return -(-rows // (target.rows * target.arrays))
 
@@ -216,7 +216,7 @@ def _in_batches(result: Result, network: Network, batch: int) -> list[list[Segme
 
 
 def _layer(run: SegmentRun, target: Target, technology: Technology, program_bytes: int, ignored: bool) -> Layer:
-    rounds = _rounds(run.rows, target)
+    rounds = rounds_of(run.rows, target)
     work = Work(run.counts, run.rows, run.arrays, rounds)
     priced = priced_counts(work, technology, target, program_bytes)
     energy = energy_fj(priced, technology, target)

@@ -3,48 +3,34 @@
 A program is a task: it waits for the programs whose values it reads, takes arrays and one instruction stream for the
 time that its segments take, and gives both back. Weights are code, so any array runs any program. `serial` has one
 stream; `parts` runs all that doesn't wait for each other, parts of a layer and branches, one batch at a time;
-`pipeline` begins the next batch while the one before is still under way. A program works on one batch at a time, as
-its stream and its arrays are its own. Of tasks that could begin, those of the oldest batch come first, then those with
-the longest way to the end.
+`pipeline` begins the next batch while others are still under way, as many as keep its slowest part busy; more would
+only wait. A program works on one batch at a time, as its stream and its arrays are its own. Host actions take none of
+the arrays' time.
+
+docs/schedule.md says what is modelled and what isn't.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
-from typing import Any, Literal, NamedTuple
+from math import ceil
+from typing import Any, Literal
 
 from dialects.machine.program import Program
 from dialects.machine.target import Target
-from runtime.cost.report import Layer, Report
+from runtime.cost.prices import Work, times_ns
+from runtime.cost.report import Report, rounds_of
+from runtime.cost.scheduler import Event, Machine, Scheduler, Task
+from runtime.cost.technology import Technology
 from runtime.network import Network
+from runtime.result import SegmentRun, expected_runs
 
 Mode = Literal["serial", "parts", "pipeline"]
 MODES: tuple[Mode, ...] = ("serial", "parts", "pipeline")
-PIPELINED = 8
-"""batches of which a pipeline's interval is taken, once it is full"""
-
-
-class Task(NamedTuple):
-    """One program on one batch."""
-
-    name: str
-    duration_ns: float
-    arrays: int
-    waits_for: tuple[int, ...]
-    """numbers of other tasks"""
-
-
-class Event(NamedTuple):
-    """A task as it ran."""
-
-    task: int
-    batch: int
-    begin_ns: float
-    end_ns: float
-    stream: int
+_ROUNDING = 1e-9
+_FILLINGS = 4
+"""how often a pipeline is filled: it settles, is measured once it has, and isn't while it empties"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +39,7 @@ class Schedule:
 
     mode: Mode
     tasks: tuple[Task, ...]
+    machine: Machine
     events: tuple[Event, ...]
     """in the order in which they began"""
     arrays: int
@@ -60,6 +47,8 @@ class Schedule:
     streams: int
     samples: int
     """of a batch"""
+    in_flight: int = 1
+    """batches that are under way at a time"""
 
     @property
     def ends_ns(self) -> list[float]:
@@ -76,27 +65,57 @@ class Schedule:
 
     @property
     def interval_ns(self) -> float:
-        """Between the ends of two batches, over the later half of those that were scheduled."""
+        """Between the ends of two batches, where a pipeline is full."""
         ends = self.ends_ns
-        half = len(ends) // 2
-        return ends[0] if len(ends) == 1 else (ends[-1] - ends[half - 1]) / (len(ends) - half)
+        if len(ends) == 1:
+            return ends[0]
+        first, last = len(ends) // 2 - 1, 3 * len(ends) // 4 - 1
+        return (ends[last] - ends[first]) / (last - first)
+
+    @property
+    def full_latency_ns(self) -> float:
+        """From the beginning to the end of a batch where a pipeline is full."""
+        batch = max(0, 3 * len(self.ends_ns) // 4 - 1)
+        return self.ends_ns[batch] - min(event.begin_ns for event in self.events if event.batch == batch)
 
     @property
     def samples_per_second(self) -> float:
         """Throughput once the pipeline is full."""
         return self.samples * 1e9 / self.interval_ns if self.interval_ns else float("inf")
 
+    @property
+    def resident_arrays(self) -> int:
+        """Arrays that every program would need for itself, as if weights were stored in them."""
+        return sum(task.arrays for task in self.tasks)
+
+    @property
+    def bounds_ns(self) -> Mapping[str, float]:
+        """Times below which no schedule of this mode comes between two batches, by what bounds it."""
+        return bounds_ns(self.tasks, self.machine, self.mode)
+
+    @property
+    def bound(self) -> str:
+        """What bounds the time between two batches most."""
+        bounds = self.bounds_ns
+        return max(bounds, key=lambda name: bounds[name])
+
     def to_json(self) -> dict[str, Any]:
         """The figures of the schedule, as plain data."""
         return {
             "schedule": self.mode,
             "batches": len(self.ends_ns),
+            "batches_in_flight": self.in_flight,
             "samples_per_batch": self.samples,
             "latency_ns": self.latency_ns,
+            "latency_in_full_pipeline_ns": self.full_latency_ns,
             "interval_ns": self.interval_ns,
             "samples_per_second": self.samples_per_second,
             "arrays": self.arrays,
+            "resident_arrays": self.resident_arrays,
             "instruction_streams": self.streams,
+            "moves_overlap": self.machine.overlap,
+            "bound_by": self.bound,
+            "bounds_ns": dict(self.bounds_ns),
         }
 
     def to_trace(self) -> dict[str, Any]:
@@ -110,124 +129,90 @@ class Schedule:
                 "dur": (event.end_ns - event.begin_ns) / 1000,
                 "pid": 0,
                 "tid": event.stream,
-                "args": {"batch": event.batch, "arrays": self.tasks[event.task].arrays, "program": event.task},
+                "args": {
+                    "batch": event.batch,
+                    "program": event.task,
+                    "arrays": self.tasks[event.task].arrays,
+                    "moved bits": self.tasks[event.task].moved_bits,
+                },
             }
             for event in self.events
         ]
         return {"displayTimeUnit": "ns", "traceEvents": events}
 
 
-def tasks_of(network: Network, report: Report) -> list[Task]:
-    """The programs of a network with their times in a report of one run; host actions take none of the array's time."""
-    segments = iter(report.layers)
+def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]:
+    """The programs of a network with their times for a batch of so many samples."""
+    segments = iter(expected_runs(network, batch))
     makers: dict[str, tuple[int, ...]] = {}
     """the tasks that a value waits for"""
     tasks: list[Task] = []
     for call in network.calls:
         waits = tuple(sorted({task for name in call.inputs for task in makers.get(name, ())}))
         if isinstance(call.action, Program):
-            layers = [next(segments) for _ in call.action.segments]
-            tasks.append(_task(call.action, layers, report, waits))
+            runs = [next(segments) for _ in call.action.segments]
+            tasks.append(_task(call.action, runs, network.target, technology, waits))
             waits = (len(tasks) - 1,)
         makers.update(dict.fromkeys(call.outputs, waits))
     return tasks
 
 
-def _task(program: Program, layers: Sequence[Layer], report: Report, waits: tuple[int, ...]) -> Task:
-    # Arrays beyond those of the target are used in turn, for which the times of the report account already.
-    arrays = min(max((layer.arrays for layer in layers), default=0), report.target.arrays)
-    return Task(program.layer, sum(layer.latency_ns for layer in layers) / report.batches, arrays, waits)
+def _task(
+    program: Program, runs: Sequence[SegmentRun], target: Target, technology: Technology, waits: tuple[int, ...]
+) -> Task:
+    works = [Work(run.counts, run.rows, run.arrays, rounds_of(run.rows, target)) for run in runs]
+    times = [times_ns(work, technology) for work in works]
+    move_ns = sum(time["move_cycles"] for time in times)
+    compute_ns = sum(sum(time.values()) - time["move_cycles"] for time in times)
+    moved_bits = sum(run.counts.moved_row_bits for run in runs) if move_ns else 0
+    # Arrays beyond those of the target are used in turn, for which the times account.
+    arrays = min(max((run.arrays for run in runs), default=0), target.arrays)
+    return Task(program.layer, compute_ns, move_ns, moved_bits, arrays, waits)
+
+
+def machine_of(target: Target, technology: Technology) -> Machine:
+    """What the programs share on a target."""
+    move_ps = technology["move_ps"]
+    rate = 1000 * target.shared_buffer_bits_per_cycle / move_ps if move_ps else float("inf")
+    return Machine(target.arrays, target.instruction_streams, rate, target.moves_overlap)
+
+
+def bounds_ns(tasks: Sequence[Task], machine: Machine, mode: Mode) -> dict[str, float]:
+    """Times below which no schedule comes between two batches, by what bounds it."""
+    durations = [task.duration_ns(machine.overlap) for task in tasks]
+    occupied = sum(task.arrays * duration for task, duration in zip(tasks, durations, strict=True))
+    found = {
+        "instruction streams": sum(durations) / machine.streams,
+        "arrays": occupied / machine.arrays,
+        "buffer": sum(task.moved_bits for task in tasks) / machine.bits_per_ns,
+    }
+    if mode == "pipeline":
+        return found | {"slowest program": max(durations, default=0.0)}
+    return found | {"longest chain of programs": longest_chain_ns(tasks, machine)}
+
+
+def longest_chain_ns(tasks: Sequence[Task], machine: Machine) -> float:
+    """The time of a batch on as many arrays and streams as it asks for."""
+    ends: list[float] = []
+    for task in tasks:
+        begin = max((ends[other] for other in task.waits_for), default=0.0)
+        ends.append(begin + task.duration_ns(machine.overlap))
+    return max(ends, default=0.0)
 
 
 def schedule_of(network: Network, report: Report, mode: Mode) -> Schedule:
-    """The schedule of a run whose report is given, on the arrays and streams of its target."""
-    batches = PIPELINED if mode == "pipeline" else 1
-    return schedule(tasks_of(network, report), report.target, mode, batches, report.batch)
+    """The schedule of a run whose report is given, on the arrays, streams and buffer of its target."""
+    tasks = tasks_of(network, report.technology, report.batch)
+    return schedule(tasks, machine_of(report.target, report.technology), mode, report.batch)
 
 
-def schedule(tasks: Sequence[Task], target: Target, mode: Mode, batches: int, samples: int = 1) -> Schedule:
-    """Schedule so many batches of the same tasks; no task takes more arrays than the target has."""
-    streams = 1 if mode == "serial" else target.instruction_streams
-    return _Scheduler(tasks, target.arrays, streams, batches, pipelined=mode == "pipeline").run(mode, samples)
-
-
-class _Scheduler:
-    def __init__(self, tasks: Sequence[Task], arrays: int, streams: int, batches: int, *, pipelined: bool):
-        self.tasks, self.batches, self.pipelined = tasks, batches, pipelined
-        self.arrays, self.left = arrays, arrays
-        self.free_streams = list(range(streams))
-        self.readers: list[list[int]] = [[] for _ in tasks]
-        for number, task in enumerate(tasks):
-            for other in task.waits_for:
-                self.readers[other].append(number)
-        self.way = self._ways()
-        self.missing = [[len(task.waits_for) for task in tasks] for _ in range(batches)]
-        self.next_batch = [0] * len(tasks)
-        """of each task; it takes batches in order"""
-        self.ready: list[tuple[int, float, int]] = []
-        """(batch, what is left of the way, task): the smallest comes first"""
-        self.unfinished = [len(tasks)] * batches
-
-    def _ways(self) -> list[float]:
-        """The longest time from the beginning of each task to the end of a batch."""
-        ways = [0.0] * len(self.tasks)
-        for number in reversed(range(len(self.tasks))):
-            after = max((ways[reader] for reader in self.readers[number]), default=0.0)
-            ways[number] = self.tasks[number].duration_ns + after
-        return ways
-
-    def run(self, mode: Mode, samples: int) -> Schedule:
-        events: list[Event] = []
-        running: list[tuple[float, int, Event]] = []
-        order = count()
-        for batch in range(self.batches if self.pipelined else 1):
-            self._offer_all(batch)
-        now, peak, peak_streams = 0.0, 0, 0
-        while self.ready or running:
-            for event in self._begin(now):
-                events.append(event)
-                heapq.heappush(running, (event.end_ns, next(order), event))
-            peak = max(peak, self.arrays - self.left)
-            peak_streams = max(peak_streams, len(running))
-            now, _, event = heapq.heappop(running)
-            self._end(event)
-        return Schedule(mode, tuple(self.tasks), tuple(events), peak, peak_streams, samples)
-
-    def _begin(self, now: float) -> list[Event]:
-        """Begin what is ready and finds room, the most urgent first."""
-        begun: list[Event] = []
-        waiting: list[tuple[int, float, int]] = []
-        while self.ready and self.free_streams:
-            urgent = heapq.heappop(self.ready)
-            batch, _, number = urgent
-            task = self.tasks[number]
-            if task.arrays > self.left:
-                waiting.append(urgent)
-                continue
-            self.left -= task.arrays
-            begun.append(Event(number, batch, now, now + task.duration_ns, heapq.heappop(self.free_streams)))
-        for item in waiting:
-            heapq.heappush(self.ready, item)
-        return begun
-
-    def _end(self, event: Event) -> None:
-        self.left += self.tasks[event.task].arrays
-        heapq.heappush(self.free_streams, event.stream)
-        self.next_batch[event.task] += 1
-        for reader in self.readers[event.task]:
-            self.missing[event.batch][reader] -= 1
-            self._offer(reader, event.batch)
-        self._offer(event.task, event.batch + 1)
-        self.unfinished[event.batch] -= 1
-        if not self.unfinished[event.batch] and not self.pipelined:
-            self._offer_all(event.batch + 1)
-
-    def _offer_all(self, batch: int) -> None:
-        for number in range(len(self.tasks)):
-            self._offer(number, batch)
-
-    def _offer(self, number: int, batch: int) -> None:
-        """Note that a task is ready for a batch, if it is, and if it hasn't been said."""
-        begun = batch == self.batches or (not self.pipelined and batch and self.unfinished[batch - 1])
-        if not begun and self.next_batch[number] == batch and not self.missing[batch][number]:
-            heapq.heappush(self.ready, (batch, -self.way[number], number))
+def schedule(tasks: Sequence[Task], machine: Machine, mode: Mode, samples: int = 1) -> Schedule:
+    """Schedule batches of the same tasks, as many as show the mode; no task takes more arrays than the machine has."""
+    if mode == "serial":
+        machine = machine._replace(streams=1)
+    in_flight = 1
+    if mode == "pipeline" and (bound := max(bounds_ns(tasks, machine, mode).values())):
+        in_flight = max(1, ceil(longest_chain_ns(tasks, machine) / bound - _ROUNDING))
+    batches = _FILLINGS * in_flight if mode == "pipeline" else 1
+    events, arrays, streams = Scheduler(tasks, machine, batches, in_flight).run()
+    return Schedule(mode, tuple(tasks), machine, tuple(events), arrays, streams, samples, in_flight)

@@ -14,6 +14,8 @@
 // CHECK-NEXT:   search_cycles = 5
 // CHECK-NEXT:   write_cycles = 6
 // CHECK-NEXT:   buffer_bits_per_cycle = 7
+// CHECK-NEXT:   shared_buffer_bits_per_cycle = 8
+// CHECK-NEXT:   moves_overlap = true
 // CHECK-NEXT: }>}
 
 // A pass's own options change the machine that the module is compiled for.
@@ -33,5 +35,7 @@ builtin.module attributes {rtm.target = #rtm.target<{
   search_cycles = 5
   write_cycles = 6
   buffer_bits_per_cycle = 7
+  shared_buffer_bits_per_cycle = 8
+  moves_overlap = true
 }>} {
 }

@@ -1,0 +1,210 @@
+"""The scheduler: events in the order in which they happen, on arrays, streams and a buffer that are shared.
+
+Of tasks that could begin, those of the oldest batch come first, then those with the longest way to the end. A task
+takes its arrays and a stream when it begins and gives them back when it ends.
+
+What a task moves is taken to be spread evenly over its time. Where the running tasks ask for more bits than the buffer
+moves, all moves slow down by the same factor, until a task begins or ends.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from itertools import count
+from typing import NamedTuple
+
+import numpy as np
+
+_HALVINGS = 60
+"""of the interval in which the common slowdown lies: more than a float has bits"""
+
+
+class Task(NamedTuple):
+    """One program on one batch."""
+
+    name: str
+    compute_ns: float
+    """searches, writes and shifts"""
+    move_ns: float
+    """loads and stores, where nothing else asks for the buffer"""
+    moved_bits: int
+    """0 where `move_ns` is"""
+    arrays: int
+    waits_for: tuple[int, ...]
+    """numbers of other tasks"""
+
+    def duration_ns(self, overlap: bool, slowdown: float = 1.0) -> float:
+        """Its time where moves take so many times longer; at the same time as the computation, or one after another."""
+        moves = self.move_ns * slowdown
+        return max(self.compute_ns, moves) if overlap else self.compute_ns + moves
+
+
+class Event(NamedTuple):
+    """A task as it ran."""
+
+    task: int
+    batch: int
+    begin_ns: float
+    end_ns: float
+    stream: int
+
+
+class Machine(NamedTuple):
+    """What tasks share."""
+
+    arrays: int
+    streams: int
+    bits_per_ns: float
+    """of the buffer, to and from all arrays together"""
+    overlap: bool
+    """a task moves bits while it computes"""
+
+
+class _Running:
+    """A task that has begun: what is left of it, as a share, from a moment on."""
+
+    __slots__ = ("batch", "begin", "left", "number", "order", "since", "stream")
+
+    def __init__(self, number: int, batch: int, begin: float, stream: int, order: int):
+        self.number, self.batch, self.begin, self.stream, self.order = number, batch, begin, stream, order
+        self.since, self.left = begin, 1.0
+
+
+class Scheduler:
+    """Schedules so many batches of tasks, of which none takes more arrays than there are.
+
+    A batch begins when the one `in_flight` batches before has ended. `run` gives the events in the order in which they
+    began, and the most arrays and streams that were in use at a time.
+    """
+
+    def __init__(self, tasks: Sequence[Task], machine: Machine, batches: int, in_flight: int = 1):
+        self.tasks, self.machine, self.batches, self.in_flight = tasks, machine, batches, in_flight
+        self.left = machine.arrays
+        self.free_streams = list(range(machine.streams))
+        self.readers: list[list[int]] = [[] for _ in tasks]
+        for number, task in enumerate(tasks):
+            for other in task.waits_for:
+                self.readers[other].append(number)
+        self.way = self._ways()
+        self.missing = [[len(task.waits_for) for task in tasks] for _ in range(batches)]
+        self.next_batch = [0] * len(tasks)
+        """of each task; it takes batches in order"""
+        self.ready: list[tuple[int, float, int]] = []
+        """(batch, what is left of the way, task): the smallest comes first"""
+        self.unfinished = [len(tasks)] * batches
+        self.running: list[tuple[float, int, _Running]] = []
+        """(end, order, task): the first to end comes first"""
+        self.slowdown = 1.0
+        most = sum(self._rate(task, 1.0) for task in tasks)
+        self.contended = most > machine.bits_per_ns
+
+    def _ways(self) -> list[float]:
+        """The longest time from the beginning of each task to the end of a batch."""
+        ways = [0.0] * len(self.tasks)
+        for number in reversed(range(len(self.tasks))):
+            after = max((ways[reader] for reader in self.readers[number]), default=0.0)
+            ways[number] = self._duration(self.tasks[number]) + after
+        return ways
+
+    def _duration(self, task: Task, slowdown: float = 1.0) -> float:
+        return task.duration_ns(self.machine.overlap, slowdown)
+
+    def _rate(self, task: Task, slowdown: float) -> float:
+        """Bits per nanosecond that it moves."""
+        duration = self._duration(task, slowdown)
+        return task.moved_bits / duration if duration else 0.0
+
+    def run(self) -> tuple[list[Event], int, int]:
+        ended: list[tuple[int, Event]] = []
+        order = count()
+        for batch in range(self.in_flight):
+            self._offer_all(batch)
+        now, peak, peak_streams = 0.0, 0, 0
+        while self.ready or self.running:
+            for number, batch, stream in self._begin():
+                item = _Running(number, batch, now, stream, next(order))
+                end = now + self._duration(self.tasks[number], self.slowdown)
+                heapq.heappush(self.running, (end, item.order, item))
+            self._share(now)
+            peak = max(peak, self.machine.arrays - self.left)
+            peak_streams = max(peak_streams, len(self.running))
+            now, _, item = heapq.heappop(self.running)
+            ended.append((item.order, Event(item.number, item.batch, item.begin, now, item.stream)))
+            self._end(item)
+        return [event for _, event in sorted(ended)], peak, peak_streams
+
+    def _begin(self) -> list[tuple[int, int, int]]:
+        """Take what is ready and finds room, the most urgent first: task, batch and stream."""
+        begun: list[tuple[int, int, int]] = []
+        waiting: list[tuple[int, float, int]] = []
+        while self.ready and self.free_streams:
+            urgent = heapq.heappop(self.ready)
+            batch, _, number = urgent
+            if self.tasks[number].arrays > self.left:
+                waiting.append(urgent)
+                continue
+            self.left -= self.tasks[number].arrays
+            begun.append((number, batch, heapq.heappop(self.free_streams)))
+        for item in waiting:
+            heapq.heappush(self.ready, item)
+        return begun
+
+    def _share(self, now: float) -> None:
+        """Share out the buffer among the running tasks; where that changes, their ends do."""
+        if not self.contended:
+            return
+        before, self.slowdown = self.slowdown, self._common_slowdown()
+        if before == self.slowdown:
+            return
+        changed: list[tuple[float, int, _Running]] = []
+        for _, order, item in self.running:
+            task = self.tasks[item.number]
+            if item.since < now:
+                item.left -= (now - item.since) / self._duration(task, before)
+                item.since = now
+            changed.append((now + max(0.0, item.left) * self._duration(task, self.slowdown), order, item))
+        heapq.heapify(changed)
+        self.running = changed
+
+    def _common_slowdown(self) -> float:
+        """The least factor on all moves with which they fit the buffer."""
+        tasks = [task for _, _, item in self.running if (task := self.tasks[item.number]).moved_bits]
+        compute, move, bits = (np.array([task[field] for task in tasks]) for field in (1, 2, 3))
+
+        def fits(slowdown: float) -> bool:
+            durations = np.maximum(compute, slowdown * move) if self.machine.overlap else compute + slowdown * move
+            return float((bits / durations).sum()) <= self.machine.bits_per_ns
+
+        if fits(1.0):
+            return 1.0
+        low, high = 1.0, 2.0
+        while not fits(high):
+            low, high = high, 2 * high
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if fits(middle) else (middle, high)
+        return high
+
+    def _end(self, ended: _Running) -> None:
+        self.left += self.tasks[ended.number].arrays
+        heapq.heappush(self.free_streams, ended.stream)
+        self.next_batch[ended.number] += 1
+        for reader in self.readers[ended.number]:
+            self.missing[ended.batch][reader] -= 1
+            self._offer(reader, ended.batch)
+        self._offer(ended.number, ended.batch + 1)
+        self.unfinished[ended.batch] -= 1
+        if not self.unfinished[ended.batch]:
+            self._offer_all(ended.batch + self.in_flight)
+
+    def _offer_all(self, batch: int) -> None:
+        for number in range(len(self.tasks)):
+            self._offer(number, batch)
+
+    def _offer(self, number: int, batch: int) -> None:
+        """Note that a task is ready for a batch, if it is, and if it hasn't been said."""
+        if batch >= self.batches or (batch >= self.in_flight and self.unfinished[batch - self.in_flight]):
+            return
+        if self.next_batch[number] == batch and not self.missing[batch][number]:
+            heapq.heappush(self.ready, (batch, -self.way[number], number))
