@@ -84,6 +84,11 @@ class Schedule:
         return self.samples * 1e9 / self.interval_ns if self.interval_ns else float("inf")
 
     @property
+    def fetched_bits_per_ns(self) -> float:
+        """Bits of all instruction streams, on average over the time between two batches."""
+        return sum(task.fetched_bits for task in self.tasks) / self.interval_ns if self.interval_ns else 0.0
+
+    @property
     def resident_arrays(self) -> int:
         """Arrays that every program would need for itself, as if weights were stored in them."""
         return sum(task.arrays for task in self.tasks)
@@ -113,6 +118,7 @@ class Schedule:
             "arrays": self.arrays,
             "resident_arrays": self.resident_arrays,
             "instruction_streams": self.streams,
+            "fetched_bits_per_ns": self.fetched_bits_per_ns,
             "moves_overlap": self.machine.overlap,
             "bound_by": self.bound,
             "bounds_ns": dict(self.bounds_ns),
@@ -167,7 +173,8 @@ def _task(
     moved_bits = sum(run.counts.moved_row_bits for run in runs) if move_ns else 0
     # Arrays beyond those of the target are used in turn, for which the times account.
     arrays = min(max((run.arrays for run in runs), default=0), target.arrays)
-    return Task(program.layer, compute_ns, move_ns, moved_bits, arrays, waits)
+    fetched_bits = sum(work.counts.fetched_bits * work.rounds for work in works)
+    return Task(program.layer, compute_ns, move_ns, moved_bits, arrays, waits, fetched_bits)
 
 
 def machine_of(target: Target, technology: Technology) -> Machine:

@@ -31,8 +31,10 @@ class Task(NamedTuple):
     moved_bits: int
     """0 where `move_ns` is"""
     arrays: int
-    waits_for: tuple[int, ...]
+    waits_for: tuple[int, ...] = ()
     """numbers of other tasks"""
+    fetched_bits: int = 0
+    """of its instruction stream, all rounds of the arrays together; nothing waits for them"""
 
     def duration_ns(self, overlap: bool, slowdown: float = 1.0) -> float:
         """Its time where moves take so many times longer; at the same time as the computation, or one after another."""
