@@ -6,11 +6,13 @@ from numpy.typing import NDArray
 Failure = tuple[bool, int, str]
 """whether a row of the values' table is meant rather than an instruction; its number; what is wrong with it"""
 
+Counted = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
 def count(
     code: NDArray[np.uint64], bounds: NDArray[np.int64], passes: NDArray[np.uint8], columns: int, domains: int
-) -> tuple[Failure | None, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """For each segment its counts, in the order of dialects/machine/census.py, and steps and ports by column; for all
-    segments, writes by column and domain.
+) -> tuple[Failure | None, Counted]:
+    """For each segment its counts, in the order of dialects/machine/census.py, steps and ports by column, and the
+    counts of each opcode; for all segments, writes by column and domain.
     """
 
 def check(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import product
 from time import monotonic
 from typing import NamedTuple
@@ -110,7 +109,7 @@ def run_native(
 
 
 def untraced(counts: Sequence[Counts]) -> list[Counts]:
-    return [replace(each, written_row_cells=None, toggled_row_cells=None) for each in counts]
+    return [each.with_traced(None) for each in counts]
 
 
 def check_equal(case: Case, threads: Sequence[int] = (1, 2)) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -9,12 +10,20 @@ import pytest
 from camc_testing import random_loop, random_target, whole_memory
 from engine_fuzz import INPUTS, ROWS, random_inputs
 
-from dialects.machine.code import encode
-from dialects.machine.isa import Instruction
+from dialects.machine.code import decode, encode
+from dialects.machine.isa import Instruction, Op
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
-from runtime.cost.counts import Counts, Traced, counts_on, static_counts
+from runtime.cost.counts import (
+    OPERATIONS,
+    Counts,
+    Traced,
+    counts_on,
+    operation_counts,
+    operation_of,
+    static_counts,
+)
 from runtime.cost.prices import COMPONENTS, active_rows
 from runtime.cost.report import make_report
 from runtime.cost.technology import Parameter, Technology, kinds, load_technology
@@ -42,6 +51,36 @@ def test_static_counts_are_those_of_the_golden_simulator(seed: int) -> None:
     for rows in rng.choice(ROWS, size=3).tolist():
         [(_, counted)] = golden.run(target, [(program, [random_inputs(rng, rows).T])])
         assert [counts.with_traced(None) for counts in counted] == [counts_on(each, rows, target) for each in static]
+        for counts in counted:
+            written, _, *by_operation = counts.traced or Traced(-1, -1)
+            assert sum(by_operation) == written
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_operations_sum_to_segments_and_hold_what_their_instructions_take(seed: int) -> None:
+    """Shares of a bit loop add up; an instruction that is a loop, alone in its segment, has all counts of that."""
+    rng = np.random.default_rng(seed)
+    target = random_target(rng)
+    program = random_program(rng, target, rows=1)
+    size = (target.columns, target.domains)
+    for whole, shares in zip(static_counts(program, *size), operation_counts(program, *size), strict=True):
+        assert [sum(numbers) for numbers in zip(*shares.values(), strict=True)] == list(whole if shares else [])
+        assert shares or not any(whole)
+    single = [item._replace(last=True, start=0) for segment in program.segments for item in decode(segment.code)]
+    parts = Program(tuple(Segment("", encode([item])) for item in single), (INPUTS,), program.outputs, 1)
+    expected: dict[str, Counter[str]] = {}
+    for item, counts in zip(single, static_counts(parts, *size), strict=True):
+        expected.setdefault(operation_of(item.op), Counter()).update(counts._asdict())
+    joined = replace(parts, segments=(Segment("", encode(single)),))
+    [found] = operation_counts(joined, *size)
+    assert {name: Counter(counts._asdict()) for name, counts in found.items()} == expected
+
+
+def test_every_instruction_is_for_something() -> None:
+    assert {operation_of(op) for op in Op} == OPERATIONS.keys()
+    assert {f"written_by_{name}" for name in OPERATIONS if name != "stores"} | {"written_by_others"} == {
+        *Traced._fields[2:]
+    }
 
 
 def small_network(seed: int = 3) -> Network:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dialects import _placed_check
 from dialects.machine.code import WORDS
-from dialects.machine.tables import pass_table
+from dialects.machine.tables import OPCODE_VALUES, pass_table
 from dialects.support.errors import ProgramError
 
 IntArray = NDArray[np.int64]
@@ -52,6 +52,9 @@ class Census(NamedTuple):
     """(segments, columns)"""
     ports: IntArray
     """(segments, columns): the domain under each port at the end"""
+    opcodes: IntArray
+    """(segments, opcode values, the counts up to `sent_bits`): of each opcode its share; a bit loop is that of its
+    first member, shifts are those of the members that need the columns first"""
     writes: IntArray
     """(columns, domains): the passes of all segments that write a cell, in the rows that they tag"""
 
@@ -59,8 +62,10 @@ class Census(NamedTuple):
 def predict_shifts(segments: Sequence[bytes], columns: int, domains: int) -> Census:
     """What a program's segments take; raises ProgramError where an instruction or a bit loop is illegal."""
     words, bounds = WORDS.joined(segments)
-    failure, (counts, steps, ports, writes) = _placed_check.count(words, bounds, pass_table(), columns, domains)
+    found = _placed_check.count(words, bounds, pass_table(), columns, domains)
+    failure, (counts, steps, ports, opcodes, writes) = found
     if failure is not None:
         _, number, text = failure
         raise ProgramError(re.sub(r"\{(\d+)\}", r"instruction \1", text), place=f"instruction {number}")
-    return Census._make((*counts.T, steps, ports, writes))
+    shares = opcodes[:, : Census._fields.index("widest_loop")].reshape(len(counts), OPCODE_VALUES, -1)
+    return Census._make((*counts.T, steps, ports, shares, writes))

@@ -29,21 +29,24 @@ public:
         }
     }
 
-    // Moves the columns to what the step of a loop needs; returns the columns that the loop needed for the first time.
-    int align(Counts& counts, int64_t* steps, int64_t loop) {
+    // Moves the columns to what the step of a loop needs, at the expense of the opcodes of the members that needed them
+    // first; returns the columns that the loop needed for the first time.
+    int align(const std::vector<Instruction>& code, Counts* opcodes, int64_t* steps, int64_t loop) {
         int longest = 0, fresh = 0;
+        std::size_t latest = 0;
         for (const int touched : touched_) {
             const auto column = std::size_t(touched);
             const int domain = std::exchange(needed_[column], -1), distance = std::abs(at_[column] - domain);
             at_[column] = domain;
             steps[column] += distance;
-            counts.column_steps += distance;
-            counts.furthest = std::max(counts.furthest, int64_t(domain));
-            longest = std::max(longest, distance);
+            const auto opcode = std::size_t(code[needed_by_[column]].op);
+            opcodes[opcode].column_steps += distance;
+            opcodes[opcode].furthest = std::max(opcodes[opcode].furthest, int64_t(domain));
+            if (distance > longest) longest = distance, latest = opcode;
             fresh += std::exchange(loop_of_[column], loop) != loop;
         }
         touched_.clear();
-        counts.shift_steps += longest;
+        opcodes[latest].shift_steps += longest;
         return fresh;
     }
 
@@ -73,13 +76,15 @@ public:
 
     Swept run() {
         for (std::size_t segment = 0; segment + 1 < program_.segments.size(); ++segment) {
-            found_.segments.emplace_back();
             const std::size_t begin = program_.segments[segment], end = program_.segments[segment + 1];
-            found_.segments.back().instructions = int64_t(end - begin);
+            found_.opcodes.resize((segment + 1) * kOpcodes);
+            opcodes_ = found_.opcodes.data() + segment * kOpcodes;
             for (std::size_t at = begin, stop; at < end; at = stop) {
                 stop = program_.loop_end(at);
                 loop(at, stop);
             }
+            found_.segments.emplace_back();
+            for (std::size_t opcode = 0; opcode < kOpcodes; ++opcode) found_.segments.back().add(opcodes_[opcode]);
             if constexpr (kDetailed) {
                 found_.steps.insert(found_.steps.end(), steps_.begin(), steps_.end());
                 found_.ports.insert(found_.ports.end(), ports_.at().begin(), ports_.at().end());
@@ -93,27 +98,30 @@ private:
     const CheckedCode& program_;
     Ports ports_;
     Swept found_;
+    Counts* opcodes_ = nullptr;   // of the segment
     std::vector<int64_t> steps_;  // of each column in the segment
     int64_t number_ = 0;          // of the loop
 
     void loop(std::size_t at, std::size_t stop) {
-        Counts& counts = found_.segments.back();
+        Counts& counts = opcodes_[program_.code[at].op];
         int64_t columns = 0;
         for (int step = 0, count = program_.loop_steps(at, stop); step < count; ++step) {
             for (std::size_t member = at; member < stop; ++member) {
                 const int bit = step - program_.code[member].start;
-                if (bit >= 0 && bit < program_.code[member].width) work(counts, member, bit, step);
+                if (bit >= 0 && bit < program_.code[member].width) work(member, bit, step);
             }
-            columns += ports_.align(counts, steps_.data(), number_);
+            columns += ports_.align(program_.code, opcodes_, steps_.data(), number_);
         }
         ++counts.loops;
         counts.widest = std::max(counts.widest, columns);
         ++number_;
     }
 
-    void work(Counts& counts, std::size_t member, int bit, int step) {
+    void work(std::size_t member, int bit, int step) {
         const Instruction& item = program_.code[member];
         const Variant& variant = program_.variant_of(item, bit);
+        Counts& counts = opcodes_[item.op];
+        counts.instructions += bit == 0;
         counts.searches += variant.searches;
         counts.writes += variant.writes;
         counts.keyed += variant.keyed;
@@ -184,9 +192,17 @@ private:
 
 }  // namespace
 
+void Counts::add(const Counts& other) {
+    instructions += other.instructions, loops += other.loops;
+    searches += other.searches, writes += other.writes, keyed += other.keyed, unkeyed += other.unkeyed;
+    shift_steps += other.shift_steps, column_steps += other.column_steps;
+    moved += other.moved, sent += other.sent;
+    widest = std::max(widest, other.widest), furthest = std::max(furthest, other.furthest);
+}
+
 Swept sweep(const CheckedCode& program) { return Sweep<true>(program).run(); }
 
-std::vector<Counts> sweep_counts(const CheckedCode& program) { return Sweep<false>(program).run().segments; }
+Swept sweep_counts(const CheckedCode& program) { return Sweep<false>(program).run(); }
 
 void check_carries(const CheckedCode& program) {
     constexpr auto kNone = std::size_t(-1);

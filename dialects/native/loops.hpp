@@ -5,8 +5,9 @@
 
 namespace ap {
 
-// Of a segment, whatever the data and the rows are; dialects/machine/census.py names them in the same order. Ports go
-// on from segment to segment, from domain 0 of each column.
+// Of a segment or of one opcode in it, whatever the data and the rows are; dialects/machine/census.py names them in the
+// same order. Ports go on from segment to segment, from domain 0 of each column. A bit loop is its first member's; what
+// a step of shifting takes is that of the members that are the first to need the columns.
 struct Counts {
     int64_t instructions = 0, loops = 0;
     int64_t searches = 0, writes = 0, keyed = 0, unkeyed = 0;  // sums of the variants' numbers
@@ -16,10 +17,13 @@ struct Counts {
     int64_t sent = 0;                                          // those of them to the buffer
     int64_t widest = 0;                                        // columns of the loop that needs the most
     int64_t furthest = 0;                                      // the domain
+
+    void add(const Counts& other);
 };
 
 struct Swept {
     std::vector<Counts> segments;
+    std::vector<Counts> opcodes;        // (segments, kOpcodes): their shares in the segments' counts
     std::vector<int64_t> steps, ports;  // (segments, columns): steps, and the domain under each port at the end
     std::vector<int64_t> writes;        // (columns, domains): passes that write a cell
 };
@@ -28,7 +32,7 @@ struct Swept {
 Swept sweep(const CheckedCode& program);
 
 // The same without what is known of single columns and cells.
-std::vector<Counts> sweep_counts(const CheckedCode& program);
+Swept sweep_counts(const CheckedCode& program);
 
 // Throws Problem where members of a loop have one carry cell.
 void check_carries(const CheckedCode& program);

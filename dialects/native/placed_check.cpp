@@ -37,9 +37,10 @@ CheckedCode checked(const CodeWords& code, const Bounds& bounds, const Passes& p
 
 Failure failure_of(const Problem& problem) { return {problem.of_value, problem.number, problem.text}; }
 
-// For each segment its counts, in their order; then steps and ports by column. For the program: writes by column and
-// domain.
-std::pair<std::optional<Failure>, std::tuple<Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>>>
+// For each segment its counts, in their order; then steps and ports by column, and the counts of each opcode. For the
+// program: writes by column and domain.
+std::pair<std::optional<Failure>,
+          std::tuple<Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>, Matrix<int64_t>>>
 count(CodeWords code, Bounds bounds, Passes passes, int columns, int domains) {
     Swept found;
     std::optional<Failure> failure;
@@ -54,10 +55,12 @@ count(CodeWords code, Bounds bounds, Passes passes, int columns, int domains) {
     }
     const auto wide = std::size_t(columns);
     const std::size_t rows = found.segments.size(), written = found.writes.size() / std::size_t(domains);
+    constexpr std::size_t kNumbers = sizeof(Counts) / sizeof(int64_t);
     return {failure,
-            {native::to_numpy<int64_t>(std::move(found.segments), rows, sizeof(Counts) / sizeof(int64_t)),
+            {native::to_numpy<int64_t>(std::move(found.segments), rows, kNumbers),
              native::to_numpy<int64_t>(std::move(found.steps), rows, wide),
              native::to_numpy<int64_t>(std::move(found.ports), rows, wide),
+             native::to_numpy<int64_t>(std::move(found.opcodes), rows * kOpcodes, kNumbers),
              native::to_numpy<int64_t>(std::move(found.writes), written, std::size_t(domains))}};
 }
 

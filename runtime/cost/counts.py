@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dialects.machine.census import predict_shifts
 from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.isa import Op
 from dialects.machine.program import Program
 from dialects.machine.target import Target
+from dialects.support.tensors import IntArray
 
 
 class StaticCounts(NamedTuple):
@@ -28,11 +31,48 @@ class StaticCounts(NamedTuple):
     sent_bits: int
 
 
+OPERATIONS: Mapping[str, tuple[Op, ...]] = {
+    "additions": (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP),
+    "copies": (Op.COPY, Op.EXT),
+    "thresholds": (Op.CMP_GE, Op.SET_IF),
+    "clears": (Op.SET,),
+    "maxima": (Op.CMP_GEV, Op.COPY_IF),
+    "loads": (Op.IN,),
+    "stores": (Op.OUT,),
+}
+"""what instructions are for; those that aren't listed here are `others`"""
+OTHERS = "others"
+
+
+_OPERATION_OF: dict[int, str] = {opcode: name for name, opcodes in OPERATIONS.items() for opcode in opcodes}
+
+
+def operation_of(opcode: int) -> str:
+    """What an opcode is for."""
+    return _OPERATION_OF.get(opcode, OTHERS)
+
+
 class Traced(NamedTuple):
-    """The counts that depend on the data."""
+    """The counts that depend on the data; sends write no cell."""
 
     written_row_cells: int
     toggled_row_cells: int
+    written_by_additions: int = 0
+    written_by_copies: int = 0
+    written_by_thresholds: int = 0
+    written_by_clears: int = 0
+    written_by_maxima: int = 0
+    written_by_loads: int = 0
+    written_by_others: int = 0
+
+    @classmethod
+    def of(cls, opcodes: Sequence[tuple[int, int]]) -> Traced:
+        """From the written and toggled cells of each opcode."""
+        by_operation: Counter[str] = Counter()
+        for opcode, (written, _) in enumerate(opcodes):
+            by_operation[f"written_by_{operation_of(opcode)}"] += written
+        written, toggled = map(sum, zip(*opcodes, strict=True))
+        return cls(written, toggled, *(by_operation[name] for name in cls._fields[2:]))
 
     @classmethod
     def sum(cls, parts: Sequence[Traced | None]) -> Traced | None:
@@ -60,6 +100,14 @@ class Counts:
     """written cells that changed; None if it was not traced"""
     keyless_row_cells: int = 0
     """those of the written cells whose pass has no key: it writes in all rows that hold data"""
+    written_by_additions: int | None = 0
+    """the written cells by what the instructions are for; all of these are None if they were not traced"""
+    written_by_copies: int | None = 0
+    written_by_thresholds: int | None = 0
+    written_by_clears: int | None = 0
+    written_by_maxima: int | None = 0
+    written_by_loads: int | None = 0
+    written_by_others: int | None = 0
     shift_steps: int = 0
     """steps in time: columns that shift together count once"""
     column_steps: int = 0
@@ -84,14 +132,13 @@ class Counts:
     @property
     def traced(self) -> Traced | None:
         """The counts that depend on the data, if they are known."""
-        if self.written_row_cells is None or self.toggled_row_cells is None:
-            return None
-        return Traced(self.written_row_cells, self.toggled_row_cells)
+        cells = [getattr(self, name) for name in Traced._fields]
+        return None if None in cells else Traced(*cells)
 
     def with_traced(self, traced: Traced | None) -> Counts:
         """The same with other counts that depend on the data, or without them."""
-        written, toggled = traced or (None, None)
-        return replace(self, written_row_cells=written, toggled_row_cells=toggled)
+        cells: dict[str, Any] = traced._asdict() if traced else dict.fromkeys(Traced._fields)
+        return replace(self, **cells)
 
     def __mul__(self, times: int) -> Counts:
         values = (getattr(self, item.name) for item in fields(self))
@@ -116,8 +163,6 @@ def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:
         search_cycles=static.search_passes * target.search_cycles,
         write_cycles=static.write_passes * target.write_cycles,
         searched_row_cells=static.searched_cells * arrays * target.rows,
-        written_row_cells=None,
-        toggled_row_cells=None,
         keyless_row_cells=static.unkeyed_cells * rows,
         shift_steps=static.shift_steps,
         column_steps=static.column_steps,
@@ -127,7 +172,7 @@ def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:
         move_cycles=static.moved_bits * -(-min(rows, target.rows) // target.buffer_bits_per_cycle),
         fetched_bits=bits,
         broadcast_bits=bits * arrays,
-    )
+    ).with_traced(None)
 
 
 def arrays_for(rows: int, target: Target) -> int:
@@ -141,6 +186,19 @@ def static_counts(program: Program, columns: int, domains: int) -> tuple[StaticC
     census = predict_shifts(program.codes, columns, domains)
     by_segment = zip(*(getattr(census, name).tolist() for name in StaticCounts._fields), strict=True)
     return tuple(StaticCounts(*numbers) for numbers in by_segment)
+
+
+@lru_cache(1 << 12)
+def operation_counts(program: Program, columns: int, domains: int) -> tuple[Mapping[str, StaticCounts], ...]:
+    """The same for each operation that a segment has; their sums are the segment's counts."""
+    census, found = predict_shifts(program.codes, columns, domains), list[Mapping[str, StaticCounts]]()
+    for opcodes in census.opcodes:
+        sums: dict[str, IntArray] = {}
+        for opcode in opcodes.any(axis=1).nonzero()[0].tolist():
+            name = operation_of(opcode)
+            sums[name] = sums.get(name, 0) + opcodes[opcode]
+        found.append({name: StaticCounts(*numbers.tolist()) for name, numbers in sums.items()})
+    return tuple(found)
 
 
 def total(parts: Iterable[Counts]) -> Counts:

@@ -74,8 +74,8 @@ def run(
     threads: int,
     trace: bool,
     instruction_set: str,
-) -> list[list[tuple[int, int]]]:
+) -> list[list[list[tuple[int, int]]]]:
     """Run programs on inputs into outputs (vectors, rows), all at once.
 
-    If traced, returns each segment's written and toggled cells.
+    If traced, returns each segment's written and toggled cells, opcode by opcode.
     """

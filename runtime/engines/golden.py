@@ -20,7 +20,7 @@ from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
 from dialects.support.window import Ints, Rows, Windows
-from runtime.cost.counts import Counts
+from runtime.cost.counts import Counts, operation_of
 
 Words = NDArray[np.uint64]
 
@@ -113,9 +113,11 @@ class Simulator:
         if write[0][0] == "T":
             self._send(item, bit, outputs, counts)
         else:
-            self._write(write, cells, counts)
+            written = self._write(write, cells, counts)
+            name = f"written_by_{operation_of(item.op)}"
+            setattr(counts, name, getattr(counts, name) + written)
             if not key:
-                counts.keyless_row_cells += len(write) * self.samples
+                counts.keyless_row_cells += written
 
     def _search(self, key: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
         for role, value in key:
@@ -128,7 +130,8 @@ class Simulator:
         counts.searches += 1
         counts.searched_row_cells += len(key) * self.rows
 
-    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
+    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> int:
+        """Write a pattern into the tagged rows; returns the cells that are written."""
         toggled = 0
         tagged = int(np.bitwise_count(self._tags).sum())
         for role, value in pattern:
@@ -143,6 +146,7 @@ class Simulator:
         counts.writes += 1
         counts.written_row_cells = (counts.written_row_cells or 0) + tagged * len(pattern)
         counts.toggled_row_cells = (counts.toggled_row_cells or 0) + toggled
+        return tagged * len(pattern)
 
     def _receive(self, vector: IntArray, bit: int, counts: Counts) -> None:
         """The tags of the next write come from the buffer."""

@@ -101,7 +101,7 @@ def run(
     if not trace:
         return [(result.T, list(counts)) for result, counts in zip(results, static, strict=True)]
     return [
-        (result.T, [counts.with_traced(Traced(*cells)) for counts, cells in zip(counts, found, strict=True)])
+        (result.T, [counts.with_traced(Traced.of(cells)) for counts, cells in zip(counts, found, strict=True)])
         for result, counts, found in zip(results, static, traced, strict=True)
     ]
 

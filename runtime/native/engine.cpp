@@ -147,7 +147,7 @@ private:
 
 using Work = std::tuple<const Engine*, std::vector<const Input*>, Results>;
 
-std::vector<std::vector<std::pair<int64_t, int64_t>>> run_all(const std::vector<Work>& all, int threads, bool trace,
+std::vector<std::vector<Cells>> run_all(const std::vector<Work>& all, int threads, bool trace,
                                                               const std::string& set) {
     const Kernels& kernels = kernels_of(set);
     if (threads < 1) throw std::invalid_argument("expected at least one thread");

@@ -186,7 +186,7 @@ void Prepared::fuse_once() const {
 }
 
 // All blocks of all jobs are shared out.
-std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>& jobs, int threads, bool trace,
+std::vector<std::vector<Cells>> run(const std::vector<Job>& jobs, int threads, bool trace,
                                                           const Kernels& kernels) {
     if (threads < 1) throw std::invalid_argument("expected at least one thread");
     std::vector<Work> all;
@@ -195,7 +195,7 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
     for (const Job& job : jobs) {
         all.emplace_back(job, trace);
         planes = std::max<int64_t>(planes, all.back().planes());
-        totals.emplace_back(trace ? all.back().segments() : 0);
+        totals.emplace_back(trace ? all.back().segments() * kOpcodes : 0);
     }
     std::vector<Group> groups = group(all, trace);
     for (const Group& group : groups) received = std::max(received, (group.planes() + 7) / 8 * 8);
@@ -215,20 +215,20 @@ std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>
             mine.group = of, mine.number = number;
             return all[job].run(block, kernels.plain[size], nullptr);
         }
-        std::vector<Traced> traced(all[job].segments());
+        std::vector<Traced> traced(all[job].segments() * kOpcodes);
         all[job].run(block, kernels.traced[size], traced.data());
         std::lock_guard<std::mutex> lock(guard);
-        for (size_t segment = 0; segment < traced.size(); ++segment) {
-            totals[job][segment].written += traced[segment].written;
-            totals[job][segment].toggled += traced[segment].toggled;
+        for (size_t at = 0; at < traced.size(); ++at) {
+            totals[job][at].written += traced[at].written;
+            totals[job][at].toggled += traced[at].toggled;
         }
     });
-    std::vector<std::vector<std::pair<int64_t, int64_t>>> result(jobs.size());
+    std::vector<std::vector<Cells>> result(jobs.size());
     for (size_t job = 0; job < jobs.size(); ++job)
-        for (size_t segment = 0; segment < totals[job].size(); ++segment) {
-            const Traced& found = totals[job][segment];
-            result[job].emplace_back(found.written + jobs[job].program->counts()[segment].unkeyed * jobs[job].rows,
-                                     found.toggled);
+        for (size_t at = 0; at < totals[job].size(); ++at) {
+            if (at % kOpcodes == 0) result[job].emplace_back();
+            const int64_t unkeyed = jobs[job].program->opcodes()[at].unkeyed * jobs[job].rows;
+            result[job].back().emplace_back(totals[job][at].written + unkeyed, totals[job][at].toggled);
         }
     return result;
 }

@@ -18,11 +18,13 @@ class Prepared {
 public:
     template <class... Arguments>
     explicit Prepared(const Arguments&... arguments)
-        : program_(arguments...), counts_(sweep_counts(program_)), schedule_(program_) {}
+        : program_(arguments...), swept_(sweep_counts(program_)), schedule_(program_) {}
 
     const Program& program() const { return program_; }
     // Of each segment, without those that depend on the data.
-    const std::vector<Counts>& counts() const { return counts_; }
+    const std::vector<Counts>& counts() const { return swept_.segments; }
+    // Likewise of each opcode of each segment.
+    const std::vector<Counts>& opcodes() const { return swept_.opcodes; }
     const Schedule& schedule() const { return schedule_; }
     // The steps for runs that count nothing, and those that receive their vectors; made when they are first needed.
     const std::vector<Step>& fused() const { return fuse_once(), fused_; }
@@ -30,7 +32,7 @@ public:
 
 private:
     Program program_;
-    std::vector<Counts> counts_;
+    Swept swept_;
     Schedule schedule_;
     mutable std::once_flag fuse_;
     mutable std::vector<Step> fused_, receives_;
@@ -47,8 +49,9 @@ struct Job {
     int64_t rows;
 };
 
-// Written and toggled cells of each job and segment, if they are to be traced.
-std::vector<std::vector<std::pair<int64_t, int64_t>>> run(const std::vector<Job>& jobs, int threads, bool trace,
+// Written and toggled cells of each job, segment and opcode, if they are to be traced.
+using Cells = std::vector<std::pair<int64_t, int64_t>>;
+std::vector<std::vector<Cells>> run(const std::vector<Job>& jobs, int threads, bool trace,
                                                           const Kernels& kernels);
 
 }  // namespace camc

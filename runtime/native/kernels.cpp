@@ -36,7 +36,10 @@ public:
             const Step *step = block_.steps + block_.segments[segment],
                        *end = block_.steps + block_.segments[segment + 1];
             if constexpr (Trace)
-                for (; step != end; ++step) execute(*step);
+                for (; step != end; ++step) {
+                    execute(*step);
+                    if (step + 1 == end || step[1].op != step->op) note(block_.traced[segment * kOpcodes + step->op]);
+                }
             else
                 while (step != end) {
 #define CAMC_SUMS(terms)                                                              \
@@ -60,11 +63,6 @@ public:
                     default: execute(*step++);
                     }
                 }
-            if constexpr (Trace) {
-                int64_t both = changed_.take();
-                block_.traced[segment].written += both + written_.take();
-                block_.traced[segment].toggled += both + toggled_.take();
-            }
         }
     }
 
@@ -81,6 +79,13 @@ private:
     Tally<W> changed_, written_, toggled_;
 
     CAMC_INLINE Part enabled() const { return *(const Part*)(enabled_ + part_ * W); }
+
+    // Takes the tallies of steps of one opcode.
+    CAMC_INLINE void note(Traced& traced) {
+        const int64_t both = changed_.take();
+        traced.written += both + written_.take();
+        traced.toggled += both + toggled_.take();
+    }
 
     CAMC_INLINE void changed(Part rows) {
         if constexpr (Trace) changed_.add(rows & enabled());

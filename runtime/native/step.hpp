@@ -108,7 +108,7 @@ struct Block {
     void* outputs;  // (vectors, samples)
     int output_bytes;
     int64_t samples;
-    Traced* traced;  // by segment; only where counts are traced
+    Traced* traced;  // by segment and opcode; only where counts are traced
 };
 
 // Block sizes in 64-bit words of rows.
