@@ -1,7 +1,8 @@
 """convert-rtm-to-ap: from placed statements to the machine code of the associative processor.
 
 The last lowering. A placed statement says what happens to values; here it becomes the instruction whose look-up-table
-passes do that to the bits. Bit loops stay as they are.
+passes do that to the bits. Bit loops stay as they are. With `lean`, instructions search for the cells that a write
+would change before they write them: a search costs a hundredth of a write or less with most technologies.
 
     rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
   becomes
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -19,7 +21,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from dialects import ap, rtm
 from dialects.ap.assembly import AssemblyCode
-from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.code import BYTES_PER_INSTRUCTION, Fields
 from dialects.support.instrumentation import Figure, did
 
 
@@ -29,10 +31,13 @@ class ConvertRtmToAp(ModulePass):
 
     name = "convert-rtm-to-ap"
 
+    lean: bool = False
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]:
             segments = [
-                ap.SegmentOp(segment.layer.data, AssemblyCode(segment.code.binary)) for segment in program.segments
+                ap.SegmentOp(segment.layer.data, AssemblyCode(self._code(segment.code.binary)))
+                for segment in program.segments
             ]
             for segment in segments:
                 count = len(segment.code.binary) // BYTES_PER_INSTRUCTION
@@ -48,3 +53,10 @@ class ConvertRtmToAp(ModulePass):
                 result.name_hint = old.name_hint
                 old.replace_all_uses_with(result)
             Rewriter.erase_op(program)
+
+    def _code(self, binary: bytes) -> bytes:
+        if not self.lean:
+            return binary
+        fields = Fields.unpack(binary)
+        fields["lean"] = np.ones(len(fields.table), dtype=np.int64)
+        return fields.pack()

@@ -47,7 +47,9 @@ class RtmLevelWear(ModulePass):
         for program, worn in sorted(programs, key=lambda pair: -int(pair[1].max())):
             load = loads.setdefault(len(worn), np.zeros_like(worn))
             before[len(worn)] = before.get(len(worn), 0) + worn
-            column = levelled(worn, load)
+            # Values across columns need them side by side.
+            fixed = any(isinstance(segment, rtm.SegmentOp) and segment.code.data.across for segment in program.segments)
+            column = np.arange(len(worn)) if fixed else levelled(worn, load)
             load[column] += worn
             for segment in program.segments:
                 if isinstance(segment, rtm.SegmentOp):

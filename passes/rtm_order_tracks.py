@@ -64,7 +64,9 @@ class RtmOrderTracks(ModulePass):
 
 
 def in_order(codes: Sequence[PlacedCode], geometry: Geometry) -> list[PlacedCode]:
-    """The code with the values of each column in order, where that takes fewer steps."""
+    """The code with the values of each column in order, where that takes fewer steps; as it is with values across."""
+    if any(code.across for code in codes):
+        return list(codes)
     found = traces(codes, geometry.columns)
     domains = found.objects[:, 1].copy()
     carries = found.objects[found.visits[:, 0], 1]

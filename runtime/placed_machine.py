@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.isa import Cell, Instruction, Op, Operand
+from dialects.machine.isa import Cell, Instruction, Op, Operand, cell_after
 from dialects.machine.target import Geometry
 from dialects.support.tensors import IntArray
 
@@ -27,21 +27,23 @@ class PlacedMachine:
         for item in statements:
             match item.op:
                 case Op.OUT:
-                    outputs[item.imm] = self.read(item.a)
+                    outputs[item.imm] = self.read(item.a, item.across)
                 case Op.SET_IF:
                     flag = self.read(item.a).astype(bool)
-                    before = self.read(Operand(*item.dst, item.width))
-                    self.write(item.dst, item.width, np.where(flag, item.imm, before))
+                    before = self.read(Operand(*item.dst, item.width), item.across)
+                    self.write(item.dst, item.width, np.where(flag, item.imm, before), item.across)
                 case Op.CMP_GE:
-                    self.write(item.dst, 1, (self.read(item.a) >= item.imm).astype(np.int64))
+                    self.write(item.dst, 1, (self.read(item.a, item.across) >= item.imm).astype(np.int64))
                 case Op.CMP_GEV:
-                    self.write(item.dst, 1, (self.read(item.a) >= self.read(item.b)).astype(np.int64))
+                    reached = self.read(item.a, item.across) >= self.read(item.b, item.across)
+                    self.write(item.dst, 1, reached.astype(np.int64))
                 case Op.COPY_IF:
                     flag = self.read(Operand(*item.carry, 1)).astype(bool)
-                    before = self.read(Operand(*item.dst, item.width))
-                    self.write(item.dst, item.width, np.where(flag, self.read(item.a), before))
+                    before = self.read(Operand(*item.dst, item.width), item.across)
+                    value = np.where(flag, self.read(item.a, item.across), before)
+                    self.write(item.dst, item.width, value, item.across)
                 case _:
-                    self.write(item.dst, item.width, self._result(item, inputs))
+                    self.write(item.dst, item.width, self._result(item, inputs), item.across)
 
     def _result(self, item: Instruction, inputs: IntArray) -> IntArray:
         match item.op:
@@ -50,29 +52,30 @@ class PlacedMachine:
             case Op.SET:
                 return np.zeros(self.bits.shape[2], dtype=np.int64) + item.imm
             case Op.COPY:
-                return self.read(item.a)
+                return self.read(item.a, item.across)
             case Op.EXT:
                 return self.read(Operand(*item.dst, 1, signed=True))
             case Op.ADD:
-                return self.read(item.a) + self.read(item.b)
+                return self.read(item.a, item.across) + self.read(item.b, item.across)
             case Op.SUB:
-                return self.read(item.a) - self.read(item.b)
+                return self.read(item.a, item.across) - self.read(item.b, item.across)
             case Op.ADD_IP:
-                return self.read(Operand(*item.dst, item.width)) + self.read(item.a)
+                return self.read(Operand(*item.dst, item.width), item.across) + self.read(item.a, item.across)
             case Op.SUB_IP:
-                return self.read(Operand(*item.dst, item.width)) - self.read(item.a)
+                return self.read(Operand(*item.dst, item.width), item.across) - self.read(item.a, item.across)
             case _:
                 raise AssertionError(f"{item.op.name} writes no value")
 
-    def read(self, place: Operand) -> IntArray:
+    def read(self, place: Operand, across: bool = False) -> IntArray:
         """The integers in a place, shifted as the operand says."""
         value = np.zeros(self.bits.shape[2], dtype=np.int64)
         for index in range(place.width):
-            bit = self.bits[place.column, place.domain + index].astype(np.int64) << index
+            cell = cell_after(Cell(place.column, place.domain), index, across)
+            bit = self.bits[cell].astype(np.int64) << index
             value += -bit if place.signed and index == place.width - 1 else bit
         return value << place.shift
 
-    def write(self, cell: Cell, width: int, value: IntArray) -> None:
+    def write(self, cell: Cell, width: int, value: IntArray, across: bool = False) -> None:
         """Replace a place's bits by the low bits of the integers."""
         for index in range(width):
-            self.bits[cell.column, cell.domain + index] = (value >> index & 1).astype(np.uint8)
+            self.bits[cell_after(cell, index, across)] = (value >> index & 1).astype(np.uint8)

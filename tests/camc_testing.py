@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from xdsl.dialects import func
@@ -12,7 +13,7 @@ from xdsl.parser import Parser
 
 from cam_compiler.pipeline import make_context
 from dialects.machine.code import check_code
-from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width, in_loop
+from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, check, compared_width, in_loop
 from dialects.machine.target import Geometry, Target
 from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
@@ -160,7 +161,7 @@ def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int
         imm = int(rng.integers(inputs if op is Op.IN else outputs))
     swept, cell = "D" in row.operands, "d" in row.operands
     start = int(rng.integers(geometry.domains - (width if swept else 1) + 1))
-    return Instruction(
+    item = Instruction(
         op,
         Cell(destination, start) if swept or cell else NO_CELL,
         width,
@@ -168,7 +169,28 @@ def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int
         (a if rng.random() < 0.1 else b) if "B" in row.operands else ZERO,
         imm if "I" in row.operands else 0,
         Cell(carry, int(rng.integers(geometry.domains))) if "c" in row.operands else NO_CELL,
+        lean=bool(rng.random() < 0.3),
     )
+    return _across(rng, geometry, item) if rng.random() < 0.4 else item
+
+
+def _across(rng: np.random.Generator, geometry: Geometry, item: Instruction) -> Instruction:
+    """The instruction across columns at other places, or as it is where no free ones are found."""
+    operands = OPCODES[item.op].operands
+    for _ in range(8):
+        columns, domains = (rng.integers(size, size=3).tolist() for size in (geometry.columns, geometry.domains))
+        turned = item._replace(across=True)
+        if {"D", "d"} & set(operands):
+            turned = turned._replace(dst=Cell(columns[0], domains[0]))
+        if item.a.width:
+            turned = turned._replace(a=item.a._replace(column=columns[1], domain=domains[1]))
+        if item.b.width:
+            other = turned.a if item.a == item.b else item.b._replace(column=columns[2], domain=domains[2])
+            turned = turned._replace(b=other)
+        with suppress(ProgramError):
+            check(turned, geometry.columns, geometry.domains)
+            return turned
+    return item
 
 
 def _random_operand(rng: np.random.Generator, geometry: Geometry, column: int) -> Operand:

@@ -56,13 +56,17 @@ class Source(NamedTuple):
     width: int = 0
     signed: bool = False
     shift: int = 0
+    across: bool = False
 
     def cell(self, bit: int) -> tuple[int, int] | None:
         """Where the bit is; None for a known 0."""
         index = bit - self.shift
         if index < 0 or self.width == 0 or (index >= self.width and not self.signed):
             return None
-        return self.column, self.domain + min(index, self.width - 1)
+        return self.after(min(index, self.width - 1))
+
+    def after(self, bits: int) -> tuple[int, int]:
+        return (self.column + bits, self.domain) if self.across else (self.column, self.domain + bits)
 
 
 class Instruction(NamedTuple):
@@ -71,6 +75,7 @@ class Instruction(NamedTuple):
     """by role"""
     width: int
     start: int
+    lean: bool
 
 
 def read_operand(text: str) -> Source | int:
@@ -78,10 +83,11 @@ def read_operand(text: str) -> Source | int:
         return int(text[1:])
     if text == "zero":
         return Source()
-    found = re.fullmatch(r"c(\d+)\.(\d+)(?::(\d+)(s)?(?:<<(\d+))?)?", text)
+    found = re.fullmatch(r"c(\d+)(?::(\d+))?\.(\d+)(?::(\d+))?(s)?(?:<<(\d+))?", text)
     assert found, text
-    column, domain, width, signed, shift = found.groups()
-    return Source(int(column), int(domain), int(width or 1), bool(signed), int(shift or 0))
+    column, wide, domain, long, signed, shift = found.groups()
+    assert not (wide and long), text
+    return Source(int(column), int(domain), int(wide or long or 1), bool(signed), int(shift or 0), bool(wide))
 
 
 class Page:
@@ -89,10 +95,11 @@ class Page:
 
     def __init__(self, text: str):
         self.rows = read_table(text)
-        self.issued: dict[tuple[str, bool, bool, tuple[tuple[str, int], ...]], list[LutPass]] = {}
+        self.issued: dict[tuple[str, bool, bool, bool, tuple[tuple[str, int], ...]], list[LutPass]] = {}
 
     def read(self, line: str) -> Instruction:
-        mnemonic, rest = line.split(maxsplit=1)
+        lean = line.startswith("lean ")
+        mnemonic, rest = line.removeprefix("lean ").split(maxsplit=1)
         rest, _, start = rest.partition("@")
         row = self.rows[mnemonic]
         operands = [read_operand(word.strip()) for word in rest.split(",")]
@@ -105,7 +112,7 @@ class Page:
             width = max(source.width + (mixed and not source.signed) for source in (a, b))
         else:
             width = self.width_of(given["A"])
-        return Instruction(mnemonic, given, width, int(start or 0))
+        return Instruction(mnemonic, given, width, int(start or 0), lean)
 
     @staticmethod
     def width_of(operand: Source | int) -> int:
@@ -132,27 +139,44 @@ class Page:
         """The issued passes of a bit."""
         sources = (operand for operand in item.given.values() if isinstance(operand, Source))
         sign = bit == item.width - 1 and any(source.signed for source in sources)
-        place = (item.mnemonic, bit == 0, sign, tuple(known.items()))
+        place = (item.mnemonic, item.lean, bit == 0, sign, tuple(known.items()))
         if place not in self.issued:
-            self.issued[place] = self.issue(self.rows[item.mnemonic], bit == 0, sign, known)
+            self.issued[place] = self.issue(self.rows[item.mnemonic], item.lean, bit == 0, sign, known)
         return self.issued[place]
 
     @staticmethod
-    def issue(row: Row, first: bool, sign: bool, known: Bits) -> list[LutPass]:
+    def issue(row: Row, lean: bool, first: bool, sign: bool, known: Bits) -> list[LutPass]:
         passes = row.first if first and row.first else row.sign if sign and row.sign else row.bit
         before, now, issued = dict(known), dict(known), list[LutPass]()
-        for key, write in [*(row.once if first else []), *passes]:
+        every = [*(row.once if first else []), *passes]
+        for key, write in with_changes(every) if lean else every:
             if any(before.get(role, bit) != bit for role, bit in key.items()):
                 continue
             if all(now.get(role) == bit for role, bit in write.items()):
                 continue
             issued.append(LutPass({role: bit for role, bit in key.items() if role not in now}, write))
             for role, bit in write.items():
-                if not key:
+                if not key or key == {role: 1 - bit}:
                     before[role] = now[role] = bit
                 elif now.get(role) != bit:
                     now.pop(role, None)
         return issued
+
+
+def with_changes(passes: list[LutPass]) -> list[LutPass]:
+    """The passes of a lean instruction."""
+    found: list[LutPass] = []
+    written: list[Bits] = []
+    for key, write in passes:
+        [(role, bit), *others] = write.items()
+        other = {role: 1 - bit}
+        if others or role in key or role == "T" or "T" in key or other in written:
+            found.append(LutPass(key, write))
+        else:
+            found.append(LutPass(key | other, write))
+        if not key:
+            written.append(write)
+    return found
 
 
 class Processor:
@@ -210,7 +234,7 @@ class Processor:
                 else:
                     cells[role] = cell
             else:
-                cells[role] = operand.column, operand.domain + (bit if kind == "place" else 0)
+                cells[role] = operand.after(bit if kind == "place" else 0)
         return cells, known
 
     def align(

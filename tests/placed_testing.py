@@ -29,7 +29,9 @@ class PlacedWriter:
     def __init__(self, rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int):
         self.rng, self.geometry, self.inputs, self.outputs = rng, geometry, inputs, outputs
         self.segments: list[list[Statement]] = [[]]
-        self.places: dict[int, tuple[int, int, int, int]] = {}
+        self.across = float(rng.choice([0, 0, 0.5, 1]))
+        """how often values lie across columns"""
+        self.places: dict[int, tuple[int, int, int, int, int]] = {}
         self.alive: list[int] = []
         self.next = 0
 
@@ -84,14 +86,16 @@ class PlacedWriter:
         old = self._pick() if form in IN_PLACE else -1
         a = self._pick() if form in (*SHIFTED, Form.CMP_GE, Form.CMP_GEV, Form.SET_IF) else -1
         b = self._pick() if form in (Form.ADD, Form.SUB, Form.CMP_GEV, Form.COPY_IF) else -1
-        width = int(rng.integers(1, min(8, domains) + 1))
-        place = (int(rng.integers(columns)), int(rng.integers(domains - width + 1)), width, int(rng.integers(2)))
+        across = int(rng.random() < self.across)
+        width = int(rng.integers(1, min(8, domains, columns if across else domains) + 1))
+        last = (columns - (width if across else 1), domains - (1 if across else width))
+        place = (*(int(rng.integers(most + 1)) for most in last), width, int(rng.integers(2)), across)
         if form in (Form.CMP_GE, Form.CMP_GEV):
-            place = (*place[:2], 1, 0)
+            place = (*place[:2], 1, 0, 0)
         if old >= 0:
             more = int(rng.integers(1, 4)) if form in (Form.ZEXT, Form.SEXT) else -int(rng.random() < 0.2)
-            column, domain, before, signed = self.places[old]
-            place = (column, domain, max(before + more, 1), signed if form is Form.SEXT else place[3])
+            column, domain, before, signed, across = self.places[old]
+            place = (column, domain, max(before + more, 1), signed if form is Form.SEXT else place[3], across)
             self.alive.remove(old)
         self.places[self.next] = place
         self.alive.append(self.next)

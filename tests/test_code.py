@@ -207,7 +207,7 @@ def test_any_text_is_code_or_an_error_with_its_place(text: str) -> None:
 fields = st.tuples(
     *(
         st.integers(0, int(most))
-        for most in (0, 1, 63, 63, 2047, 255, 2047, 255, *(2047, 255, 63, 1, 63) * 2, (1 << 31) - 1)
+        for most in (0, 1, 63, 63, 2047, 255, 2047, 255, 1, 1, *(2047, 255, 63, 1, 63) * 2, (1 << 31) - 1)
     )
 )
 
@@ -218,7 +218,7 @@ def test_packing_of_fields_is_the_inverse_of_unpacking(drawn: list[tuple[Op, tup
     for op, (_, *numbers), negative in drawn:
         immediate = "I" in OPCODES[op].operands
         imm = (-numbers[-1] - 1 if negative else numbers[-1]) if immediate else 0
-        rows.append([op, *numbers[:12], *([0] * 5 if immediate else numbers[12:17]), imm])
+        rows.append([op, *numbers[:14], *([0] * 5 if immediate else numbers[14:19]), imm])
     table = Fields(np.array(rows, dtype=np.int64).reshape(-1, len(Fields.NAMES)))
     assert not len(table.unfit())
     binary = table.pack()

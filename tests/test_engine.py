@@ -369,7 +369,7 @@ def test_bytes_that_are_no_program() -> None:
     target, inputs = Target("t", columns=8, domains=16), np.zeros((4, INPUTS), dtype=np.int64)
     good = encode([Instruction(Op.SET, Cell(0, 0), 1)] * 2)
     no_opcode, used_top = bytes(16), bytearray(good)
-    used_top[7] = 1
+    used_top[7] = 4
     for segments in (
         [good[:-1]],
         [good[:8]],

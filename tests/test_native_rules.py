@@ -36,7 +36,7 @@ def test_operands_of_every_opcode() -> None:
 words = st.integers(0, (1 << 64) - 1)
 
 
-@given(st.tuples(st.integers(0, (1 << 56) - 1), words))
+@given(st.tuples(st.integers(0, (1 << 58) - 1), words))
 def test_any_words_are_unpacked_and_packed_as_in_python(pair: tuple[int, int]) -> None:
     binary = np.array(pair, dtype="<u8").tobytes()
     found = _placed_check.unpack(*pair)
@@ -45,13 +45,15 @@ def test_any_words_are_unpacked_and_packed_as_in_python(pair: tuple[int, int]) -
     except ProgramError:
         assert found is None
         return
-    assert found == [item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *item.b, item.imm]
+    flags = (item.across, item.lean)
+    expected = (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *flags, *item.a, *item.b, item.imm)
+    assert found == list(expected)
     assert np.array(_placed_check.repack(*pair), dtype="<u8").tobytes() == encode([item]) == binary
 
 
 def test_bits_without_a_meaning_make_words_no_instruction() -> None:
     first, second = WORDS.unpack(encode([Instruction(Op.SET, Cell(0, 0), 1)]))[0].tolist()
-    for bit in range(56, 64):
+    for bit in range(58, 64):
         assert _placed_check.unpack(first | 1 << bit, second) is None
 
 
@@ -86,7 +88,8 @@ def neighbours(op: Op) -> Iterator[Instruction]:
     immediates = [0, 1, 3, 4, 7, 8, -1, -2, -4, -5, (1 << 31) - 1, -(1 << 31)] if "I" in roles else [0]
     destinations = [Cell(0, 0), Cell(0, 7), Cell(1, 0), Cell(4, 0)] if {"D", "d"} & set(roles) else [Cell(0, 0)]
     for dst, width, a, b, imm, carry in product(destinations, (0, 1, 2, 3, 9), firsts, seconds, immediates, carries):
-        yield Instruction(op, dst, width, a, b, imm, carry)
+        for across in (False, True):
+            yield Instruction(op, dst, width, a, b, imm, carry, across=across)
 
 
 @pytest.mark.parametrize("op", Op)
@@ -103,7 +106,7 @@ def test_every_rule_of_an_instruction(op: Op) -> None:
     assert None in verdicts and len(verdicts) >= 3
 
 
-@given(st.sampled_from(Op), st.integers(0, (1 << 56) - 1), words, st.integers(1, 2048), st.integers(1, 256))
+@given(st.sampled_from(Op), st.integers(0, (1 << 58) - 1), words, st.integers(1, 2048), st.integers(1, 256))
 def test_rules_of_any_fields(op: Op, first: int, second: int, columns: int, domains: int) -> None:
     [item] = decode(np.array([first >> 5 << 5 | op, second], dtype="<u8").tobytes())
     item = item._replace(last=True)

@@ -25,7 +25,7 @@ from runtime.engines.golden import Simulator
 from runtime.placed_machine import PlacedMachine
 
 INPUTS, OUTPUTS, ROWS, SEEDS = 3, 6, 70, 24
-GEOMETRIES = [Geometry(64, 12, 24), Geometry(64, 24, 12), Geometry(64, 8, 9)]
+GEOMETRIES = [Geometry(64, 12, 24), Geometry(64, 40, 12), Geometry(64, 8, 9)]
 
 
 def vectors(rng: np.random.Generator) -> IntArray:

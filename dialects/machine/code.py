@@ -3,6 +3,7 @@
 An instruction is 16 bytes, two little-endian 64-bit words:
 
     word 0   opcode 5 | last 1 | start 6 | width 6 | dst column 11, domain 8 | carry column 11, domain 8
+             across 1 | lean 1
     word 1   A: column 11, domain 8, width 6, signed 1, shift 6 | B: the same 32 bits, or the immediate (signed)
 
 from the least significant bit on. The unused top of word 0 is zero.
@@ -28,11 +29,14 @@ IntArray = NDArray[np.int64]
 
 _SOURCE = ((".c", 11), (".d", 8), (".w", 6), (".s", 1), (".h", 6))
 _LAYOUT = (
-    (("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8)),
+    (
+        *(("op", 5), ("last", 1), ("start", 6), ("width", 6), ("dc", 11), ("dd", 8), ("cc", 11), ("cd", 8)),
+        *(("across", 1), ("lean", 1)),
+    ),
     tuple((source + name, bits) for source in "ab" for name, bits in _SOURCE),
 )
 """names and bits of the fields of each word, from the least significant bit on"""
-_UNUSED = 56
+_UNUSED = 58
 """the first bit of word 0 that has no meaning"""
 _IMMEDIATE = np.array([number in set(OPCODES) and "I" in OPCODES[Op(number)].operands for number in range(32)])
 
@@ -61,7 +65,10 @@ class Fields:
     def of(cls, instructions: Sequence[Instruction]) -> Self:
         """Raises ProgramError for numbers beyond 64 bits."""
         rows = [
-            (item.op, item.last, item.start, item.width, *item.dst, *item.carry, *item.a, *item.b, item.imm)
+            (
+                *(item.op, item.last, item.start, item.width, *item.dst, *item.carry, item.across, item.lean),
+                *(*item.a, *item.b, item.imm),
+            )
             for item in instructions
         ]
         try:
@@ -82,8 +89,11 @@ class Fields:
                 Cell(cc, cd),
                 start,
                 bool(last),
+                bool(across),
+                bool(lean),
             )
-            for op, last, start, width, dc, dd, cc, cd, ac, ad, aw, as_, ah, bc, bd, bw, bs, bh, imm in rows
+            for op, last, start, width, dc, dd, cc, cd, across, lean, *sources, imm in rows
+            for ac, ad, aw, as_, ah, bc, bd, bw, bs, bh in (sources,)
         )
 
     def unfit(self) -> NDArray[np.intp]:

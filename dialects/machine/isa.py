@@ -10,6 +10,11 @@ constant of the instruction, so it is resolved before the passes are issued), T 
 and the global buffer. A bit that is known beforehand (the carry at bit 0, a source above its most significant bit
 if unsigned, a source below its shift, the immediate) removes the passes that can't match: `passes_of`.
 
+Two flags change an instruction and not its meaning. One that runs *across* columns steps from column to column rather
+than from domain to domain: bit k of D, A and B lies k columns from the first one, in one domain, so that nothing is
+shifted. A *lean* one searches for the cells that a write would change, before it writes them, where its passes would
+else write cells to what they are: `>C0` becomes `C1>C0`. It takes a search more, and writes less.
+
 Sources: the in-place and out-of-place orders are the ones that bit-serial associative arithmetic needs,
 where no pass may create a state that a later pass matches (Foster, "Content Addressable Parallel Processors",
 1976; Yavits et al., IEEE Trans. Computers 2015, "Computer Architecture with Associative Processor Replacing
@@ -79,7 +84,8 @@ class Instruction(NamedTuple):
     """One instruction; fields that an opcode doesn't use stay at their defaults.
 
     `width` is the number of bit steps, `start` the step of the bit loop at which its bit 0 is processed, and `last`
-    tells that the bit loop (bundle) ends with this instruction.
+    tells that the bit loop (bundle) ends with this instruction. Its values lie `across` columns, or along their tracks.
+    A `lean` one writes only cells that change.
     """
 
     op: Op
@@ -91,6 +97,8 @@ class Instruction(NamedTuple):
     carry: Cell = NO_CELL
     start: int = 0
     last: bool = True
+    across: bool = False
+    lean: bool = False
 
 
 class Pass(NamedTuple):
@@ -214,7 +222,7 @@ def _specialise(passes: Iterable[Pass], known: Mapping[str, int]) -> tuple[Pass,
         rest = tuple((role, bit) for role, bit in key if role not in current)
         kept.append(Pass(rest, write))
         for role, bit in write:
-            if not key:
+            if not key or key == ((role, 1 - bit),):
                 initial[role] = current[role] = bit
             elif current.get(role) != bit:
                 current.pop(role, None)
@@ -224,31 +232,51 @@ def _specialise(passes: Iterable[Pass], known: Mapping[str, int]) -> tuple[Pass,
 _Known = tuple[tuple[str, int], ...]
 
 
+def _lean(passes: Iterable[Pass]) -> Iterable[Pass]:
+    """The passes with the cells that they change in their keys.
+
+    A pass that changes what one without a key has written before finds it so.
+    """
+    cleared: set[tuple[str, int]] = set()
+    for key, write in passes:
+        [role, bit], *others = write
+        searched = {name for name, _ in key}
+        if others or "T" in {role, *searched} or role in searched or (role, 1 - bit) in cleared:
+            yield Pass(key, write)
+            continue
+        if not key:
+            cleared.add((role, bit))
+        yield Pass((*key, (role, 1 - bit)), write)
+
+
 @cache
-def _bit_passes(op: Op, first: bool, sign: bool, known: _Known) -> tuple[Pass, ...]:
+def _bit_passes(op: Op, first: bool, sign: bool, lean: bool, known: _Known) -> tuple[Pass, ...]:
     row = OPCODES[op]
     table = row.bit
     if first and row.first is not None:
         table = row.first
     elif sign and row.sign is not None:
         table = row.sign
-    before = row.prologue if first else ()
-    return _specialise((*before, *table), dict(known))
+    passes = (*(row.prologue if first else ()), *table)
+    return _specialise(_lean(passes) if lean else passes, dict(known))
 
 
-def variant_passes(op: Op, first: bool, sign: bool, known: Mapping[str, int]) -> tuple[Pass, ...]:
-    """The passes of a bit: the first one or not, the last of a signed source or not, with bits known beforehand."""
-    return _bit_passes(op, first, sign, tuple(known.items()))
+def variant_passes(op: Op, first: bool, sign: bool, lean: bool, known: Mapping[str, int]) -> tuple[Pass, ...]:
+    """The passes of a bit: the first one or not, the last of a signed source or not, lean or not, with known bits."""
+    return _bit_passes(op, first, sign, lean, tuple(known.items()))
 
 
-def operand_cell(operand: Operand, bit: int) -> Cell | None:
+def cell_after(cell: Cell, bits: int, across: bool) -> Cell:
+    """The cell of a value so many bits after one of its cells."""
+    return Cell(cell.column + bits, cell.domain) if across else Cell(cell.column, cell.domain + bits)
+
+
+def operand_cell(operand: Operand, bit: int, across: bool = False) -> Cell | None:
     """The cell of a swept source at result bit `bit`, or None where the bit is a constant zero."""
     index = bit - operand.shift
-    if index < 0 or operand.width == 0:
+    if index < 0 or operand.width == 0 or (index >= operand.width and not operand.signed):
         return None
-    if index < operand.width:
-        return Cell(operand.column, operand.domain + index)
-    return Cell(operand.column, operand.end - 1) if operand.signed else None
+    return cell_after(Cell(operand.column, operand.domain), min(index, operand.width - 1), across)
 
 
 def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dict[str, Cell]]:
@@ -257,7 +285,7 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
     cells: dict[str, Cell] = {}
     known: list[tuple[str, int]] = []
     if "D" in operands:
-        cells["D"] = Cell(instruction.dst.column, instruction.dst.domain + bit)
+        cells["D"] = cell_after(instruction.dst, bit, instruction.across)
     elif "d" in operands:
         cells["D"] = instruction.dst
     if "c" in operands:
@@ -266,7 +294,7 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
         cells["A"] = Cell(instruction.a.column, instruction.a.domain)
     for role, operand in (("A", instruction.a), ("B", instruction.b)):
         if role in operands:
-            cell = operand_cell(operand, bit)
+            cell = operand_cell(operand, bit, instruction.across)
             if cell is None:
                 known.append((role, 0))
             else:
@@ -274,7 +302,7 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
     if "I" in operands and op not in (Op.IN, Op.OUT):
         known.append(("I", instruction.imm >> bit & 1))
     sign = (instruction.a.signed or instruction.b.signed) and bit == instruction.width - 1
-    passes = _bit_passes(op, bit == 0, sign, tuple(known))
+    passes = _bit_passes(op, bit == 0, sign, instruction.lean, tuple(known))
     used = {role for item in passes for part in item for role, _ in part}
     return passes, {role: cell for role, cell in cells.items() if role in used}
 
@@ -298,7 +326,7 @@ def _count(instruction: Instruction) -> tuple[int, int]:
 
 
 def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
-    """Column, first domain and width of every place that the instruction names, by role."""
+    """First column, first domain and width of every place that the instruction names, by role."""
     operands, dst, carry = OPCODES[instruction.op].operands, instruction.dst, instruction.carry
     places: dict[str, tuple[int, int, int]] = {}
     if "D" in operands or "d" in operands:
@@ -331,16 +359,20 @@ def check(instruction: Instruction, columns: int, domains: int) -> None:
 
     if not 1 <= instruction.width <= MAX_WIDTH:
         fail(f"a width is 1 to {MAX_WIDTH} bits, found {instruction.width}")
-    places = places_of(instruction)
+    places, across = places_of(instruction), instruction.across
     for column, domain, width in places.values():
-        if column >= columns or domain + width > domains:
-            fail(f"c{column}[{domain}:{domain + width}] lies outside {columns} columns of {domains} domains")
+        end = cell_after(Cell(column, domain), width - 1, across)
+        if end.column >= columns or end.domain >= domains:
+            span = f"c{column}:{end.column + 1}[{domain}]" if across else f"c{column}[{domain}:{domain + width}]"
+            fail(f"{span} lies outside {columns} columns of {domains} domains")
     for role, other in (("D", "A"), ("D", "B"), ("D", "C"), ("C", "A"), ("C", "B"), ("A", "B")):
-        if role not in places or other not in places or places[role][0] != places[other][0]:
+        if role not in places or other not in places:
             continue
+        (one, _, wide), (two, _, long) = places[role], places[other]
+        apart = one + wide <= two or two + long <= one if across else one != two
         # Both sources may be the same value, as in D = A + A.
-        if (role, other) != ("A", "B") or instruction.a != instruction.b:
-            fail(f"two bits that are needed together meet in column c{places[role][0]}")
+        if not apart and ((role, other) != ("A", "B") or instruction.a != instruction.b):
+            fail(f"two bits that are needed together meet in column c{max(one, two)}")
     if row.op in (Op.CMP_GE, Op.OUT) and instruction.width != instruction.a.width:
         fail(f"its width {instruction.width} is not that of its source, {instruction.a.width}")
     if row.op is Op.CMP_GEV and instruction.width != compared_width(instruction.a, instruction.b):

@@ -1,7 +1,8 @@
 """The instruction table as the native code reads it: which operands an opcode has, which passes a bit of it takes.
 
-A bit has a variant for all that may be known of it beforehand: whether it is the last one of a signed source, the
-first one, its bit of the immediate, and whether B and A are zero there (dialects/native/checked_code.hpp).
+A bit has a variant for all that may be known of it beforehand: whether the instruction is lean, whether it is the last
+bit of a signed source, the first one, its bit of the immediate, and whether B and A are zero there
+(dialects/native/checked_code.hpp).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dialects.machine.isa import OPCODES, Op, Pass, variant_passes
 
 OPCODE_VALUES = 32
 """What five bits hold."""
-_VARIANTS = tuple(product((False, True), repeat=5))
+_VARIANTS = tuple(product((False, True), repeat=6))
 _ROLES, _LATCH = "DABC", "T"
 """Roles of columns as they are numbered, and the latch, which is none."""
 
@@ -71,8 +72,8 @@ def _variants_of(op: Op) -> list[tuple[Pass, ...]]:
     """The passes of each variant."""
     operands = OPCODES[op].operands
     found: list[tuple[Pass, ...]] = []
-    for sign, first, immediate, b_zero, a_zero in _VARIANTS:
+    for lean, sign, first, immediate, b_zero, a_zero in _VARIANTS:
         known = {"I": int(immediate)} if "I" in operands and not _is_vector(op) else {}
         known |= {role: 0 for role, zero in (("A", a_zero), ("B", b_zero)) if zero and role in operands}
-        found.append(variant_passes(op, first, sign, known))
+        found.append(variant_passes(op, first, sign, lean, known))
     return found

@@ -51,7 +51,7 @@ struct Variant {
 // The variants of each opcode's bit: an index has a bit for each thing that may be known of it beforehand.
 class PassTable {
 public:
-    static constexpr std::size_t kVariants = 32;
+    static constexpr std::size_t kVariants = 64;
 
     // Variants as they stand in the table, opcode by opcode.
     explicit PassTable(const uint8_t* bytes);
@@ -69,7 +69,7 @@ private:
         // Beyond its 32 bits an immediate repeats its sign.
         const bool imm = has.immediate && !has.vector && (int64_t(item.imm) >> bit & 1);
         const bool sign = (item.a.is_signed || item.b.is_signed) && bit == item.width - 1;
-        return std::size_t(a_zero | b_zero << 1 | imm << 2 | (bit == 0) << 3 | sign << 4);
+        return std::size_t(a_zero | b_zero << 1 | imm << 2 | (bit == 0) << 3 | sign << 4 | item.lean << 5);
     }
 };
 

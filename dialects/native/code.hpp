@@ -77,6 +77,11 @@ struct Cell {
     int column = 0, domain = 0;
 
     bool operator==(const Cell&) const = default;
+
+    // The cell of a value so many bits after this one.
+    Cell after(int bits, bool across) const {
+        return across ? Cell{column + bits, domain} : Cell{column, domain + bits};
+    }
 };
 
 // A value that is read, as value << shift; beyond its bits it is zero, or repeats its sign.
@@ -92,12 +97,15 @@ struct Operand {
         return index < 0 || width == 0 || (index >= width && !is_signed);
     }
 
-    Cell cell_at(int bit) const { return {column, domain + std::clamp(bit - shift, 0, std::max(width - 1, 0))}; }
+    Cell cell_at(int bit, bool across) const {
+        return Cell{column, domain}.after(std::clamp(bit - shift, 0, std::max(width - 1, 0)), across);
+    }
 };
 
 // Two words, from the least significant bit on:
 //
 //     word 0   opcode 5 | last 1 | start 6 | width 6 | dst column 11, domain 8 | carry column 11, domain 8
+//              across 1 | lean 1
 //     word 1   A: column 11, domain 8, width 6, signed 1, shift 6 | B: the same 32 bits, or the immediate
 //
 // The unused top of word 0 is zero.
@@ -110,7 +118,9 @@ struct Instruction {
     int width = 0;
     Cell dst, carry;
     Operand a, b;
-    int32_t imm = 0;  // shares its bits with b
+    int32_t imm = 0;      // shares its bits with b
+    bool across = false;  // bits lie in neighbouring columns, rather than along their tracks
+    bool lean = false;    // writes only cells that change
 
     bool operator==(const Instruction&) const = default;
 
@@ -130,6 +140,8 @@ struct Instruction {
         item.start = first.take(kSmallBits);
         item.width = first.take(kSmallBits);
         for (Cell* cell : {&item.dst, &item.carry}) *cell = take_cell(first);
+        item.across = first.take(1) != 0;
+        item.lean = first.take(1) != 0;
         item.a = take_operand(second);
         if (item.operands().immediate)
             item.imm = int32_t(uint32_t(second.word));
@@ -146,6 +158,8 @@ struct Instruction {
         first.put(start, kSmallBits);
         first.put(width, kSmallBits);
         for (const Cell& cell : {dst, carry}) put_cell(first, cell);
+        first.put(across, 1);
+        first.put(lean, 1);
         put_operand(second, a);
         if (operands().immediate)
             second.put(uint32_t(imm), 32);
@@ -155,7 +169,7 @@ struct Instruction {
     }
 
 private:
-    static constexpr int kOpBits = 5, kSmallBits = 6, kColumnBits = 11, kDomainBits = 8, kUnused = 56;
+    static constexpr int kOpBits = 5, kSmallBits = 6, kColumnBits = 11, kDomainBits = 8, kUnused = 58;
 
     // Fields one after another: the next ones are taken off the low end, or put above those that are there.
     struct Bits {

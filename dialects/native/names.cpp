@@ -9,7 +9,7 @@ constexpr int64_t kNever = -1;
 
 struct Value {
     int column = 0, domain = 0, width = 0;
-    bool is_signed = false;
+    bool is_signed = false, across = false;
     int32_t stated_in = -1;     // the last segment whose table has it
     int32_t made_in = -1;       // the segment with its statement
     int64_t made = kNever;      // the statement that makes it
@@ -18,7 +18,12 @@ struct Value {
     int32_t root = -1;  // the first of the values that continue each other in place
 
     Cell first() const { return {column, domain}; }
+    Cell cell(int bit) const { return first().after(bit, across); }
+    // Bits from the first one to a cell.
+    int bits_to(Cell to) const { return across ? to.column - column : to.domain - domain; }
+    int end_column() const { return column + (across ? width : 1); }
     Operand operand(int shift = 0) const { return {column, domain, width, is_signed, shift}; }
+    std::string place() const { return text_of(column, domain, width, is_signed, across); }
 };
 
 class Checker {
@@ -57,9 +62,9 @@ public:
             if (names_[number].result < 0) continue;
             ++facts.values;
             const Value& value = values_[size_t(names_[number].result)];
-            for (int domain = value.domain; domain < value.domain + value.width; ++domain) {
-                size_t cell = index({value.column, domain});
-                check_owner(owner[cell], number, {value.column, domain}, value.root);
+            for (int bit = 0; bit < value.width; ++bit) {
+                size_t cell = index(value.cell(bit));
+                check_owner(owner[cell], number, value.cell(bit), value.root);
                 owner[cell] = int64_t(names_[number].result) << 1;
                 // The live bits are those of the places, whichever values of a chain lie there.
                 int64_t from = std::max(loops_[number], until[cell] + 1);
@@ -84,8 +89,7 @@ private:
     static std::string name(int32_t id) { return std::string("%").append(std::to_string(id)); }
 
     std::string at(int32_t id) const {
-        const Value& value = values_[size_t(id)];
-        return name(id) + " at " + text_of(value.column, value.domain, value.width, value.is_signed);
+        return name(id) + " at " + values_[size_t(id)].place();
     }
 
     static std::string reference(int64_t number) { return std::string("{").append(std::to_string(number)).append("}"); }
@@ -115,10 +119,13 @@ private:
         value.stated_in = segment;
         if (value.made == kNever) {
             if (value.made_in != segment) throw Problem{row, "no statement before makes " + name(stated.id), true};
-            if (stated.column < 0 || stated.domain < 0 || stated.width < 1 || stated.column >= program_.columns ||
-                int64_t{stated.domain} + stated.width > program_.domains)
+            const int64_t bits = stated.width - 1, end_column = stated.column + (stated.across ? bits : 0),
+                          end_domain = stated.domain + (stated.across ? 0 : bits);
+            if (stated.column < 0 || stated.domain < 0 || stated.width < 1 || end_column >= program_.columns ||
+                end_domain >= program_.domains)
                 throw Problem{row,
-                              text_of(stated.column, stated.domain, stated.width) + " lies outside " +
+                              text_of(stated.column, stated.domain, stated.width, false, stated.across != 0) +
+                                  " lies outside " +
                                   std::to_string(program_.columns) + " columns of " + std::to_string(program_.domains) +
                                   " domains",
                               true};
@@ -126,10 +133,12 @@ private:
             value.domain = stated.domain;
             value.width = stated.width;
             value.is_signed = stated.is_signed != 0;
+            value.across = stated.across != 0;
             return;
         }
-        std::string there = text_of(stated.column, stated.domain, stated.width, stated.is_signed != 0);
-        if (text_of(value.column, value.domain, value.width, value.is_signed) != there)
+        std::string there =
+            text_of(stated.column, stated.domain, stated.width, stated.is_signed != 0, stated.across != 0);
+        if (value.place() != there)
             throw Problem{row,
                           name(stated.id) + " is said to be live at " + there + ", " + reference(value.made) +
                               " makes " + at(stated.id),
@@ -184,15 +193,18 @@ private:
         for (int one = 0; one < 3; ++one) {
             if (ids[one] < 0) continue;
             const Value& value = values_[size_t(ids[one])];
-            if (carries && item.carry.column == value.column)
+            if (carries && item.carry.column >= value.column && item.carry.column < value.end_column())
                 throw Problem{number, at(ids[one]) + " and the carry at " + text_of(item.carry) +
-                                          " are needed together in column c" + std::to_string(value.column)};
+                                          " are needed together in column c" + std::to_string(item.carry.column)};
             for (int two = one + 1; two < 3; ++two) {
-                if (ids[two] < 0 || values_[size_t(ids[two])].column != value.column) continue;
+                if (ids[two] < 0) continue;
+                const Value& other = values_[size_t(ids[two])];
+                const int column = std::max(value.column, other.column);
+                if (column >= std::min(value.end_column(), other.end_column())) continue;
                 bool same = ids[one] == ids[two] && one == 1 && item.a == item.b;
                 if (!same)
                     throw Problem{number, at(ids[one]) + " and " + at(ids[two]) + " are needed together in column c" +
-                                              std::to_string(value.column)};
+                                              std::to_string(column)};
             }
         }
     }
@@ -219,11 +231,26 @@ private:
                 return at(names.result) + " is made in place of " + at(names.old) +
                        ", which is narrower; extend that first";
         }
+        if (item.lean) return "that it writes only what changes is said of machine code, not here";
+        if (std::string problem = orientation_mismatch(item, names); !problem.empty()) return problem;
         if (std::string problem = operands_mismatch(item, names); !problem.empty()) return problem;
         if (names.result >= 0) return destination_mismatch(item, names);
         return item.width == of(names.a).width
                    ? ""
                    : "it is as wide as " + at(names.a) + ", its record has " + std::to_string(item.width) + " bits";
+    }
+
+    // All that a statement works on bit by bit lies across columns, or all of it along tracks. A flag is neither.
+    std::string orientation_mismatch(const Instruction& item, const Names& names) const {
+        const Operands& has = item.operands();
+        const bool swept[] = {has.dst_swept, has.a_swept, has.b_swept};
+        const int32_t ids[] = {names.result, names.a, names.b};
+        for (int role = 0; role < 3; ++role) {
+            if (ids[role] < 0 || of(ids[role]).across == (swept[role] && item.across)) continue;
+            return at(ids[role]) + (of(ids[role]).across ? " lies across columns" : " lies along its track") +
+                   (swept[role] ? ", its record has it otherwise" : ", a flag is a single cell");
+        }
+        return "";
     }
 
     std::string destination_mismatch(const Instruction& item, const Names& names) const {
@@ -246,14 +273,15 @@ private:
         case kAddIp:
         case kSubIp:
             // The record begins at the first bit that a shifted source reaches.
-            if (item.a.shift == 0 && names.a >= 0) skip = item.dst.domain - value.domain;
-            if (skip < 0 || skip >= value.width || (skip > 0 && item.a.domain != of(names.a).domain) ||
+            if (item.a.shift == 0 && names.a >= 0) skip = value.bits_to(item.dst);
+            if (skip < 0 || skip >= value.width ||
+                (skip > 0 && Cell{item.a.column, item.a.domain} != of(names.a).first()) ||
                 (item.a.shift > 0 && item.a.shift < value.width))
                 return "its record does not begin at the first bit of " + at(names.result) + " that its source reaches";
             width = value.width - skip;
             break;
         case kSetIf:
-            skip = item.dst.domain - value.domain, width = item.width;
+            skip = value.bits_to(item.dst), width = item.width;
             if (skip < 0 || skip + width > value.width) return "it sets bits outside of " + at(names.result);
             break;
         case kCmpGe: width = item.a.width; break;
@@ -262,9 +290,9 @@ private:
         }
         if ((item.op == kCmpGe || item.op == kCmpGev) && (value.width != 1 || value.is_signed))
             return "a comparison makes an unsigned bit, found " + at(names.result);
-        if (item.dst == Cell{value.column, value.domain + skip} && item.width == width) return "";
-        return at(names.result) + " is made of " + std::to_string(width) + " bits at " +
-               text_of(value.column, value.domain + skip) + ", its record makes " + std::to_string(item.width) +
+        if (item.dst == value.cell(skip) && item.width == width) return "";
+        return at(names.result) + " is made of " + std::to_string(width) + " bits at " + text_of(value.cell(skip)) +
+               ", its record makes " + std::to_string(item.width) +
                " at " + text_of(item.dst);
     }
 
@@ -293,9 +321,10 @@ private:
     Operand expected(const Operand& operand, int32_t id) const {
         if (id < 0) return {};
         const Value& value = of(id);
-        const int below = operand.domain - value.domain;
+        const int below = value.bits_to({operand.column, operand.domain});
         if (below <= 0 || below >= value.width) return value.operand(operand.shift);
-        return {value.column, operand.domain, value.width - below, value.is_signed, 0};
+        const Cell from = value.cell(below);
+        return {from.column, from.domain, value.width - below, value.is_signed, 0};
     }
 
     std::string source_mismatch(const Operand& operand, int32_t id) const {

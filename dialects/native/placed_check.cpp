@@ -24,9 +24,9 @@ namespace {
 
 using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
-using Passes = nb::ndarray<const uint8_t, nb::shape<32, 32, 9>, nb::c_contig, nb::device::cpu>;
+using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 9>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
-using Places = nb::ndarray<const int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
+using Places = nb::ndarray<const int32_t, nb::shape<-1, 6>, nb::c_contig, nb::device::cpu>;
 using native::Matrix;
 using Failure = std::tuple<bool, std::size_t, std::string>;
 
@@ -113,7 +113,8 @@ std::optional<Fields> unpack(uint64_t first, uint64_t second) {
     if (!Instruction::is_instruction(words.data())) return std::nullopt;
     const Instruction item = Instruction::unpack(words.data());
     Fields fields{item.op,         item.last,       item.start,        item.width,
-                  item.dst.column, item.dst.domain, item.carry.column, item.carry.domain};
+                  item.dst.column, item.dst.domain, item.carry.column, item.carry.domain,
+                  item.across,     item.lean};
     for (const Operand& operand : {item.a, item.b})
         fields.insert(fields.end(), {operand.column, operand.domain, operand.width, operand.is_signed, operand.shift});
     fields.push_back(item.imm);

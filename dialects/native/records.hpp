@@ -17,18 +17,23 @@ struct Names {
 
 // A value and where it lies.
 struct Row {
-    int32_t id, column, domain, width, is_signed;
+    int32_t id, column, domain, width, is_signed, across;
+
+    Cell first() const { return {column, domain}; }
 
     // The value as it is read: shifted to the left, or, below zero, from one of its bits on.
     Operand operand(int shift) const {
         const int below = std::max(0, -shift);
-        return {column, domain + below, width - below, is_signed != 0, std::max(0, shift)};
+        const Cell from = first().after(below, across != 0);
+        return {from.column, from.domain, width - below, is_signed != 0, std::max(0, shift)};
     }
 
     // The inverse: how the value is shifted where it is read so.
-    int shift_of(const Operand& operand) const { return operand.shift - (operand.domain - domain); }
+    int shift_of(const Operand& operand) const {
+        return operand.shift - (across ? operand.column - column : operand.domain - domain);
+    }
 };
 
-static_assert(sizeof(Words) == 16 && sizeof(Names) == 16 && sizeof(Row) == 20);
+static_assert(sizeof(Words) == 16 && sizeof(Names) == 16 && sizeof(Row) == 24);
 
 }  // namespace ap

@@ -23,7 +23,7 @@ int compared_width(const Value& a, const Value& b) {
     return std::max(a.width + (mixed && !a.is_signed), b.width + (mixed && !b.is_signed));
 }
 
-// The first cell and the number of domains of the place of a role; none if the instruction has no such place.
+// The first cell and the number of bits of the place of a role; none if the instruction has no such place.
 inline std::pair<Cell, int> place_of(const Instruction& item, Role role) {
     const Operands& has = item.operands();
     switch (role) {
@@ -38,14 +38,18 @@ inline std::pair<Cell, int> place_of(const Instruction& item, Role role) {
 // The cells at a bit, by role; only those of the roles that its passes name mean something.
 inline std::array<Cell, kRoles> cells_of(const Instruction& item, int bit) {
     const Operands& has = item.operands();
-    return {Cell{item.dst.column, item.dst.domain + (has.dst_swept ? bit : 0)},
-            has.a_flag ? Cell{item.a.column, item.a.domain} : item.a.cell_at(bit), item.b.cell_at(bit), item.carry};
+    return {item.dst.after(has.dst_swept ? bit : 0, item.across),
+            has.a_flag ? Cell{item.a.column, item.a.domain} : item.a.cell_at(bit, item.across),
+            item.b.cell_at(bit, item.across), item.carry};
 }
 
-inline std::string text_of(int64_t column, int64_t domain, int64_t width = 1, bool is_signed = false) {
+inline std::string text_of(int64_t column, int64_t domain, int64_t width = 1, bool is_signed = false,
+                           bool across = false) {
     std::string text("c");
-    text.append(std::to_string(column)).append("[").append(std::to_string(domain));
-    if (width != 1) text.append(":").append(std::to_string(domain + width));
+    text.append(std::to_string(column));
+    if (across) text.append(":").append(std::to_string(column + width));
+    text.append("[").append(std::to_string(domain));
+    if (width != 1 && !across) text.append(":").append(std::to_string(domain + width));
     return text.append(is_signed ? "]s" : "]");
 }
 
@@ -57,12 +61,15 @@ inline std::string outside(const Instruction& item, int columns, int domains) {
         return "a width is 1 to " + std::to_string(kMaxWidth) + " bits, found " + std::to_string(item.width);
     for (const Role role : {kDst, kA, kB, kCarry}) {
         const auto [cell, width] = place_of(item, role);
-        if (width && (cell.column >= columns || cell.domain + width > domains)) {
+        const Cell end = cell.after(width - 1, item.across);
+        if (width && (end.column >= columns || end.domain >= domains)) {
             std::string text("c");
-            text.append(std::to_string(cell.column)).append("[").append(std::to_string(cell.domain)).append(":");
-            text.append(std::to_string(cell.domain + width)).append("] lies outside ");
-            text.append(std::to_string(columns)).append(" columns of ").append(std::to_string(domains));
-            return text.append(" domains");
+            text.append(std::to_string(cell.column));
+            if (item.across) text.append(":").append(std::to_string(end.column + 1));
+            text.append("[").append(std::to_string(cell.domain));
+            if (!item.across) text.append(":").append(std::to_string(end.domain + 1));
+            text.append("] lies outside ").append(std::to_string(columns)).append(" columns of ");
+            return text.append(std::to_string(domains)).append(" domains");
         }
     }
     return {};
@@ -70,14 +77,21 @@ inline std::string outside(const Instruction& item, int columns, int domains) {
 
 // The column in which two places that are needed together meet, or -1. Both sources may be the same value.
 inline int meeting_column(const Instruction& item) {
-    std::array<int, kRoles> columns;
+    struct Span {
+        int begin, end;
+    };
+    std::array<Span, kRoles> columns;
     for (const Role role : {kDst, kA, kB, kCarry}) {
         const auto [cell, width] = place_of(item, role);
-        columns[role] = width ? cell.column : -1 - role;
+        columns[role] = {cell.column, width ? cell.column + (item.across ? width : 1) : -1};
     }
+    const auto meeting = [&](Role one, Role other) {
+        const int column = std::max(columns[one].begin, columns[other].begin);
+        return column < std::min(columns[one].end, columns[other].end) ? column : -1;
+    };
     for (const auto& [one, other] : {std::pair{kDst, kA}, {kDst, kB}, {kDst, kCarry}, {kCarry, kA}, {kCarry, kB}})
-        if (columns[one] == columns[other]) return columns[one];
-    return columns[kA] == columns[kB] && item.a != item.b ? columns[kA] : -1;
+        if (const int column = meeting(one, other); column >= 0) return column;
+    return item.a != item.b ? meeting(kA, kB) : -1;
 }
 
 // What is wrong with widths, shifts and the immediate; empty if nothing.

@@ -11,10 +11,11 @@
     %20 : c8[0:6]s = %16>>2                          a source may be read from a bit on
     out 3 = %16
 
-`c12[4:11]s` is domains 4 to 10 of column 12, signed; a single domain is written `c9[0]`. A source is a value at its
-place, read as value << shift, or as value >> shift: from one of its bits on. A statement in place consumes the value
-that it changes and makes another one at the same first domain. `loop { ... }` marks statements that share one bit loop;
-`@2` starts a member at step 2.
+`c12[4:11]s` is domains 4 to 10 of column 12, signed; a single domain is written `c9[0]`. `c12:19[4]` is domain 4 of
+columns 12 to 18: a value that lies across columns, as then all do that its statement works on bit by bit. A source is a
+value at its place, read as value << shift, or as value >> shift: from one of its bits on. A statement in place consumes
+the value that it changes and makes another one at the same first domain. `loop { ... }` marks statements that share one
+bit loop; `@2` starts a member at step 2.
 
 What is stored is the AP's instructions (`binary`), and beside them which values each one makes and reads (`names`) and
 where these lie (`values`)."""
@@ -38,8 +39,8 @@ from dialects.support.records import RowFormat
 
 NAMES = RowFormat(np.int32, 4)
 """the values that an instruction makes, changes in place, and reads as a and b; -1 for none"""
-VALUES = RowFormat(np.int32, 5)
-"""number, column, first domain, width, signed of a value"""
+VALUES = RowFormat(np.int32, 6)
+"""number, column, first domain, width, signed, across of a value"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ class PlacedCode(Code):
     @property
     def values_array(self) -> NDArray[np.int32]:
         return VALUES.unpack(self.values)
+
+    @property
+    def across(self) -> bool:
+        """Whether a value lies across columns."""
+        return bool(self.values_array[:, 5].any())
 
     @property
     def whole(self) -> bool:

@@ -24,10 +24,13 @@ _GRAMMAR = Path(__file__).with_name("placed.lark")
 # Writing.
 
 
-def place(column: int, domain: int, width: int = 1, signed: int = 0) -> str:
-    """A place as text: `c12[4:11]s`, or `c9[0]` for a single domain."""
+def place(column: int, domain: int, width: int = 1, signed: int = 0, across: int = 0) -> str:
+    """A place as text: `c12[4:11]s`, `c9[0]` for a single domain, or `c12:19[4]` across columns."""
+    sign = "s" if signed else ""
+    if across:
+        return f"c{column}:{column + width}[{domain}]{sign}"
     span = f"{domain}:{domain + width}" if width != 1 else f"{domain}"
-    return f"c{column}[{span}]{'s' if signed else ''}"
+    return f"c{column}[{span}]{sign}"
 
 
 def write_lines(rows: NDArray[np.int64]) -> Iterator[str]:
@@ -38,7 +41,7 @@ def write_lines(rows: NDArray[np.int64]) -> Iterator[str]:
         if item.form == Form.OUT:
             text = f"out {item.imm} = {text}"
         else:
-            where = place(*item[2:6]) if item.column >= 0 else "nowhere"
+            where = place(*item[2:7]) if item.column >= 0 else "nowhere"
             text = f"%{item.result} : {where} {'= ' if item.form != Form.LIVE else ''}{text}"
         if item.start:
             text = f"{text} @{item.start}"
@@ -112,16 +115,18 @@ def _value(token: Any) -> int:
     return _number(token, str(token)[1:])
 
 
-def _place(token: Any) -> tuple[int, int, int, int]:
-    """Column, first domain, width and sign of `c12[4:11]s`; raises TextError for an empty span."""
-    column, _, rest = str(token)[1:].partition("[")
+def _place(token: Any) -> tuple[int, int, int, int, int]:
+    """Column, first domain, width, sign of `c12[4:11]s`, and if it is across; raises TextError for an empty span."""
+    columns, _, rest = str(token)[1:].partition("[")
     span, _, suffix = rest.partition("]")
-    first, colon, end = span.partition(":")
-    domain = _number(token, first)
-    width = _number(token, end) - domain if colon else 1
+    (column, across, end_column), (domain, along, end_domain) = columns.partition(":"), span.partition(":")
+    if across and along:
+        raise TextError(f"'{token}' spans columns and domains; a value lies along one or the other", token.start_pos)
+    first, end = (column, end_column) if across else (domain, end_domain)
+    width = _number(token, end) - _number(token, first) if end else 1
     if width < 1:
-        raise TextError(f"'{token}' spans no domain", token.start_pos)
-    return _number(token, column), domain, width, int(suffix == "s")
+        raise TextError(f"'{token}' spans no {'column' if across else 'domain'}", token.start_pos)
+    return _number(token, column), _number(token, domain), width, int(suffix == "s"), int(bool(across))
 
 
 class _ToStatements:
@@ -145,13 +150,14 @@ class _ToStatements:
 
     def made(self, parts: list[Any]) -> Statement:
         value, place, body, step = parts
-        column, domain, width, signed = _place(place)
+        column, domain, width, signed, across = _place(place)
         return body._replace(
             result=_value(value),
             column=column,
             domain=domain,
             width=width,
             signed=signed,
+            across=across,
             start=_step(step),
             offset=value.start_pos,
         )
@@ -172,8 +178,8 @@ class _ToStatements:
         return -1, 0
 
     def carry(self, parts: list[Any]) -> tuple[int, int]:
-        column, domain, width, signed = _place(parts[0])
-        if width != 1 or signed:
+        column, domain, width, signed, across = _place(parts[0])
+        if width != 1 or signed or across:
             raise TextError(f"expected a single domain such as c1[0], found '{parts[0]}'", parts[0].start_pos)
         return column, domain
 
@@ -255,7 +261,7 @@ _BODIES = {
     "set": rf"{_IMM}{_STEP}",
 }
 _LINE = re.compile(
-    rf"\s*(?:{_VALUE} : c{_N}\[{_N}(?::{_N})?\](s)? (?:(?P<live>live)|= (?:"
+    rf"\s*(?:{_VALUE} : c{_N}(?:\[{_N}(?::{_N})?\]|:{_N}\[{_N}\])(s)? (?:(?P<live>live)|= (?:"
     + "|".join(f"(?P<{name}>{body})" for name, body in _BODIES.items())
     + rf"))|(?P<out>out {_N} = {_VALUE}{_STEP})|(?P<open>loop \{{)|(?P<close>\}}))(?=\s|\Z)"
 )
@@ -304,9 +310,11 @@ def _plain(match: re.Match[str], kind: str, last: int) -> Statement:
     if kind == "out":
         imm, a, start = match.group(*_OUT)
         return Statement(Form.OUT, a=int(a), imm=int(imm), start=int(start or 0), last=last)
-    result, column, domain, end, signed = match.group(1, 2, 3, 4, 5)
-    width = int(end) - int(domain) if end else 1
-    target = (int(result), int(column), int(domain), width, int(signed is not None))
+    result, column, domain, end, end_column, domain_across, signed = match.group(1, 2, 3, 4, 5, 6, 7)
+    across = end_column is not None
+    width = int(end_column) - int(column) if across else int(end) - int(domain) if end else 1
+    place = int(domain_across if across else domain)
+    target = (int(result), int(column), place, width, int(signed is not None), int(across))
     if kind == "live":
         return Statement(Form.LIVE, *target)
     a = b = old = -1

@@ -54,6 +54,8 @@ class Statement(NamedTuple):
     domain: int = 0
     width: int = 0
     signed: int = 0
+    across: int = 0
+    """the value lies across columns, rather than along a track"""
     old: int = -1
     """the value that is changed or extended in place"""
     a: int = -1
@@ -84,6 +86,26 @@ _OP_OF = np.array([0, 0, *(int(_OPS[form]) for form in list(Form)[1:])])
 _FORM_OF = np.array([0, *(int(Form.SEXT if op is Op.EXT else Form[op.name]) for op in Op)])
 
 
+class Places(NamedTuple):
+    """Where values lie, an entry each."""
+
+    column: Rows
+    domain: Rows
+    width: Rows
+    signed: Rows
+    across: Rows
+
+    def cell(self, bit: Rows) -> tuple[Rows, Rows]:
+        """Column and domain of a bit."""
+        return np.where(self.across, self.column + bit, self.column), np.where(
+            self.across, self.domain, self.domain + bit
+        )
+
+    def bits_to(self, column: Rows, domain: Rows) -> Rows:
+        """Bits from the first one to a cell."""
+        return np.where(self.across, column - self.column, domain - self.domain)
+
+
 class _Table:
     """Statements as columns, and the places of the values that they name."""
 
@@ -95,8 +117,8 @@ class _Table:
         self.order = made[np.argsort(self["result"][made], kind="stable")]
         self.ids = self["result"][self.order]
         first = self._index["column"]
-        places = rows[:, first : first + 4]
-        self._places = np.concatenate([places, np.zeros((1, 4), dtype=np.int64)])
+        places = rows[:, first : first + 5]
+        self._places = np.concatenate([places, np.zeros((1, 5), dtype=np.int64)])
 
     def __getitem__(self, name: str) -> Rows:
         return self.rows[:, self._index[name]]
@@ -122,17 +144,16 @@ class _Table:
         self.fail(missing, f"%{{{name}}} has no place: nothing before makes it or says that it is live")
         return rows
 
-    def place(self, rows: Rows) -> tuple[Rows, Rows, Rows, Rows]:
-        """Column, first domain, width and sign of the values made by these rows; zeros for none."""
-        column, domain, width, signed = self._places[rows].T
-        return column, domain, width, signed
+    def place(self, rows: Rows) -> Places:
+        """The places of the values made by these rows; zeros for none."""
+        return Places(*self._places[rows].T)
 
-    def from_bit(self, name: str, place: tuple[Rows, Rows, Rows, Rows]) -> tuple[Rows, Rows, Rows, Rows]:
+    def from_bit(self, name: str, place: Places) -> Places:
         """The places of sources without the bits below those that they are read from."""
-        column, domain, width, signed = place
         below = np.maximum(-self[f"{name}_shift"], 0)
-        self.fail((below > 0) & (below >= width), f"%{{{name}}} has no bit left when it is shifted to the right")
-        return column, domain + below, width - below, signed
+        self.fail((below > 0) & (below >= place.width), f"%{{{name}}} has no bit left when it is shifted to the right")
+        column, domain = place.cell(below)
+        return place._replace(column=column, domain=domain, width=place.width - below)
 
     def check(self) -> None:
         """What a place, a number and a shift may be at all, for any array."""
@@ -146,7 +167,8 @@ class _Table:
         self.fail(
             makes & (self["width"] > MAX_WIDTH), f"%{{result}}: a value has at most {MAX_WIDTH} bits, found {{width}}"
         )
-        far = (self["column"] >= MAX_COLUMNS) | (self["domain"] + self["width"] > MAX_DOMAINS)
+        last_column, last_domain = self.place(np.arange(len(self.rows))).cell(self["width"] - 1)
+        far = (last_column >= MAX_COLUMNS) | (last_domain >= MAX_DOMAINS)
         far |= (self["carry_column"] >= MAX_COLUMNS) | (self["carry_domain"] >= MAX_DOMAINS)
         self.fail(far, f"a place is beyond the largest array, {MAX_COLUMNS} columns of {MAX_DOMAINS} domains")
         for name in ("a_shift", "b_shift", "start"):
@@ -172,12 +194,16 @@ def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
     first = np.select([zext, sext, flagged], [old[2], old[2] - 1, table["low"]], skipped)
     mixed = a[3] != b[3]
     both = np.maximum(a[2] + (mixed & (a[3] == 0)), b[2] + (mixed & (b[3] == 0)))
+    result = table.place(np.arange(len(rows)))
     width = np.select([compared | out, compared_both, flagged], [a[2], both, high - first], table["width"] - first)
     table.fail((zext | sext) & (table["width"] <= old[2]), "%{result} extends %{old} and is not wider")
     table.fail(width < 1, "there are no bits to work on")
+    column, domain = result.cell(np.where(compared | compared_both | out, 0, first))
     table.fail(
-        (width > MAX_WIDTH) | (table["domain"] + first >= MAX_DOMAINS), "the statement leaves the place of %{result}"
+        (width > MAX_WIDTH) | (column >= MAX_COLUMNS) | (domain >= MAX_DOMAINS),
+        "the statement leaves the place of %{result}",
     )
+    across = np.select([compared | out, compared_both], [a.across, a.across | b.across], result.across)
     a_width, b_taken = np.where(flagged, 1, a[2]), ~copied
     record = np.stack(
         [
@@ -185,19 +211,21 @@ def assemble(rows: Rows) -> tuple[bytes, Rows, Rows]:
             table["last"],
             table["start"],
             width,
-            table["column"],
-            np.where(compared | compared_both | out, table["domain"], table["domain"] + first),
+            column,
+            domain,
             np.where(copied, b[0], np.where(carried, table["carry_column"], 0)),
             np.where(copied, b[1], np.where(carried, table["carry_domain"], 0)),
+            across,
+            np.zeros_like(across),
             *(a[0], a[1], a_width, np.where(flagged, 0, a[3]), np.maximum(table["a_shift"], 0) - skipped),
-            *(np.where(b_taken, part, 0) for part in (*b, np.maximum(table["b_shift"], 0))),
+            *(np.where(b_taken, part, 0) for part in (*b[:4], np.maximum(table["b_shift"], 0))),
             table["imm"],
         ],
         axis=1,
     )
     real = table.form != Form.LIVE
     names = np.stack([table[name] for name in ("result", "old", "a", "b")], axis=1)
-    values = np.stack([table[name] for name in ("result", "column", "domain", "width", "signed")], axis=1)
+    values = np.stack([table[name] for name in ("result", "column", "domain", "width", "signed", "across")], axis=1)
     return Fields(record[real]).pack(), names[real], values[table.order]
 
 
@@ -209,16 +237,16 @@ def disassemble(binary: bytes, names: Rows, values: Rows) -> Rows:
     code = Fields.unpack(binary)
     op = code["op"]
     result, old, a, b = names.T
-    column, domain, width, signed = _places_of(result, values)
+    place = _places_of(result, values)
     form = np.where((op == Op.SET) & (old >= 0), Form.ZEXT, _FORM_OF[op])
     in_place, flagged = np.isin(form, (Form.ADD_IP, Form.SUB_IP)), form == Form.SET_IF
     carried = in_place | np.isin(form, (Form.ADD, Form.SUB, Form.SEXT))
     # The first bits of the value that the statement leaves as they are.
-    skipped = np.where((result >= 0) & (column >= 0), code["dd"] - domain, 0)
-    some = flagged & ((skipped != 0) | (code["width"] != width))
+    skipped = np.where((result >= 0) & (place.column >= 0), place.bits_to(code["dc"], code["dd"]), 0)
+    some = flagged & ((skipped != 0) | (code["width"] != place.width))
     # In the order of the fields of `Statement`.
     made: tuple[Rows, ...] = (
-        *(form, result, column, domain, width, signed, old),
+        *(form, result, *place, old),
         *(a, _shift_of("a", code, a, values) + np.where(in_place, skipped, 0), b, _shift_of("b", code, b, values)),
         code["imm"],
         *(np.where(carried, code["cc"], 0), np.where(carried, code["cd"], 0)),
@@ -227,27 +255,27 @@ def disassemble(binary: bytes, names: Rows, values: Rows) -> Rows:
     )
     outside = values[~np.isin(values[:, 0], result)]
     first = np.tile(np.array(Statement(Form.LIVE), dtype=np.int64), (len(outside), 1))
-    first[:, 1:6] = outside
+    first[:, 1:7] = outside
     return np.concatenate([first, np.stack(made, axis=1)])
 
 
 def _shift_of(role: str, code: Fields, named: Rows, values: Rows) -> Rows:
     """How each instruction shifts the value that it reads, bit by bit: to the left, or below zero to the right."""
-    column, domain, *_ = _places_of(named, values)
+    place = _places_of(named, values)
     swept = [op for op, row in OPCODES.items() if role.upper() in row.operands]
-    known = (named >= 0) & (column >= 0) & np.isin(code["op"], swept)
-    return np.where(known, code[f"{role}.h"] - (code[f"{role}.d"] - domain), 0)
+    known = (named >= 0) & (place.column >= 0) & np.isin(code["op"], swept)
+    return np.where(known, code[f"{role}.h"] - place.bits_to(code[f"{role}.c"], code[f"{role}.d"]), 0)
 
 
-def _places_of(wanted: Rows, values: Rows) -> tuple[Rows, Rows, Rows, Rows]:
-    """Column, first domain, width and sign of values in a table; zeros for -1, column -1 for those not in it."""
-    places = np.concatenate([values, [[-1, 0, 0, 0, 0]]])
+def _places_of(wanted: Rows, values: Rows) -> Places:
+    """The places of values in a table; zeros for -1, column -1 for those not in it."""
+    places = np.concatenate([values, [[-1, 0, 0, 0, 0, 0]]])
     order = np.argsort(places[:, 0], kind="stable")
     at: Rows = np.searchsorted(places[:, 0], wanted, sorter=order).clip(0, len(values))
-    column, domain, width, signed = places[order[at], 1:].T
-    return np.where(places[order[at], 0] == wanted, column, -1), domain, width, signed
+    found = Places(*places[order[at], 1:].T)
+    return found._replace(column=np.where(places[order[at], 0] == wanted, found.column, -1))
 
 
-def live(values: Iterable[tuple[int, int, int, int, int]]) -> list[Statement]:
+def live(values: Iterable[tuple[int, ...]]) -> list[Statement]:
     """The lines that say which values of earlier segments are read, from rows of a values' table."""
     return [Statement(Form.LIVE, *value) for value in sorted(values)]

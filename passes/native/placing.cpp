@@ -27,7 +27,7 @@ using namespace placement;
 using Longs = nb::ndarray<const int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using NameRows = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
-using ValueRows = nb::ndarray<const int32_t, nb::shape<-1, 5>, nb::c_contig, nb::device::cpu>;
+using ValueRows = nb::ndarray<const int32_t, nb::shape<-1, 6>, nb::c_contig, nb::device::cpu>;
 using Choice = std::tuple<int, bool, int, int, int>;  // window, bundles, fit, seek and crowd weights
 
 double cost_of(const Shifts& shifts, const std::string& objective) {
@@ -120,7 +120,7 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, co
     const std::size_t count = tables.names.size(), values = tables.values.size();
     return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, 2),
                           native::to_numpy<int32_t>(std::move(tables.names), count, 4),
-                          native::to_numpy<int32_t>(std::move(tables.values), values, 5), tables.segments);
+                          native::to_numpy<int32_t>(std::move(tables.values), values, 6), tables.segments);
 }
 
 Statements lowered(const Longs& operations, const Longs& spans, const Longs& thresholds, bool full,

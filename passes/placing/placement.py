@@ -187,7 +187,12 @@ def place_again(
 def in_loops(
     codes: Sequence[PlacedCode], geometry: Geometry, effort: int, objective: Objective, threads: int
 ) -> Sequence[PlacedCode]:
-    """Placed code scheduled into bit loops and placed anew, or as it is where that makes the objective worse."""
+    """Placed code scheduled into bit loops and placed anew, or as it is where that makes the objective worse.
+
+    Code with values across columns stays as it is: nothing is swept there.
+    """
+    if any(code.across for code in codes):
+        return codes
     for methods in (loops(effort, sum(map(len, codes))), TIGHT_LOOPS):
         try:
             found = place_again(codes, geometry, methods, objective, threads)

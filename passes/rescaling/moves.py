@@ -68,7 +68,7 @@ _NONE = _Source(0, 0, False)
 @lru_cache(maxsize=1 << 10)
 def _bit_cycles(op: Op, first: bool, a_zero: bool, b_zero: bool) -> int:
     known = {"I": 0, **({"A": 0} if a_zero else {}), **({"B": 0} if b_zero else {})}
-    return sum(1 + bool(item.key) for item in variant_passes(op, first, False, known))
+    return sum(1 + bool(item.key) for item in variant_passes(op, first, False, False, known))
 
 
 @lru_cache(maxsize=1 << 14)

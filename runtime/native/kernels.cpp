@@ -124,44 +124,49 @@ private:
     // The carry before the first bit of a step.
     CAMC_INLINE Part carry(const Step& step, Planes planes) {
         if (!step.first) return planes[step.carry];
-        toggled(planes[step.carry]);
+        reset(step, planes[step.carry]);
         return Part{};
     }
 
-    CAMC_INLINE void store(Cell plane, Part value) {
-        toggled(Part(plane) ^ value);
+    // Cells that a pass toggles which writes all rows, or, of a lean instruction, no other cells.
+    CAMC_INLINE void reset(const Step& step, Part rows) {
+        if constexpr (Trace) step.lean ? changed(rows) : toggled(rows);
+    }
+
+    CAMC_INLINE void store(const Step& step, Cell plane, Part value) {
+        reset(step, Part(plane) ^ value);
         plane = value;
     }
 
     CAMC_INLINE void set(const Step& step, Planes planes) {
-        for (int i = 0; i < step.bits; ++i) store(planes[step.dst + i], all<Part>(int64_t(step.imm) >> i & 1));
+        for (int i = 0; i < step.bits; ++i) store(step, planes[step.dst + i], all<Part>(int64_t(step.imm) >> i & 1));
     }
 
     CAMC_INLINE void set_if(const Step& step, Planes planes) {
         Part flag = planes[step.a];
         for (int i = 0; i < step.bits; ++i) {
-            written(flag);
+            if (!step.lean) written(flag);
             Cell dst = planes[step.dst + i];
-            store(dst, choose<Part>(flag, all<Part>(int64_t(step.imm) >> i & 1), dst));
+            store(step, dst, choose<Part>(flag, all<Part>(int64_t(step.imm) >> i & 1), dst));
         }
     }
 
     // Clears a plane, then writes it in some rows.
-    CAMC_INLINE void clear_and_set(Cell plane, Part value) {
-        toggled(plane);
+    CAMC_INLINE void clear_and_set(const Step& step, Cell plane, Part value) {
+        reset(step, plane);
         changed(value);
         plane = value;
     }
 
     CAMC_INLINE void copy(const Step& step, Planes planes) {
         Sweep a(step.a, step.a_bits, step.a_signed);
-        for (int i = 0; i < step.bits; ++i) clear_and_set(planes[step.dst + i], planes[a.at(uint32_t(i))]);
+        for (int i = 0; i < step.bits; ++i) clear_and_set(step, planes[step.dst + i], planes[a.at(uint32_t(i))]);
     }
 
     CAMC_INLINE void extend(const Step& step, Planes planes) {
         Part sign = planes[step.first ? step.dst : step.carry];
-        if (step.first) clear_and_set(planes[step.carry], sign);
-        for (int i = step.first; i < step.bits; ++i) clear_and_set(planes[step.dst + i], sign);
+        if (step.first) clear_and_set(step, planes[step.carry], sign);
+        for (int i = step.first; i < step.bits; ++i) clear_and_set(step, planes[step.dst + i], sign);
     }
 
     // A full adder on planes: each bit of a register is a row. D changes in the rows where A + carry is odd, the
@@ -189,9 +194,9 @@ private:
 
     // The same out of place: D is cleared in all rows, then set where the sum's bit is one.
     template <bool Subtract>
-    CAMC_INLINE Part combine_bit(Cell dst, Part a, Part b, Part carry) {
+    CAMC_INLINE Part combine_bit(const Step& step, Cell dst, Part a, Part b, Part carry) {
         Part next = Subtract ? borrow_of(a, b, carry) : carry_of(a, b, carry);
-        clear_and_set(dst, parity(a, b, carry));
+        clear_and_set(step, dst, parity(a, b, carry));
         changed(carry ^ next);
         return next;
     }
@@ -202,9 +207,9 @@ private:
         Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
         int i = 0, common = step.a_bits < step.b_bits ? step.a_bits : step.b_bits;
         for (; i < common; ++i)
-            carry = combine_bit<Subtract>(planes[step.dst + i], planes[step.a + i], planes[step.b + i], carry);
+            carry = combine_bit<Subtract>(step, planes[step.dst + i], planes[step.a + i], planes[step.b + i], carry);
         for (; i < step.bits; ++i)
-            carry = combine_bit<Subtract>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))],
+            carry = combine_bit<Subtract>(step, planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))],
                                           carry);
         planes[step.carry] = carry;
     }
@@ -212,16 +217,16 @@ private:
     // The result of a comparison before the first bit of a step; all ones at bit 0.
     CAMC_INLINE Part result(const Step& step, Planes planes) {
         if (!step.first) return planes[step.dst];
-        toggled(~Part(planes[step.dst]));
+        reset(step, ~Part(planes[step.dst]));
         return all<Part>(true);
     }
 
     // A pass that writes a bit of the result in some rows; bit 0 has no pass that writes the one that is there.
-    CAMC_INLINE Part tagged_write(Part before, Part rows, bool value, bool issued) {
+    CAMC_INLINE Part tagged_write(const Step& step, Part before, Part rows, bool value, bool issued) {
         Part after = value ? before | rows : before & ~rows;
         if (issued) {
-            written(rows);
-            toggled(before ^ after);
+            if (!step.lean) written(rows);
+            reset(step, before ^ after);
         }
         return after;
     }
@@ -243,7 +248,7 @@ private:
                      known = step.first && i == 0;
                 bool value = imm == sign;
                 Part a = planes[step.a + i];
-                result = tagged_write(result, imm ? ~a : a, value, !(known && value));
+                result = tagged_write(step, result, imm ? ~a : a, value, !(known && value));
             }
         }
         planes[step.dst] = result;
@@ -256,8 +261,8 @@ private:
             Part x = planes[a.at(uint32_t(i))], y = planes[b.at(uint32_t(i))];
             bool sign = step.sign && i == step.bits - 1, known = step.first && i == 0;
             // Two passes, x1y0 then x0y1; the first leaves the result unknown if it is issued and clears.
-            result = tagged_write(result, x & ~y, !sign, !known || sign);
-            result = tagged_write(result, y & ~x, sign, !known || !sign || !step.a_none);
+            result = tagged_write(step, result, x & ~y, !sign, !known || sign);
+            result = tagged_write(step, result, y & ~x, sign, !known || !sign || !step.a_none);
         }
         planes[step.dst] = result;
     }
@@ -266,9 +271,9 @@ private:
         Sweep a(step.a, step.a_bits, step.a_signed);
         Part flag = planes[step.carry];
         for (int i = 0; i < step.bits; ++i) {
-            written(flag);
+            if (!step.lean) written(flag);
             Cell dst = planes[step.dst + i];
-            store(dst, choose<Part>(flag, planes[a.at(uint32_t(i))], dst));
+            store(step, dst, choose<Part>(flag, planes[a.at(uint32_t(i))], dst));
         }
     }
 
@@ -315,7 +320,7 @@ private:
             const uint64_t* words = from + bit * source.plane_words;
             // In two shifts, as one by 64 rows is undefined.
             Part value = load(words) >> shift | load(words + 1) << 1 << (63 - shift);
-            clear_and_set(planes[step.dst + i], choose(valid, value, all<Part>(source.pad >> bit & 1)));
+            clear_and_set(step, planes[step.dst + i], choose(valid, value, all<Part>(source.pad >> bit & 1)));
         }
     }
 
@@ -330,7 +335,7 @@ private:
                     uint64_t words[sizeof(Part) / 8] = {};
                     for (int word = 0; word < W; ++word)
                         words[word] = bits_of_bytes(bytes + 64 * (part_ * W + word), i < last ? i & 7 : last & 7);
-                    clear_and_set(planes[step.dst + uint32_t(i - step.bit)], load(words));
+                    clear_and_set(step, planes[step.dst + uint32_t(i - step.bit)], load(words));
                 });
         }
     }

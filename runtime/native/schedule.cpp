@@ -6,35 +6,50 @@ namespace camc {
 
 namespace {
 
-// Planes of the domains in use, column by column.
+// Planes of the cells in use, column by column, or domain by domain where most instructions run across columns.
 class Layout {
 public:
-    explicit Layout(const Program& program) : base_(size_t(program.columns)) {
-        std::vector<std::pair<int, int>> used(size_t(program.columns), {program.domains, 0});
+    explicit Layout(const Program& program)
+        : across_(2 * std::count_if(program.code.begin(), program.code.end(),
+                                    [](const Instruction& item) { return item.across; }) >
+                  int64_t(program.code.size())),
+          base_(size_t(across_ ? program.domains : program.columns)) {
+        std::vector<std::pair<int, int>> used(base_.size(), {std::max(program.domains, program.columns), 0});
         for (const Instruction& item : program.code)
             for (Role role : {kDst, kA, kB, kCarry}) {
                 auto [cell, width] = place_of(item, role);
-                if (!width) continue;
-                auto& [low, high] = used[size_t(cell.column)];
-                low = std::min(low, cell.domain);
-                high = std::max(high, cell.domain + width);
+                for (int bit = 0; bit < width; ++bit) {
+                    auto [line, at] = position(cell.after(bit, item.across));
+                    auto& [low, high] = used[size_t(line)];
+                    low = std::min(low, at);
+                    high = std::max(high, at + 1);
+                }
             }
-        for (size_t column = 0; column < base_.size(); ++column) {
-            auto [low, high] = used[column];
+        for (size_t line = 0; line < base_.size(); ++line) {
+            auto [low, high] = used[line];
             if (low >= high) continue;
-            base_[column] = int64_t(planes_) - low;
+            base_[line] = int64_t(planes_) - low;
             // An odd number of planes, so that equal domains of the columns don't share a set of the cache.
             planes_ += uint32_t(high - low) | 1;
         }
     }
 
-    uint32_t plane(int column, int domain) const { return uint32_t(base_[size_t(column)] + domain); }
-    uint32_t plane(Cell cell) const { return plane(cell.column, cell.domain); }
+    uint32_t plane(Cell cell) const {
+        auto [line, at] = position(cell);
+        return uint32_t(base_[size_t(line)] + at);
+    }
     uint32_t planes() const { return planes_; }
+    // Whether the bits of an instruction's values lie in planes one after another.
+    bool in_sequence(const Instruction& item) const { return item.across == across_; }
 
 private:
+    bool across_;
     std::vector<int64_t> base_;
     uint32_t planes_ = 1;
+
+    std::pair<int, int> position(Cell cell) const {
+        return across_ ? std::pair{cell.domain, cell.column} : std::pair{cell.column, cell.domain};
+    }
 };
 
 // Which members of a bit loop have to run bit by bit together. In a loop, step s of all members comes before step s + 1
@@ -116,14 +131,14 @@ public:
 
 private:
     void add_loop(size_t at, size_t end) {
-        if (end - at == 1) return add(program_.code[at], 0, program_.code[at].width);
+        if (end - at == 1) return add_whole(program_.code[at]);
         const std::vector<bool>& joined = hazards_.find(at, end);
         for (size_t group = at, stop; group < end; group = stop) {
             for (stop = group; joined[stop - at]; ++stop) {
             }
             ++stop;
             if (stop - group == 1) {
-                add(program_.code[group], 0, program_.code[group].width);
+                add_whole(program_.code[group]);
                 continue;
             }
             for (int step = 0, steps = program_.loop_steps(group, stop); step < steps; ++step)
@@ -133,6 +148,11 @@ private:
                     if (bit >= 0 && bit < item.width) add(item, bit, bit + 1);
                 }
         }
+    }
+
+    void add_whole(const Instruction& item) {
+        if (layout_.in_sequence(item)) return add(item, 0, item.width);
+        for (int bit = 0; bit < item.width; ++bit) add(item, bit, bit + 1);
     }
 
     // Bits [begin, end) of an instruction, cut where a shifted source begins.
@@ -155,16 +175,17 @@ private:
         step.sign = (item.a.is_signed || item.b.is_signed) && end == item.width;
         step.bit = uint8_t(begin);
         step.bits = uint8_t(end - begin);
+        step.lean = item.lean;
         if (row.dst_swept || row.dst_cell)
-            step.dst = layout_.plane(item.dst.column, item.dst.domain + (row.dst_swept ? begin : 0));
+            step.dst = layout_.plane(item.dst.after(row.dst_swept ? begin : 0, item.across));
         if (row.carry) step.carry = layout_.plane(item.carry);
-        if (row.a_flag) step.a = layout_.plane(item.a.column, item.a.domain);
+        if (row.a_flag) step.a = layout_.plane({item.a.column, item.a.domain});
         if (row.a_swept) {
-            auto [first, bits, is_signed] = source(item.a, begin, end);
+            auto [first, bits, is_signed] = source(item.a, item.across, begin, end);
             step.a = first, step.a_bits = bits, step.a_signed = is_signed;
         }
         if (row.b_swept) {
-            auto [first, bits, is_signed] = source(item.b, begin, end);
+            auto [first, bits, is_signed] = source(item.b, item.across, begin, end);
             step.b = first, step.b_bits = bits, step.b_signed = is_signed;
         }
         step.a_none = row.a_swept && !item.a.width;
@@ -182,11 +203,14 @@ private:
         bool is_signed;
     };
 
-    Sweep source(const Operand& operand, int begin, int end) const {
+    Sweep source(const Operand& operand, bool across, int begin, int end) const {
         int index = begin - operand.shift;
         if (!operand.width || index < 0) return {0, 0, false};
         int from = std::min(index, operand.width), bits = std::min(operand.width - from, end - begin);
-        return {layout_.plane(operand.column, operand.domain) + uint32_t(from), uint8_t(bits), operand.is_signed};
+        // Behind the last bit is what follows its plane.
+        const int last = std::min(from, operand.width - 1);
+        const Cell cell = Cell{operand.column, operand.domain}.after(last, across);
+        return {layout_.plane(cell) + uint32_t(from - last), uint8_t(bits), operand.is_signed};
     }
 
     void fit_output(const Instruction& item, bool whole) {

@@ -26,6 +26,7 @@ struct Step {
     bool b_signed : 1;
     bool a_none : 1;      // A is the constant zero, of no bits
     bool carry_dead : 1;  // the carry that it leaves is never read
+    bool lean : 1;        // only cells that change are written
     uint8_t bit;          // the number of the first bit
     uint8_t bits, a_bits, b_bits;
     uint32_t dst, a, carry;

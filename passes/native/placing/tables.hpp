@@ -15,7 +15,7 @@ struct Tables {
 
 inline ap::Row row_of(const Placed& from, int32_t id, const Value& value) {
     const Place place = from.places[value.slot];
-    return {id, place.column, place.domain, value.width, value.is_signed};
+    return {id, place.column, place.domain, value.width, value.is_signed, false};
 }
 
 inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {

@@ -28,6 +28,9 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
     // CHECK-NEXT:   set.if c6.0:3, c5.0, #5
     // CHECK-NEXT:   out c6.0:5s, #0
     // CHECK-NEXT:   out c3.0:5s, #1
+    // CHECK-NEXT:   lean copy c7:5.1, c2:3.9s<<2
+    // CHECK-NEXT:   lean cmp.ge c5.0, c7:5.1s, #-3
+    // CHECK-NEXT:   set.if c7:1.1, c5.0, #1
     // CHECK-NEXT: }>
     ap.segment "fc" code <{
       add c2.0:5, c0.0:2s, c1.0:2s << 1, c15.0   ; a comment
@@ -40,6 +43,9 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-
       set.if c6.0:3, c5.0, #5
       out c6.0:5s, #0
       out c3.0:5s, #1
+      lean copy c7:5.1, c2:3.9s<<2
+      lean cmp.ge c5.0, c7:5.1s, #-3
+      set.if c7:1.1, c5.0, #1
     }>
   }
   func.return %r : tensor<?x2x!ternary.int<-9, 9>>

@@ -58,3 +58,26 @@ func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-
   }
   func.return %r : tensor<?x3x!ternary.int<-9, 9>>
 }
+
+// CHECK-LABEL: func.func @across
+func.func @across(%q: tensor<?x1x!ternary.int<-2, 1>>) -> tensor<?x1x!ternary.int<-9, 9>> {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<-2, 1>>) -> tensor<?x1x!ternary.int<-9, 9>> geometry <64x16x32> {
+    // CHECK:        %0 : c0:2[3]s = in 0
+    // CHECK-NEXT:   %1 : c8:13[3]s = %0
+    // CHECK-NEXT:   %2 : c8:13[3]s = %1 += %0<<1 carry c15[0]
+    // CHECK-NEXT:   %3 : c7[0] = %2>>1 >= 2
+    // CHECK-NEXT:   %4 : c8:13[3]s = %2[1:3] set 3 if %3
+    // CHECK-NEXT:   %5 : c2:3[1] = 1
+    // CHECK-NEXT:   out 0 = %4
+    rtm.segment "fc" code <{
+      %0 : c0:2[3]s = in 0
+      %1 : c8:13[3]s = %0
+      %2 : c8:13[3]s = %1 += %0<<1 carry c15[0]
+      %3 : c7[0] = %2>>1 >= 2
+      %4 : c8:13[3]s = %2[1:3] set 3 if %3
+      %5 : c2:3[1] = 1
+      out 0 = %4
+    }>
+  }
+  func.return %r : tensor<?x1x!ternary.int<-9, 9>>
+}

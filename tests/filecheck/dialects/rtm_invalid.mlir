@@ -572,3 +572,85 @@ func.func @rows(%q: tensor<?x1x!ternary.int<0, 1>, #ternary.rows<4>>) {
   }
   func.return
 }
+
+// -----
+
+// CHECK: line 2: `%1 : c4[0:2] = %0`: %0 at c0:2[3] lies across columns, its record has it otherwise
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0:2[3] = in 0
+      %1 : c4[0:2] = %0
+      out 0 = %1
+    }>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: line 2: `%1 : c1:3[5] = %0`: %1 at c1:3[5] and %0 at c0:2[3] are needed together in column c1
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0:2[3] = in 0
+      %1 : c1:3[5] = %0
+      out 0 = %1
+    }>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: c15:17[3] lies outside 16 columns of 32 domains
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c15:17[3] = in 0
+      out 0 = %0
+    }>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: %2 at c1:3[3] overwrites %0 at c0:2[3] of `%0 : c0:2[3] = in 0` (line 1) in c1[3], which is still needed
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0:2[3] = in 0
+      %2 : c1:3[3] = 1
+      out 0 = %0
+    }>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: `%1 : c5:6[0] = %0 >= 2`: %1 at c5:6[0] lies across columns, a flag is a single cell
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0:2[3] = in 0
+      %1 : c5:6[0] = %0 >= 2
+      out 0 = %0
+    }>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: 'c0:2[3:5]' spans columns and domains
+func.func @across(%q: tensor<?x1x!ternary.int<0, 3>>) {
+  %r = rtm.program %q : (tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
+    rtm.segment "fc" code <{
+      %0 : c0:2[3:5] = in 0
+      out 0 = %0
+    }>
+  }
+  func.return
+}

@@ -1,4 +1,8 @@
 // RUN: camc opt %s -p convert-rtm-to-ap | filecheck %s
+// RUN: camc opt %s -p "convert-rtm-to-ap{lean=true}" | filecheck %s --check-prefix LEAN
+
+// LEAN:      lean sub c3.0:2, c0.0:1, c1.0:1, c14.0
+// LEAN:      lean out c3.0:3s, #1
 
 // CHECK-LABEL: func.func @network
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<0, 1>>)
