@@ -11,6 +11,9 @@ def main() -> int:
         from cam_compiler.own_packages import prefer_own_packages
 
         prefer_own_packages()
+        from cam_compiler.terminal.streams import open_streams
+
+        open_streams()
         from cam_compiler.cli import main as run
 
         # Networks are many small objects that stay: looking for rubbish among them takes time and finds none.

@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from cam_compiler.commands import COMMANDS
 from cam_compiler.interrupt import EXIT_CODE, interruptible, say
+from cam_compiler.terminal.streams import safe_streams
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. Errors of the user are one message, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with safe_streams(), quiet_warnings():
+        return _answer(given)
+
+
+def _answer(given: Sequence[str]) -> int:
     try:
         with interruptible():
             options = make_parser(given).parse_args(given)
@@ -30,8 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CAMC_TRACEBACK"):
             raise
-        print(f"camc: {explain(error)}", file=sys.stderr)
+        # Only the first line begins where messages begin, whatever a name in the others says.
+        print(f"camc: {explain(error)}".replace("\n", "\n  ").replace("\n    hint: ", "\n  hint: "), file=sys.stderr)
         return 1
+
+
+@contextmanager
+def quiet_warnings() -> Generator[None]:
+    """Keep the libraries' warnings, which tell their programmers something, from the user; `python -W` shows them."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        yield
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -48,16 +66,22 @@ def explain(error: Exception) -> str:
     """The message of an error for the user."""
     from xdsl.utils.exceptions import DiagnosticException, ParseError
 
+    from cam_compiler.ir_text import described
     from dialects.support.errors import CamcError
+    from dialects.support.text import shortened
 
-    if isinstance(error, CamcError | ParseError | DiagnosticException):
-        return f"error: {error}"
+    if isinstance(error, ParseError):
+        return f"error: {described(error)}"
+    if isinstance(error, CamcError | DiagnosticException):
+        return f"error: {shortened(str(error))}"
+    if isinstance(error, RecursionError):
+        return "error: an input is nested too deeply"
     if isinstance(error, MemoryError):
         return "error: out of memory"
     if isinstance(error, OSError):
         return f"error: {error.filename or 'a file'}: {error.strerror or error}"
-    name = type(error).__name__
-    return f"internal error: {name}: {error}\n  hint: please report it; CAMC_TRACEBACK=1 shows where it happened"
+    name, text = type(error).__name__, shortened(str(error))
+    return f"internal error: {name}: {text}\n  hint: please report it; CAMC_TRACEBACK=1 shows where it happened"
 
 
 class _Version(argparse.Action):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
+from cam_compiler.ir_text import described, parse_module
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.validation import Validator
@@ -38,7 +38,7 @@ def read_module(path: Path, input_types: InputTypes = ({}, {})) -> ModuleOp:
     if path.suffix != ".mlir":
         raise UsageError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
     try:
-        module = Parser(make_context(), path.read_text(encoding="utf-8"), str(path)).parse_module()
+        module = parse_module(path.read_text(encoding="utf-8"), str(path), make_context())
         verify_module(module)
     except FileNotFoundError as error:
         raise FileError("there is no such file", place=str(path)) from error
@@ -47,7 +47,7 @@ def read_module(path: Path, input_types: InputTypes = ({}, {})) -> ModuleOp:
     except UnicodeDecodeError as error:
         raise IRError(f"can't be read: {error}", place=str(path)) from error
     except ParseError as error:
-        raise IRError(f"the text is malformed\n{error}") from error
+        raise IRError(f"the text is malformed\n{described(error)}") from error
     except DiagnosticException as error:
         raise IRError(f"the IR is invalid: {error}", place=str(path)) from error
     return module

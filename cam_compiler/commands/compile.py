@@ -21,6 +21,7 @@ from cam_compiler.options import (
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import Validator
 from dialects.support.errors import UsageError
+from dialects.support.text import on_one_line
 from runtime.camx import save
 from runtime.files import write_whole
 from runtime.interpreter import network_of
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
         if level_of(module) == "ap":
             print_expected(expected_runs(network_of(module, target), 1))
     if ends := on_the_host(module):
-        print(f"on the host: {', '.join(ends)}", file=sys.stderr)
+        print(f"on the host: {', '.join(map(on_one_line, ends))}", file=sys.stderr)
     if output is None:
         print(str(module))
     elif output.suffix == ".mlir":

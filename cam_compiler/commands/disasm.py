@@ -8,6 +8,7 @@ from pathlib import Path
 from cam_compiler.files import check_output
 from dialects.ap.assembly import AssemblyCode
 from dialects.support.errors import FileError, ProgramError
+from dialects.support.text import on_one_line
 from runtime.camx import load
 from runtime.files import write_whole
 
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, options=options)
     if path.suffix == ".camx":
         parts = [part for program in load(path).programs for part in program.segments]
-        text = "\n".join(f"; {layer}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
+        text = "\n".join(f"; {on_one_line(layer)}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
     else:
         try:
             binary = path.read_bytes()

@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from cam_compiler.files import check_output
+from cam_compiler.ir_text import parse_module
 from cam_compiler.universe import PASSES
 from dialects.support.errors import FileError, IRError, PipelineError, UsageError
 from dialects.support.verify import verify_order
@@ -49,6 +50,15 @@ class _OptMain(xDSLOptMain):
                 verify(previous, module, following)
 
         self.pipeline = replace(self.pipeline, callback=callback)
+
+    def register_all_frontends(self) -> None:
+        super().register_all_frontends()
+
+        def parse(stream: IO[bytes]) -> ModuleOp:
+            text = stream.read().decode()
+            return parse_module(text, self.get_input_name(), self.ctx, implicit=not self.args.no_implicit_module)
+
+        self.available_frontends["mlir"] = parse
 
     def get_input_stream(self) -> tuple[IO[bytes], str]:
         try:

@@ -24,6 +24,7 @@ from cam_compiler.options import (
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_report, print_schedule
 from dialects.support.errors import InputError, UsageError
+from dialects.support.text import on_one_line
 from runtime.cost.report import Report
 from runtime.cost.schedule import MODES, schedule_of
 from runtime.cost.technology import load_technology
@@ -85,9 +86,9 @@ def run(options: argparse.Namespace) -> None:
     if options.output:
         write_whole(options.output, npz_bytes(result.outputs))
     for name, value in result.outputs.items():
-        print(f"output '{name}': {'x'.join(map(str, value.shape))} {value.dtype}")
+        print(f"output '{on_one_line(name)}': {'x'.join(map(str, value.shape))} {value.dtype}")
     if result.host:
-        print(f"on the host: {', '.join(result.host)}")
+        print(f"on the host: {', '.join(map(on_one_line, result.host))}")
     if labels is not None:
         print(accuracy(result.outputs, labels))
     if expected is not None:

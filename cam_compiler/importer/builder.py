@@ -49,7 +49,7 @@ INPUT_OPTIONS = "--input-type NAME=UINT8*1/255 says which numbers it holds, --qu
 def hint_of(name: str) -> str:
     """A readable SSA name: letters, digits and underscores, no number after its last underscore."""
     text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    text = re.sub(r"_+(\d+)$", r"\1", text)
+    text = re.sub(r"(_+\d+)+$", lambda match: match[0].replace("_", ""), text)
     return text if text and not text[0].isdigit() else f"t{text}"
 
 

@@ -18,6 +18,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from dialects.support.errors import FileError, ModelError
 from dialects.support.lattice import annotated
+from dialects.support.text import on_one_line
 
 OLDEST_OPSET = 9
 _STANDARD = ("", "ai.onnx")
@@ -28,6 +29,11 @@ AttributeValue = int | float | bytes | list[int] | list[float] | list[bytes] | T
 
 class UnquantisedError(ModelError):
     """The float input, or float weights, reach a product or an output as they are."""
+
+
+def place_of(op: str, name: str) -> str:
+    """How errors name a node."""
+    return on_one_line(f"{op} '{name}'")
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Node:
     @property
     def place(self) -> str:
         """How errors name the node."""
-        return f"{self.op} '{self.name}'"
+        return place_of(self.op, self.name)
 
     def input(self, index: int) -> str:
         return self.inputs[index] if index < len(self.inputs) else ""
@@ -221,7 +227,7 @@ def _node(proto: NodeProto) -> Node:
         if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
             raise ModelError(
                 "operators with a subgraph are not supported",
-                place=f"{proto.op_type} '{name}'",
+                place=place_of(proto.op_type, name),
                 hint="export with fixed control flow",
             )
         attributes[attribute.name] = onnx.helper.get_attribute_value(attribute)
@@ -277,7 +283,7 @@ def _needed(graph: GraphProto, producers: dict[str, NodeProto], known: Iterable[
         wanted.add(name)
         if name in producers:
             proto = producers[name]
-            where = f"{proto.op_type} '{proto.name or name}'"
+            where = place_of(proto.op_type, proto.name or name)
             todo += [(source, where) for source in sorted(_reads(proto))]
         elif name not in known:
             raise ModelError(f"the tensor '{name}' is used, but nothing produces it", place=reader)

@@ -10,7 +10,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cam_compiler.terminal.streams import console
 from dialects.support.instrumentation import Figure, Watcher, watched_by
+from dialects.support.text import on_one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,8 +31,7 @@ class Screen(Watcher):
 
     def progress(self, fraction: float, what: str) -> None:
         if self.bar and self.task is not None:
-            # Square brackets would be taken as the terminal's markup.
-            self.bar.update(self.task, completed=fraction, description=what.replace("[", "\\["))
+            self.bar.update(self.task, completed=fraction, description=on_one_line(what))
 
     def did(self, stage: str, layer: str, figures: tuple[Figure, ...]) -> None:
         self.deeds.setdefault(stage, []).append((layer, figures))
@@ -44,7 +45,6 @@ def watching(quiet: bool = False) -> Generator[Screen]:
         with watched_by(screen):
             yield screen
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         Progress,
@@ -55,7 +55,8 @@ def watching(quiet: bool = False) -> Generator[Screen]:
     )
 
     columns = (BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    bar = Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
+    what = TextColumn("{task.description}", markup=False)
+    bar = Progress(*columns, what, console=console(stderr=True), transient=True)
     with bar:
         screen = Screen(bar)
         with watched_by(screen):

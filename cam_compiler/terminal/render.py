@@ -8,8 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from cam_compiler.terminal import streams
 from cam_compiler.terminal.progress import Deeds
 from dialects.support.instrumentation import Figure
+from dialects.support.text import on_one_line
 from runtime.cost.counts import Counts
 from runtime.cost.report import COMPONENTS, Layer, Report
 from runtime.cost.schedule import Schedule
@@ -41,8 +43,7 @@ def time(nanoseconds: float) -> str:
 
 def console(*, stderr: bool = False) -> Console:
     """The terminal; wide enough for the tables where the output is a file or a pipe."""
-    terminal = Console(highlight=False, stderr=stderr)
-    return terminal if terminal.is_terminal else Console(width=160, highlight=False, stderr=stderr)
+    return streams.console(stderr=stderr, width=160)
 
 
 def print_schedule(schedule: Schedule) -> None:
@@ -73,7 +74,7 @@ def print_report(report: Report) -> None:
             for head in heads:
                 table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
             for layer in report.by_layer:
-                table.add_row(layer.name, *_cells(layer, shown)[part])
+                table.add_row(on_one_line(layer.name), *_cells(layer, shown)[part])
             table.add_section()
             table.add_row(report.total.name, *_cells(report.total, shown)[part], style="bold")
             out.print(table)
@@ -150,7 +151,7 @@ def print_deeds(deeds: Deeds) -> None:
             if saves:
                 table.add_column("saved", justify="right", no_wrap=True)
         for layer, figures in layers:
-            table.add_row(layer, *(cell for figure in figures for cell in _figure_cells(figure)))
+            table.add_row(on_one_line(layer), *(cell for figure in figures for cell in _figure_cells(figure)))
         totals = [_total(column) for column in zip(*(figures for _, figures in layers), strict=True)]
         table.add_section()
         table.add_row("total", *(cell for figure in totals for cell in _figure_cells(figure)), style="bold")
@@ -202,5 +203,5 @@ def print_listing(rows: list[tuple[str, str]]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(name, text)
+        table.add_row(on_one_line(name), text)
     console().print(table)

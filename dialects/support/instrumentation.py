@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from dialects.support.text import on_one_line
+
 
 class Figure(NamedTuple):
     """A number of a layer: after a pass, and before it where the pass changes it rather than makes it."""
@@ -79,5 +81,5 @@ def progress(done: int, total: int, what: str) -> None:
 def did(stage: str, layer: str, *figures: Figure, show: bool = False) -> None:
     """What a pass did to a layer; with `show`, the pass's option `stats`, it is also a line on stderr."""
     if show:
-        print(f"{layer}: {', '.join(map(str, figures))}", file=sys.stderr)
+        print(f"{on_one_line(layer)}: {', '.join(map(str, figures))}", file=sys.stderr)
     _watcher.get().did(stage, layer, figures)
