@@ -43,7 +43,7 @@ class Row:
     rests_on: tuple[str, ...]
     """parameters that are recalled, assumed or fitted"""
     components_uj: Mapping[str, float]
-    """of the associative processor's energy; empty for rivals"""
+    """of the associative processor's energy; empty for other machines"""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,18 @@ class Comparison:
     """All machines on one network."""
 
     workload: Workload
-    rows: tuple[Row, ...]
+    own: tuple[Row, ...]
+    """the compiled program, one row per technology"""
+    flows: tuple[Row, ...]
+    """the same processor with programs of other pipelines, which are rivals as well"""
+    rivals: tuple[Row, ...]
     bounds: tuple[Bound, ...]
     pairs: tuple[Pair, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All machines."""
+        return (*self.own, *self.flows, *self.rivals)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -98,8 +107,16 @@ class Comparison:
         return stream.getvalue()
 
 
-def compare(golden: ModuleOp, name: str, network: Network, reports: Sequence[Report]) -> Comparison:
-    """The reports of one run, one per technology, beside the rivals on the network at the `ternary` level.
+@dataclass(frozen=True)
+class Flow:
+    """A program of the network, with the reports of its run: one per technology."""
+
+    network: Network
+    reports: Sequence[Report]
+
+
+def compare(golden: ModuleOp, name: str, compiled: Flow, others: Mapping[str, Flow]) -> Comparison:
+    """The compiled program, and those of other pipelines by name, beside the rivals on the `ternary` level's network.
 
     Times are those of a pipelined schedule, for the processor as for its rivals.
 
@@ -109,12 +126,12 @@ def compare(golden: ModuleOp, name: str, network: Network, reports: Sequence[Rep
     if not workload.layers:
         raise InputError("the network has no layer with constant weights", place=name)
     estimates = _rivals(workload, dataflow_of(golden))
-    rows = [_own_row(network, report, workload) for report in reports] + [
-        _rival_row(item, workload) for item in estimates
-    ]
+    own = _own_rows("associative processor", compiled, workload)
+    flows = [row for flow in others for row in _own_rows(f"the same, flow {flow}", others[flow], workload)]
+    rivals = [_rival_row(item, workload) for item in estimates]
     bounds: list[Bound] = []
     pairs: list[Pair] = []
-    for report in reports:
+    for report in compiled.reports:
         energy = {part: value / report.samples for part, value in report.total.energy_fj.items()}
         for rival in estimates:
             for factor in FACTORS:
@@ -124,7 +141,7 @@ def compare(golden: ModuleOp, name: str, network: Network, reports: Sequence[Rep
                     found = frontier(energy, first, second, budget)
                     ends = (found.first_alone, found.second_alone) if found else None
                     pairs.append(Pair(*place, (first, second), ends))
-    return Comparison(workload, tuple(rows), tuple(bounds), tuple(pairs))
+    return Comparison(workload, tuple(own), tuple(flows), tuple(rivals), tuple(bounds), tuple(pairs))
 
 
 def _rivals(workload: Workload, nodes: Sequence[Node]) -> list[Estimate]:
@@ -140,10 +157,14 @@ def _rivals(workload: Workload, nodes: Sequence[Node]) -> list[Estimate]:
     return found
 
 
-def _own_row(network: Network, report: Report, workload: Workload) -> Row:
+def _own_rows(machine: str, flow: Flow, workload: Workload) -> list[Row]:
+    return [_own_row(machine, flow.network, report, workload) for report in flow.reports]
+
+
+def _own_row(machine: str, network: Network, report: Report, workload: Workload) -> Row:
     energy, schedule = report.total.total_fj / report.samples, schedule_of(network, report, "pipeline")
     return Row(
-        "associative processor",
+        machine,
         report.technology.name,
         energy / _FJ_PER_UJ,
         schedule.latency_ns / _NS_PER_MS,

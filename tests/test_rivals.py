@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from camc_testing import SMALL_NETWORK
 
 from cam_compiler.cli import main
 from cam_compiler.importer import import_model
@@ -204,11 +205,15 @@ def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.Captu
     found = json.loads(path.read_text())
     settings = {name for rival in (crossbar, digital, clusters) for name in rival.settings()}
     assert [row["setting"] for row in found["machines"][:2]] == ["dwm", "rtsim"]
-    assert {row["setting"] for row in found["machines"][2:]} == settings
+    assert [(row["machine"], row["setting"]) for row in found["machines"][2:4]] == [
+        ("the same, flow date24", "dwm"),
+        ("the same, flow date24", "rtsim"),
+    ]
+    assert {row["setting"] for row in found["machines"][4:]} == settings
     for row in found["machines"]:
         assert row["setting"] in shown
         assert row["tops_per_watt"] == pytest.approx(2e-6 * found["multiply_accumulates"] / row["energy_uj"])
-    for row in found["machines"][:2]:
+    for row in found["machines"][:4]:
         assert sum(row["components_uj"].values()) == pytest.approx(row["energy_uj"])
     for bound in found["break_even"]:
         own = next(row for row in found["machines"] if row["setting"] == bound["setting"])
@@ -219,6 +224,43 @@ def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.Captu
         else:
             spent = rest + bound["times_today"] * own["components_uj"][bound["component"]]
             assert spent == pytest.approx(rival["energy_uj"] / bound["factor"])
+
+
+def test_compare_takes_programs_of_other_flows_if_they_compute_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, other, path = str(BUNDLED / "digits_mlp_qdq.onnx"), tmp_path / "u.camx", tmp_path / "r.json"
+    assert main(["compile", model, "--pipeline", "unshared", "-o", str(other), "-q"]) == 0
+    given = ["compare", model, "--program", str(other), "--technologies", "dwm", "-q", "-o", str(path)]
+    assert main([*given, "--flow", f"unshared={other}", "--flow", "default"]) == 0
+    own, same, default, *_ = json.loads(path.read_text())["machines"]
+    assert same["machine"] == "the same, flow unshared" and same["components_uj"] == own["components_uj"]
+    assert default["machine"] == "the same, flow default" and default["energy_uj"] < own["energy_uj"]
+    assert main([*given, "--flow", "none"]) == 0
+    assert json.loads(path.read_text())["machines"][1]["machine"] == "crossbar"
+    capsys.readouterr()
+    small = tmp_path / "small.mlir"
+    small.write_text(SMALL_NETWORK)
+    third = tmp_path / "third.camx"
+    changed = tmp_path / "changed.mlir"
+    changed.write_text(SMALL_NETWORK.replace("+0-", "+0+"))
+    assert main(["compile", str(changed), "-o", str(third), "-q"]) == 0
+    assert main(["compare", str(small), "--technologies", "dwm", "-q", "--flow", f"date24={third}"]) == 1
+    assert "its output 'y' is another one" in capsys.readouterr().err
+    assert main([*given, "--flow", "date25"]) == 1
+    assert "there is no pass 'date25'" in capsys.readouterr().err
+
+
+def test_compare_goes_without_a_flow_that_needs_larger_arrays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "narrow.toml"
+    target.write_text("rows = 64\ncolumns = 24\ndomains = 16\n")
+    model = str(BUNDLED / "digits_mlp_qdq.onnx")
+    assert main(["compare", model, "--technologies", "dwm", "-q", "--target", str(target)]) == 0
+    shown = capsys.readouterr()
+    assert "without date24, for which the arrays are too small: the network needs up to" in shown.err
+    assert "flow date24" not in shown.out and "associative processor" in shown.out
 
 
 def test_compare_refuses_what_has_no_layers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

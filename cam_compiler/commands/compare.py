@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.comparison import compare
-from cam_compiler.compile import compile_file
+from cam_compiler.comparison import Flow, compare
+from cam_compiler.compile import compile_file, read_module
 from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import compiled_with_golden, refuse_pipeline
 from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
+from cam_compiler.pipeline import parse_passes, run_passes
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
-from dialects.support.errors import InputError
+from dialects.machine.target import Target
+from dialects.support.errors import CapacityError, InputError
 from runtime.cost.report import make_report
 from runtime.cost.technology import bundled_technologies, load_technology
 from runtime.executor import Executor
 from runtime.files import write_whole
+from runtime.result import Result
 from runtime.values import Value
 
 
@@ -29,6 +34,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """What `camc compare` takes."""
     command.add_argument("model", type=Path, help="an .onnx model, or an .mlir file at the ternary level")
     command.add_argument("--program", type=Path, metavar="P.camx", help="the model, already compiled")
+    command.add_argument(
+        "--flow",
+        action="append",
+        metavar="NAME[=P.camx]",
+        help="a pipeline whose program stands beside the compiled one, and that program if there is one; repeatable "
+        "(default: date24, the paper's own flow; 'none': no other)",
+    )
     command.add_argument(
         "--input",
         type=Path,
@@ -66,34 +78,74 @@ def _load(options: argparse.Namespace) -> tuple[ModuleOp, Executor]:
     return golden, of_module(module, target, options.engine)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Run the network once, and print it with every technology beside the rivals' models."""
-    check_output(options.output, (".json", ".csv"), options)
+def _flows(options: argparse.Namespace) -> dict[str, Path | None]:
+    """The other pipelines, each with its compiled program if there is one."""
+    stated: list[str] = options.flow or ["date24"]
+    pairs = (text.partition("=") for text in stated if text != "none")
+    found = {name: Path(path) if path else None for name, _, path in pairs}
+    for name in found:
+        parse_passes(name)
+    return found
+
+
+def _load_flow(name: str, program: Path | None, options: argparse.Namespace, target: Target) -> Executor | None:
+    """The network of another pipeline, for the same machine; None where that is too small for it."""
+    if program:
+        return of_program(program, options.engine)
+    module = read_module(options.model, stated_types(options))
+    try:
+        run_passes(module, parse_passes(name), target)
+    except CapacityError as error:
+        print(f"without {name}, for which the arrays are too small: {error.message}", file=sys.stderr)
+        return None
+    return of_module(module, target, options.engine)
+
+
+def _check_same(name: str, found: Result, expected: Result) -> None:
+    """A flow is another program of the same network."""
+    for output, value in expected.outputs.items():
+        if output not in found.outputs or not np.array_equal(found.outputs[output], value):
+            raise InputError(
+                f"its output '{output}' is another one", place=f"flow {name}", hint="compile the same model for both"
+            )
+
+
+def _flow(executor: Executor, result: Result, options: argparse.Namespace) -> Flow:
+    """The run's reports, one per technology."""
+    if not result.segments:
+        raise InputError("counts come from the simulator, and the pipeline ends above the machine code")
     technologies = [load_technology(name) for name in options.technologies.split(",")]
+    ignored = options.ignore_instruction_fetch
+    reports = [
+        make_report(result, executor.network, technology, batch=1, ignore_instruction_fetch=ignored)
+        for technology in technologies
+    ]
+    return Flow(executor.network, reports)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the network's programs once, and print them with every technology beside the rivals' models."""
+    check_output(options.output, (".json", ".csv"), options)
+    for name in options.technologies.split(","):
+        load_technology(name)
     if options.model.suffix == ".camx":
         raise InputError(
             "a compiled program doesn't say what its layers are",
             place=str(options.model),
             hint="give the model, and the program with --program",
         )
+    stated = _flows(options)
     given = read_arrays(options.input) if options.input else None
     with watching(options.quiet):
         golden, executor = _load(options)
         inputs = _drawn(golden) if given is None else named(given, executor.network.inputs)
         result = executor.run(inputs)
-    if not result.segments:
-        raise InputError("counts come from the simulator, and the pipeline ends above the machine code")
-    reports = [
-        make_report(
-            result,
-            executor.network,
-            technology,
-            batch=1,
-            ignore_instruction_fetch=options.ignore_instruction_fetch,
-        )
-        for technology in technologies
-    ]
-    comparison = compare(golden, options.model.stem, executor.network, reports)
+        compiled, others = _flow(executor, result, options), dict[str, Flow]()
+        for name, program in stated.items():
+            if other := _load_flow(name, program, options, executor.network.target):
+                _check_same(name, run := other.run(inputs), result)
+                others[name] = _flow(other, run, options)
+    comparison = compare(golden, options.model.stem, compiled, others)
     print_comparison(comparison)
     if options.output:
         as_json = options.output.suffix == ".json"

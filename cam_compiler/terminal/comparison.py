@@ -15,7 +15,7 @@ def print_comparison(comparison: Comparison) -> None:
     out = console()
     out.print(f"{comparison.workload.name}: {comparison.workload.macs:,} multiply-accumulates per image")
     out.print(_machines(comparison))
-    for row in comparison.rows:
+    for row in (*comparison.own, *comparison.rivals):
         if row.rests_on:
             out.print(f"{row.machine} {row.setting} rests on numbers that are not published: {', '.join(row.rests_on)}")
     out.print()
@@ -55,17 +55,23 @@ def _number(value: float | None, unit: str = "") -> str:
 
 def _ratios(comparison: Comparison) -> Table:
     """How many times a rival's energy the processor takes, by technology, and the component that takes most of it."""
-    own = [row for row in comparison.rows if row.components_uj]
+    own = comparison.own
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("energy in times of the rival's", no_wrap=True)
     for row in own:
         table.add_column(row.setting, justify="right")
-    for rival in comparison.rows[len(own) :]:
-        ratios = (f"{row.energy_uj / rival.energy_uj:,.3g}" for row in own)
-        table.add_row(f"{rival.machine} {rival.setting}", *ratios)
+    for machine in dict.fromkeys(row.machine for row in comparison.flows):
+        theirs = {row.setting: row.energy_uj for row in comparison.flows if row.machine == machine}
+        table.add_row(machine, *(_ratio(row.energy_uj, theirs[row.setting]) for row in own))
+    for rival in comparison.rivals:
+        table.add_row(f"{rival.machine} {rival.setting}", *(_ratio(row.energy_uj, rival.energy_uj) for row in own))
     table.add_section()
     table.add_row("what decides", *(_largest(row) for row in own))
     return table
+
+
+def _ratio(energy: float, rival: float) -> str:
+    return f"{energy / rival:,.3g}"
 
 
 def _largest(row: Row) -> str:
