@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Opcode, Operand, Pass, passes_of
+from runtime.cost.counts import operation_of
 
 _PAGE = Path(__file__).parent / "isa.md"
 _BEGIN, _END = "<!-- made by docs/make_isa_page.py -->\n", "<!-- end -->\n"
-_HEAD = """| mnemonic | operands | meaning | once | passes of a bit | first bit | sign bit | cycles per bit |
-|---|---|---|---|---|---|---|---|"""
+_HEADS = [
+    "mnemonic",
+    "operands",
+    "meaning",
+    "once",
+    "passes of a bit",
+    "first bit",
+    "sign bit",
+    "cycles per bit",
+    "counted with",
+]
 _KINDS = {"D": "place", "d": "cell", "A": "source", "B": "source", "a": "flag", "c": "carry", "I": "immediate"}
 
 
@@ -28,11 +38,12 @@ def _cycles(row: Opcode) -> int:
 
 def table() -> str:
     """The instructions as a table of Markdown, one row each."""
-    lines = [_HEAD]
+    lines = [f"| {' | '.join(_HEADS)} |", "|---" * len(_HEADS) + "|"]
     for op in Op:
         row = OPCODES[op]
         operands = ", ".join(f"{role.upper()}: {_KINDS[role]}" for role in row.operands)
-        cells = (_text(row.prologue), _text(row.bit), _text(row.first), _text(row.sign), str(_cycles(row)))
+        passes = (row.prologue, row.bit, row.first, row.sign)
+        cells = (*map(_text, passes), str(_cycles(row)), operation_of(op))
         lines.append(f"| `{row.mnemonic}` | {operands} | {row.meaning} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -29,6 +29,8 @@ class Row(NamedTuple):
     bit: list[LutPass]
     first: list[LutPass]
     sign: list[LutPass]
+    operation: str
+    """what its written cells are counted with"""
 
 
 def read_table(page: str) -> dict[str, Row]:
@@ -36,10 +38,11 @@ def read_table(page: str) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for line in page.splitlines():
         cells = [cell.strip() for cell in line.split("|")[1:-1]]
-        if len(cells) == 8 and cells[0].startswith("`"):
-            mnemonic, operands, _, *lists, _ = cells
+        if len(cells) == 9 and cells[0].startswith("`"):
+            mnemonic, operands, _, *lists, _, operation = cells
             pairs = [tuple(word.split(": ")) for word in operands.split(", ")]
-            rows[mnemonic.strip("`")] = Row([(role, kind) for role, kind in pairs], *map(read_passes, lists))
+            once, bit, first, sign = map(read_passes, lists)
+            rows[mnemonic.strip("`")] = Row([(role, kind) for role, kind in pairs], once, bit, first, sign, operation)
     return rows
 
 
@@ -284,6 +287,7 @@ class Processor:
             written = plane | tags if value else plane & ~tags
             self.planes[cells[role]] = written
             counts["written_row_cells"] += tags.bit_count()
+            counts[f"written_by_{self.page.rows[item.mnemonic].operation}"] += tags.bit_count()
             counts["keyless_row_cells"] += 0 if key else self.rows
             counts["toggled_row_cells"] += (written ^ plane).bit_count()
 
