@@ -15,6 +15,7 @@ from cam_compiler.importer.values import Activation, Value
 
 QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 MICROSOFT = "com.microsoft"
+CHANNELS_LAST = "qonnx.custom_op.channels_last"
 WITHOUT_BATCH = ("Identity", "Cast", "Relu", "Clip", "Round", "Floor", "Ceil", "Sign", "Sigmoid", "Unsqueeze")
 """Operators that may follow where a model of batch 1 has left out the batch dimension."""
 AFTER_THE_HOST = (
@@ -137,6 +138,11 @@ def handles(*ops: str, domains: tuple[str, ...] = ("",)) -> Callable[[Handler], 
 
 def handler_of(node: Node) -> Handler | None:
     return _HANDLERS.get((node.domain, node.op))
+
+
+def operators() -> tuple[tuple[str, str], ...]:
+    """Domains and names of all operators that have a handler."""
+    return tuple(sorted(_HANDLERS))
 
 
 def supported(domain: str, op: str) -> str:

@@ -16,7 +16,7 @@ from onnx import TensorProto
 from cam_compiler.importer.arithmetic.float_operations import FloatChain, FloatOperation, cast_operation
 from cam_compiler.importer.arithmetic.quantizers import aligned
 from cam_compiler.importer.constants import FLOATS, Constant, held_type
-from cam_compiler.importer.context import Call
+from cam_compiler.importer.context import CHANNELS_LAST, Call
 from cam_compiler.importer.values import Activation, Value, per_sample
 
 _SAME = (
@@ -119,5 +119,6 @@ def _normalised(call: Call, value: Activation) -> FloatChain:
     scale, bias, mean, variance = (call.constant(index, "statistics").held(call.node) for index in range(1, 5))
     epsilon = variance.dtype.type(call.node.real("epsilon", 1e-5))
     gain = scale * (variance.dtype.type(1) / np.sqrt(variance + epsilon))
-    shape = (-1, *[1] * (len(value.shape) - 1))
+    others = (1,) * (len(value.shape) - 1)
+    shape = (*others, -1) if call.node.domain == CHANNELS_LAST else (-1, *others)
     return (FloatOperation("normalise", (gain.reshape(shape), (bias - mean * gain).reshape(shape))),)

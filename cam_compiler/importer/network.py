@@ -35,6 +35,7 @@ from cam_compiler.importer.nodes import conv as nodes_conv
 from cam_compiler.importer.nodes import conv_transpose as nodes_conv_transpose
 from cam_compiler.importer.nodes import einsum as nodes_einsum
 from cam_compiler.importer.nodes import host as nodes_host
+from cam_compiler.importer.nodes import integer as nodes_integer
 from cam_compiler.importer.nodes import matmul_nbits as nodes_matmul_nbits
 from cam_compiler.importer.nodes import pad as nodes_pad
 from cam_compiler.importer.nodes import pool as nodes_pool
@@ -56,6 +57,7 @@ HANDLER_MODULES = (
     nodes_conv_transpose,
     nodes_einsum,
     nodes_host,
+    nodes_integer,
     nodes_matmul_nbits,
     nodes_pad,
     nodes_pool,

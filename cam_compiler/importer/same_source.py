@@ -13,10 +13,11 @@ import numpy as np
 from cam_compiler.importer.arithmetic.compositions import Combined, Operation
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each, filled
 from cam_compiler.importer.arithmetic.functions import Chain
-from cam_compiler.importer.arithmetic.steps import RoundStep, TableStep
+from cam_compiler.importer.arithmetic.quantizers import rounded
+from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep, TableStep
 from cam_compiler.importer.builder import float_input_error
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.values import Activation, Origin, identity_pieces
+from cam_compiler.importer.values import Activation, Origin, identity_pieces, with_quantiser
 from dialects.support.errors import ModelError
 
 
@@ -37,7 +38,10 @@ def combined(call: Call, operation: Operation, left: Activation, right: Activati
 def _with(call: Call, value: Activation, stages: ObjectArray) -> Activation:
     """Functions of the tensor's integers."""
     outer, origin = identity_pieces(len(value.shape)), Origin.of(call.node)
-    return replace(value, before=stages, inner=None, steps=None, outer=outer, executed=None, origin=origin)
+    result = replace(value, before=stages, inner=None, steps=None, outer=outer, executed=None, origin=origin)
+    return (
+        with_quantiser(call.node, result, rounded(Rounding.FLOOR, None, value.elem_type)) if value.integral else result
+    )
 
 
 def inverted(call: Call, numerator: ObjectArray, value: Activation) -> Activation:
@@ -78,8 +82,8 @@ def real(value: Activation) -> bool:
 
 
 def _same(left: Activation, right: Activation) -> bool:
-    """Are both real functions of the same integers? A float input has too many numbers for a table."""
-    if left.kind is not None or left.integral or left.shape != right.shape or len(left.terms) != len(right.terms):
+    """Are both functions of the same integers? A float input has too many numbers for a table."""
+    if left.kind is not None or left.shape != right.shape or len(left.terms) != len(right.terms):
         return False
     if not left.terms:
         return left.base is right.base

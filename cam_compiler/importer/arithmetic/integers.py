@@ -17,11 +17,13 @@ from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import exact_sum
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, TableError, value_range
+from cam_compiler.importer.arithmetic.uneven import ends_of
 from cam_compiler.importer.builder import WORD
 from cam_compiler.importer.constants import integer_range
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.layouts import by_channel
 from cam_compiler.importer.values import Activation, Origin, Term, identity_pieces, term_of, with_quantiser
+from dialects import ternary
 from dialects.support.errors import ModelError
 from dialects.support.ranges import Range
 
@@ -49,8 +51,16 @@ def extent(value: Activation) -> tuple[Fraction, Fraction]:
     else:
         parts = np.broadcast_arrays(channels, value.lows.astype(object), value.highs.astype(object))
         distinct = set(zip(*(part.flat for part in parts), strict=True))
-    ranges = [value_range(channel, Reach(low, high)) for channel, low, high in distinct]
+    ranges = [_range(channel, Reach(low, high)) for channel, low, high in distinct]
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _range(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
+    """The ends of the channel's numbers; those of a function that rises and falls, by all its values."""
+    open_ = channel.step.low is None or channel.step.high is None
+    if open_ and not channel.before.monotone and reach.low is not None and reach.high is not None:
+        return ends_of(channel, reach)
+    return value_range(channel, reach)
 
 
 def bounded(value: Activation) -> bool:
@@ -98,9 +108,10 @@ def wrapped(call: Call, value: Activation) -> Activation:
         raise _beyond(call, name, low, high)
     function = total.function
     base = call.builder.combine([ready.base, less.base], total.multipliers, origin)
-    lows = each(lambda piece: ceil((span.lo - piece.offset) / piece.slope), function.outer).astype(np.int64)
-    highs = each(lambda piece: floor((span.hi - piece.offset) / piece.slope), function.outer).astype(np.int64)
-    return replace(function, base=base, lows=lows, highs=highs)
+    held = ternary.range_of(base)
+    lows = each(lambda piece: max(held.lo, ceil((span.lo - piece.offset) / piece.slope)), function.outer)
+    highs = each(lambda piece: min(held.hi, floor((span.hi - piece.offset) / piece.slope)), function.outer)
+    return replace(function, base=base, lows=lows.astype(np.int64), highs=highs.astype(np.int64))
 
 
 def _count(call: Call, value: Activation, size: int, span: Range, wraps: tuple[int, int]) -> Activation:

@@ -50,6 +50,8 @@ def _shift(line: Line, own: Levels, reach: Reach) -> int | None:
 def line_table(channels: Sequence[Channel], reaches: Sequence[Reach], span: Range) -> LineTable | None:
     """The lines that equal the channels at all integers of `span` that they reach; None where levels are few, or a
     channel is not a line. Raises TableError where the levels are unbounded or far too many."""
+    if not all(channel.before.monotone for channel in channels):
+        return None
     refine, levels = plan_levels(channels, reaches, MOST_LEVELS, MOST_LEVELS * len(channels))
     result = Range(min(level.low for level in levels), max(level.high for level in levels))
     if result.hi - result.lo <= FEW_LEVELS:

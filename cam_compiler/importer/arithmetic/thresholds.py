@@ -156,7 +156,7 @@ def value_range(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
     return low, high
 
 
-def _reduced(outer: Piece, refine: int) -> Piece:
+def reduced(outer: Piece, refine: int) -> Piece:
     """What a stored integer stands for; the clamp is in the range by now."""
     if outer.slope == 0:
         return Piece(outer.slope, outer(0))
@@ -184,7 +184,7 @@ def plan_levels(
     bounds = [bounds_of(channel, reach) for channel, reach in zip(channels, reaches, strict=True)]
     refine = lcm(*(end.denominator for ends in bounds for end in ends))
     levels = tuple(
-        Levels(int(low * refine), int(high * refine), _reduced(channel.outer, refine), 0)
+        Levels(int(low * refine), int(high * refine), reduced(channel.outer, refine), 0)
         for (low, high), channel in zip(bounds, channels, strict=True)
     )
     levels = centred(levels)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ from cam_compiler.importer.arithmetic.thresholds import (
     Table,
     TableError,
     centred,
+    reduced,
 )
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatArray, IntArray, Thresholds
@@ -74,10 +75,18 @@ def uneven_table(channels: Sequence[Channel], reaches: Sequence[Reach], span: Ra
     for key in zip(channels, reaches, strict=True):
         if key not in known:
             known[key] = values_of(*key)
-    values = [known[key] for key in zip(channels, reaches, strict=True)]
+    # A clamp's bound between two levels is a level of a finer lattice.
+    bounds = [_bounds(channel.outer) for channel in channels]
+    refine = lcm(*(end.denominator for ends in bounds for end in ends if end is not None))
+    if refine > MAX_LEVELS:
+        raise TableError("it rises and falls, and a bound after it is no multiple of the scale")
+    values = [
+        _clamped(channel.outer, ends, known[channel, reach], refine)
+        for channel, ends, reach in zip(channels, bounds, reaches, strict=True)
+    ]
     levels = centred(
         tuple(
-            Levels(int(own.min()), int(own.max()), replace(channel.outer, low=None, high=None), 0)
+            Levels(int(own.min()), int(own.max()), reduced(channel.outer, refine), 0)
             for own, channel in zip(values, channels, strict=True)
         )
     )
@@ -96,11 +105,16 @@ def _tables(values: Sequence[IntArray], reaches: Sequence[Reach], levels: tuple[
         ups.append(np.concatenate([always, np.repeat(places, np.maximum(steps, 0))]))
         downs.append(np.repeat(places, np.maximum(-steps, 0)))
     up, down = (_filled(rows, span.hi + 1) for rows in (ups, downs))
-    if max(up.shape[1], down.shape[1]) > MAX_LEVELS:
-        raise TableError(f"it has {up.shape[1] + down.shape[1]} steps; at most {MAX_LEVELS} are possible")
+    _check_steps(max(up.shape[1], down.shape[1]))
     falling = Thresholds.from_array(down, np.ones(len(down), dtype=bool)) if down.shape[1] else None
     rising = Thresholds.from_array(up)
     return Table(rising, Range(low, low + up.shape[1]), levels, falling)
+
+
+def _check_steps(count: int) -> None:
+    """Raises TableError for more steps than a table has."""
+    if count > MAX_LEVELS:
+        raise TableError(f"it rises and falls in {count} steps; at most {MAX_LEVELS} are possible")
 
 
 def _filled(rows: Sequence[IntArray], never: int) -> IntArray:
@@ -112,7 +126,7 @@ def _filled(rows: Sequence[IntArray], never: int) -> IntArray:
 
 
 def values_of(channel: Channel, reach: Reach) -> IntArray:
-    """What the channel stores for every integer of its reach, in order."""
+    """The step's integers for every integer of the channel's reach, in order."""
     assert reach.low is not None and reach.high is not None
     inputs = np.arange(reach.low, reach.high + 1)
     with np.errstate(all="ignore"):
@@ -127,7 +141,7 @@ def values_of(channel: Channel, reach: Reach) -> IntArray:
             found[index] = decided(lambda bits, x=int(inputs[index]): _exactly(channel, x, bits))
     except FunctionError as error:
         raise TableError(str(error)) from None
-    return _clamped(channel.outer, found)
+    return found
 
 
 def _exactly(channel: Channel, value: int, bits: int) -> int:
@@ -135,15 +149,27 @@ def _exactly(channel: Channel, value: int, bits: int) -> int:
     return int(found)
 
 
-def _clamped(outer: Piece, steps: IntArray) -> IntArray:
-    """The step's integers within what `outer` lets through."""
+def _bounds(outer: Piece) -> tuple[Fraction | None, Fraction | None]:
+    """The lowest and the highest of the step's numbers that `outer` lets through."""
+    if outer.slope == 0:
+        return None, None
+    low, high = (None if end is None else (end - outer.offset) / outer.slope for end in (outer.low, outer.high))
+    return (low, high) if outer.slope > 0 else (high, low)
+
+
+def _clamped(outer: Piece, bounds: tuple[Fraction | None, Fraction | None], steps: IntArray, refine: int) -> IntArray:
+    """The step's integers within the bounds, on a lattice finer by `refine`."""
     if outer.slope == 0:
         return np.zeros_like(steps)
-    bounds = [None if bound is None else (bound - outer.offset) / outer.slope for bound in (outer.low, outer.high)]
-    low, high = bounds if outer.slope > 0 else bounds[::-1]
-    if any(bound is not None and bound.denominator != 1 for bound in bounds):
-        raise TableError("it rises and falls, and a bound after it is no multiple of the scale")
-    return np.clip(steps, None if low is None else int(low), None if high is None else int(high))
+    low, high = (None if end is None else int(end * refine) for end in bounds)
+    return np.clip(steps * refine, low, high)
+
+
+def ends_of(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
+    """The lowest and the highest number of the channel, whose reach is finite."""
+    found = values_of(channel, reach)
+    ends = channel.outer(int(found.min())), channel.outer(int(found.max()))
+    return min(ends), max(ends)
 
 
 # ---- in double precision

@@ -28,8 +28,11 @@ from cam_compiler.importer.arithmetic.curves import (
 from cam_compiler.importer.arithmetic.enclosures import pi
 from cam_compiler.importer.arithmetic.exact import ONE, ROOT_BITS, ZERO, Piece, each, filled, square_root
 from cam_compiler.importer.arithmetic.functions import Chain, Stage
+from cam_compiler.importer.arithmetic.integers import wrapped
+from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.nodes.product import dequantised, output_quantised
+from cam_compiler.importer.nodes.real import to_integers
 from cam_compiler.importer.same_source import required
 from cam_compiler.importer.values import Activation, Value, per_sample
 
@@ -66,6 +69,9 @@ def _real(call: Call, name: str, default: float) -> Fraction:
 
 @handles(*PLAIN)
 def plain(call: Call) -> Value:
+    value = call.activation()
+    if value.integral and call.node.op == "Abs":
+        return wrapped(call, to_integers(call, applied(call, value, magnitude()), Rounding.FLOOR, value.elem_type))
     return applied(call, call.activation(), PLAIN[call.node.op])
 
 

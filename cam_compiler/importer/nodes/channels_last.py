@@ -15,7 +15,7 @@ from cam_compiler.importer.arithmetic.exact import ONE, ZERO, filled
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.context import QONNX, Call, Handler, handles
+from cam_compiler.importer.context import CHANNELS_LAST, QONNX, Call, Handler, handles
 from cam_compiler.importer.layouts import inverse
 from cam_compiler.importer.nodes.conv import conv
 from cam_compiler.importer.nodes.pool import max_pool_node
@@ -27,7 +27,7 @@ from cam_compiler.importer.values import Activation, Value
 from cam_compiler.importer.windows import FittedWindow
 from dialects.support.window import Window
 
-LAST = ("qonnx.custom_op.channels_last",)
+LAST = (CHANNELS_LAST,)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""Operators on tensors of integer types against onnxruntime, and a BatchNormalization of channels last at the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto as T
+from onnx import helper
+from onnx_testing import RANDOM, Net, failing, reference
+
+from cam_compiler.importer import import_model
+from runtime.interpreter import Interpreter
+
+KINDS: dict[int, Any] = {T.INT8: np.int8, T.UINT8: np.uint8, T.INT32: np.int32}
+WHOLE = np.arange(-128, 128)
+
+
+def run(model: Any, x: Any) -> Any:
+    (found,) = Interpreter().run(import_model(model), {"x": x}).outputs.values()
+    return found
+
+
+def of_int32(op: str, *constants: int, **more: Any) -> Any:
+    net = Net(256, elem_type=T.INT8)
+    net.op(op, net.op("Cast", "x", to=T.INT32), *(net.const(item, np.int32) for item in constants), **more)
+    return net.model(elem_type=T.INT32)
+
+
+@pytest.mark.parametrize(
+    ("op", "constants", "more"),
+    [
+        ("Mod", (5,), {}),
+        ("Mod", (-7,), {}),
+        ("Mod", (7,), {"fmod": 1}),
+        ("Abs", (), {}),
+        ("Div", (-3,), {}),
+    ],
+)
+def test_operators_on_integers(op: str, constants: tuple[int, ...], more: dict[str, Any]) -> None:
+    model, x = of_int32(op, *constants, **more), WHOLE.astype(np.int8)[None]
+    found, (wanted,) = run(model, x), reference(model, x)
+    assert found.dtype == wanted.dtype
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("op", ["Mul", "Max", "Min", "Add", "Sub"])
+def test_two_functions_of_the_same_integers(op: str) -> None:
+    net = Net(256, elem_type=T.INT8)
+    x = net.op("Cast", "x", to=T.INT32)
+    net.op(op, x, net.op("Neg", net.op("Abs", x)))
+    model, given = net.model(elem_type=T.INT32), WHOLE.astype(np.int8)[None]
+    np.testing.assert_array_equal(run(model, given), reference(model, given)[0])
+
+
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+@pytest.mark.parametrize("amount", [0, 3, 8, [1, 2, 3, 4]])
+def test_shifts(direction: str, amount: Any) -> None:
+    net = Net(64, 4, elem_type=T.UINT8)
+    net.op("BitShift", "x", net.const(amount, np.uint8), direction=direction)
+    x = np.arange(256, dtype=np.uint8).reshape(1, 64, 4)
+    wide = x.astype(np.int64)
+    wanted = (wide << np.array(amount)) % 256 if direction == "LEFT" else wide >> np.array(amount)
+    np.testing.assert_array_equal(run(net.model(elem_type=T.UINT8), x), wanted)
+
+
+def test_the_magnitude_of_the_least_integer_wraps() -> None:
+    net = Net(256, elem_type=T.INT8)
+    net.op("Abs", "x")
+    found = run(net.model(elem_type=T.INT8), WHOLE.astype(np.int8)[None])
+    np.testing.assert_array_equal(found[0], np.abs(WHOLE.astype(np.int8)))
+    assert found[0, 0] == -128
+
+
+def test_a_bound_off_the_scale_after_a_function_that_rises_and_falls() -> None:
+    net = Net(64)
+    y = net.op("Gelu", net.quant("x", 0.125, bits=6), approximate="none")
+    y = net.op("Clip", net.quant(y, 0.25, bits=5), net.const(-0.0625), net.const(1.5625))
+    net.op("MatMul", y, net.const(np.eye(64)))
+    net.opset = 20
+    x, model = np.linspace(-4, 4, 64, dtype=np.float32)[None], net.model()
+    found, (wanted,) = run(model, x), reference(model, x)
+    np.testing.assert_array_equal(found, wanted)
+    assert {-0.0625, 1.5625} <= set(found.ravel().tolist())
+
+
+def test_channels_last_at_the_input() -> None:
+    """As many rows as channels, which were taken for each other."""
+    net, count = Net(3, 3, 3), 3
+    operands = [RANDOM.integers(-3, 4, count) / 2, RANDOM.integers(-9, 9, count) / 4, RANDOM.integers(-9, 9, count) / 4]
+    operands.append(4.0 ** RANDOM.integers(-1, 2, count))
+    names = [net.const(item) for item in operands]
+    net.op("BatchNormalization", "x", *names, domain="qonnx.custom_op.channels_last", epsilon=0.0)
+    net.quant(net.last, 0.25, bits=8)
+    model = net.model()
+    model.opset_import.append(helper.make_opsetid("qonnx.custom_op.channels_last", 1))
+    x = (RANDOM.integers(-32, 33, (5, 3, 3, 3)) / 8).astype(np.float32)
+    scale, bias, mean, variance = operands
+    wanted = np.clip(np.rint(((x - mean) * scale / np.sqrt(variance) + bias) / 0.25), -128, 127) * 0.25
+    np.testing.assert_array_equal(run(model, x), wanted)
+
+
+def test_refusals() -> None:
+    for op, amount, part in (("Mod", 0, "division by zero"), ("Mod", 2.0, "no tensor of integers")):
+        net = Net(4, elem_type=T.FLOAT if isinstance(amount, float) else T.INT32)
+        net.op(op, "x", net.const(amount, np.float32 if isinstance(amount, float) else np.int32), name="it")
+        failing(net, "'it'", part)
+    net = Net(4, elem_type=T.UINT8)
+    net.op("BitShift", "x", net.const(1, np.uint8), direction="UP", name="it")
+    failing(net, "'it'", "it shifts UP")
