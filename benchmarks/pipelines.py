@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from placement_layers import HEADS, Cost, are_same, cells, layers, total_of
+from program_cache import additions_of
 
 from cam_compiler.compile import compile_file
 from cam_compiler.execution import of_module
@@ -43,10 +44,7 @@ def measure(arguments: argparse.Namespace, pipeline: str) -> Row:
         golden, _ = compile_file(arguments.model, arguments.target, stop_after="ternary")
         executor = of_module(module, target, "native")
         result = executor.run(edge_inputs(golden, arguments.samples))
-    # Later passes say what is left of the additions.
-    said = [stage for stage, facts in screen.deeds.items() if any(f.name == "additions" for f in facts[0][1])]
-    additions = sum(f.after for _, figures in screen.deeds[said[-1]] for f in figures if f.name == "additions")
-    return Row(additions, total_of(layers(result, executor.network).values()), seconds, result.outputs)
+    return Row(additions_of(screen.deeds), total_of(layers(result, executor.network).values()), seconds, result.outputs)
 
 
 def main() -> None:

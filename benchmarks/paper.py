@@ -1,0 +1,143 @@
+"""The paper's table, and its rivals: VGG-9, VGG-11 and ResNet-18 with activations of 4 and 8 bits.
+
+    python benchmarks/paper.py [NETWORK ...] [--bits 4,8] [--technologies A,B] [--json FILE] [--cache DIR]
+
+Of each network the additions without sharing, in the paper's own flow (`date24`) and in the default pipeline; then
+energy, latency and arrays of one image on the processor with both programs and every technology, beside crossbars,
+digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. Both
+programs must give the same outputs. Networks are the zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
+
+Networks and programs are kept in --cache (default: camc in the user's cache folder) and named by their content, so the
+first run takes minutes and the next one seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from program_cache import Cache, Measured, Options, additions_without_sharing
+
+from cam_compiler.comparison import Comparison, Flow, Row, compare
+from cam_compiler.compile import compile_file
+from dialects.machine.target import Target, load_target
+from dialects.support.errors import CapacityError
+from runtime.cost.report import make_report
+from runtime.cost.technology import Technology, bundled_technologies, load_technology
+
+NETWORKS = ("vgg9", "vgg11", "resnet18")
+OURS, PAPER = "default", "date24"
+
+
+class Entry(NamedTuple):
+    """One network of the table."""
+
+    name: str
+    bits: int
+    unshared: int
+    """additions where every output is a sum of its own"""
+    additions: dict[str, int]
+    """by pipeline"""
+    comparison: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "network": self.name,
+            "activation_bits": self.bits,
+            "additions": {"unshared": self.unshared, **self.additions},
+            **self.comparison.to_json(),
+        }
+
+
+def measure(cache: Cache, name: str, options: Options, target: Target, technologies: Sequence[Technology]) -> Entry:
+    """One network; without the paper's flow where the arrays are too small for it."""
+    model = cache.model(name, options)
+    ours = cache.program(model, OURS, target)
+    additions, flows = {OURS: ours.additions}, dict[str, Flow]()
+    try:
+        paper = cache.program(model, PAPER, target)
+        if paper.outputs != ours.outputs:
+            sys.exit(f"{model}: {PAPER} and {OURS} give different outputs")
+        additions[PAPER], flows[PAPER] = paper.additions, _flow(paper, technologies)
+    except CapacityError as error:
+        cache.say(f"{name}: without {PAPER}: {error}")
+    golden, _ = compile_file(model, stop_after="ternary")
+    comparison = compare(golden, f"{name} w2a{options.activation_bits}", _flow(ours, technologies), flows)
+    return Entry(name, options.activation_bits, additions_without_sharing(model, target), additions, comparison)
+
+
+def _flow(found: Measured, technologies: Sequence[Technology]) -> Flow:
+    return Flow(found.network, [make_report(found.result, found.network, each, batch=1) for each in technologies])
+
+
+def lines(entry: Entry) -> list[str]:
+    """The entry's part of the table."""
+    counted = [f"{entry.unshared:,} without sharing"]
+    for flow, additions in sorted(entry.additions.items()):
+        counted.append(f"{additions:,} {flow} ({additions / entry.unshared:.2f})")
+    head = f"{'':24}{'':15}{'energy':>12}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'arrays':>8}  exactness"
+    return [
+        f"{entry.name}, activations of {entry.bits} bits: {entry.comparison.workload.macs:,} multiply-accumulates",
+        f"additions: {', '.join(counted)}",
+        head,
+        *(_line(row) for row in entry.comparison.rows),
+        *_ratios(entry.comparison),
+        "",
+    ]
+
+
+def _line(row: Row) -> str:
+    latency = "-" if row.latency_ms is None else f"{row.latency_ms:,.3g} ms"
+    rate = "-" if row.images_per_second is None else f"{row.images_per_second:,.3g}"
+    return (
+        f"{row.machine:24}{row.setting:15}{row.energy_uj:>9,.4g} uJ{latency:>12}{rate:>12}{row.tops_per_watt:>10.3g}"
+        f"{row.arrays:>8,}  {row.exact}"
+    )
+
+
+def _ratios(comparison: Comparison) -> list[str]:
+    """The energy of our program in those of each kind of machine: the least and the greatest."""
+    found: list[str] = []
+    theirs = {(row.machine, row.setting): row.energy_uj for row in comparison.flows}
+    for machine in dict.fromkeys(row.machine for row in comparison.flows):
+        ratios = [row.energy_uj / theirs[machine, row.setting] for row in comparison.own]
+        found.append(f"energy: {min(ratios):.2f} to {max(ratios):.2f} of that of {machine.removeprefix('the same, ')}")
+    for machine in dict.fromkeys(row.machine for row in comparison.rivals):
+        rivals = [row.energy_uj for row in comparison.rivals if row.machine == machine]
+        ratios = [row.energy_uj / rival for row in comparison.own for rival in rivals]
+        found.append(f"energy: {min(ratios):,.3g} to {max(ratios):,.3g} times that of {machine}")
+    return found
+
+
+def default_cache() -> Path:
+    """The folder `camc` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "camc"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK", help=", ".join(NETWORKS))
+    parser.add_argument("--bits", default="4,8", help="bits of the activations (default: 4,8)")
+    parser.add_argument("--technologies", default=",".join(bundled_technologies()), metavar="A,B")
+    parser.add_argument("--target", default="default")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table, with all components")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR")
+    arguments = parser.parse_args()
+    target, cache = load_target(arguments.target), Cache(arguments.cache, lambda said: print(said, file=sys.stderr))
+    technologies = [load_technology(name) for name in arguments.technologies.split(",")]
+    entries: list[Entry] = []
+    for name in arguments.networks:
+        for bits in arguments.bits.split(","):
+            entries.append(measure(cache, name, Options(activation_bits=int(bits)), target, technologies))
+            print("\n".join(lines(entries[-1])), flush=True)
+    if arguments.json:
+        arguments.json.write_text(json.dumps([entry.to_json() for entry in entries], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
