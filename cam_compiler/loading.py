@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
@@ -17,6 +19,7 @@ from runtime.cost.technology import Technology
 from runtime.executor import Executor
 from runtime.network import Network
 from runtime.result import Result
+from runtime.rivals.workload import macs_of
 
 
 def load_network(options: argparse.Namespace) -> Executor:
@@ -25,11 +28,28 @@ def load_network(options: argparse.Namespace) -> Executor:
     if model.suffix == ".camx":
         refuse_compiling(options)
         return of_program(model, options.engine, trace=not options.no_trace)
-    return of_module(*compiled(options), options.engine, trace=not options.no_trace)
+    work = Work()
+    module, target = compiled(options, work.see)
+    return with_macs(of_module(module, target, options.engine, trace=not options.no_trace), work.macs)
 
 
-def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
-    """The model or IR, lowered to the level that is asked for, and its target."""
+class Work:
+    """How many multiply-accumulates a network asks for, which no level below `ternary` says."""
+
+    macs: Mapping[str, int] | None = None
+
+    def see(self, module: ModuleOp) -> None:
+        """Count those of a module at the `ternary` level."""
+        self.macs = macs_of(module)
+
+
+def with_macs(executor: Executor, macs: Mapping[str, int] | None) -> Executor:
+    """The same for a network that knows its multiply-accumulates."""
+    return replace(executor, network=replace(executor.network, macs=macs))
+
+
+def compiled(options: argparse.Namespace, seen: Callable[[ModuleOp], None] | None = None) -> tuple[ModuleOp, Target]:
+    """The model or IR, lowered to the level that is asked for, and its target; `seen` is shown it as it is read."""
     return compile_file(
         options.model,
         options.target,
@@ -38,6 +58,7 @@ def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
         objective=objective_of(options),
         stop_after=getattr(options, "level", None),
         input_types=stated_types(options),
+        seen=seen,
     )
 
 
@@ -77,6 +98,7 @@ def report_of(options: argparse.Namespace, result: Result, network: Network, tec
         technology,
         batch=getattr(options, "batch", None),
         ignore_instruction_fetch=options.ignore_instruction_fetch,
+        operations=True,
     )
 
 

@@ -63,7 +63,7 @@ def objective_of(options: argparse.Namespace) -> Objective | None:
     if options.objective is None:
         return None
     target = load_target(options.target or "default")
-    return Objective.of(options.objective, load_technology(options.tech), target.nanowires_per_cell)
+    return Objective.of(options.objective, load_technology(options.tech.partition(",")[0]), target.nanowires_per_cell)
 
 
 def add_batch(command: argparse.ArgumentParser) -> None:
@@ -95,14 +95,17 @@ def add_work(command: argparse.ArgumentParser) -> None:
     command.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
 
 
-def add_tech(command: argparse.ArgumentParser) -> None:
-    """The technology."""
-    command.add_argument("--tech", default="rtsim", help="a bundled technology (camc tech) or a .toml file")
+def add_tech(command: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """The technology, or several of them."""
+    more = (
+        "; several, separated by commas, are reported side by side, and --objective means the first" if several else ""
+    )
+    command.add_argument("--tech", default="rtsim", help=f"a bundled technology (camc tech) or a .toml file{more}")
 
 
-def add_energy(command: argparse.ArgumentParser) -> None:
+def add_energy(command: argparse.ArgumentParser, *, several: bool = False) -> None:
     """The technology, and what of it counts."""
-    add_tech(command)
+    add_tech(command, several=several)
     command.add_argument(
         "--ignore-instruction-fetch",
         action="store_true",

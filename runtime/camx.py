@@ -85,6 +85,7 @@ def save(network: Network, path: Path) -> None:
         "inputs": [asdict(spec) for spec in network.inputs],
         "outputs": [asdict(spec) for spec in network.outputs],
         "sample_bytes": network.sample_bytes,
+        "multiply_accumulates": dict(network.macs) if network.macs is not None else None,
         "calls": calls,
     }
     stream = io.BytesIO()
@@ -131,10 +132,15 @@ def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
     outputs = tuple(_output(stated) for stated in manifest["outputs"])
-    network = Network(target, inputs, tuple(calls), outputs, int(manifest["sample_bytes"]))
+    network = Network(target, inputs, tuple(calls), outputs, int(manifest["sample_bytes"]), _macs(manifest))
     if problem := network.problem():
         raise ValueError(problem)
     return network
+
+
+def _macs(manifest: Mapping[str, Any]) -> dict[str, int] | None:
+    stated: Mapping[str, int] | None = manifest.get("multiply_accumulates")
+    return None if stated is None else {str(name): int(macs) for name, macs in stated.items()}
 
 
 def _input(stated: Mapping[str, Any]) -> InputSpec:

@@ -133,6 +133,8 @@ class Network:
     outputs: tuple[OutputSpec, ...]
     sample_bytes: int
     """about how much memory a sample takes while the network runs"""
+    macs: Mapping[str, int] | None = None
+    """multiply-accumulates of one sample with constant weights, by layer, zero weights included; None: not known"""
 
     @property
     def programs(self) -> tuple[Program, ...]:

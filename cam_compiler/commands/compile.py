@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from cam_compiler.compile import compile_file, level_of, on_the_host
 from cam_compiler.files import check_output
-from cam_compiler.loading import pipeline_of
+from cam_compiler.loading import Work, pipeline_of
 from cam_compiler.options import (
     add_input_types,
     add_machine,
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
     check_output(output, (".camx", ".mlir"), options)
     _check_dump(options.dump_ir, options.model)
     validator = Validator() if options.validate_each else None
+    work = Work()
     with watching(options.quiet) as screen:
         module, target = compile_file(
             options.model,
@@ -71,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
             verify_each=options.verify_each,
             validator=validator,
             input_types=stated_types(options),
+            seen=work.see,
         )
     if validator:
         print(f"the same outputs after each of: {', '.join(validator.checked)}", file=sys.stderr)
@@ -87,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
     elif output.suffix == ".mlir":
         write_whole(output, (str(module) + "\n").encode())
     else:
-        save(network_of(module, target), output)
+        save(replace(network_of(module, target), macs=work.macs), output)
 
 
 def _check_dump(folder: Path | None, model: Path) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import of_module
-from cam_compiler.loading import report_of
+from cam_compiler.loading import Work, report_of, with_macs
 from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_work, objective_of
 from cam_compiler.terminal.progress import watching
-from cam_compiler.terminal.render import print_report
+from cam_compiler.terminal.report import print_report
 from cam_compiler.validation import Validator
 from runtime.cost.technology import load_technology
 
@@ -36,16 +36,21 @@ def run(options: argparse.Namespace) -> None:
     technology = load_technology(options.tech)
     model = BUNDLED / f"digits_{options.network}_{options.form}.onnx"
     data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
-    validator = Validator()
+    validator, work = Validator(), Work()
     with watching(options.quiet):
         module, target = compile_file(
-            model, options.target, effort=options.effort, objective=objective_of(options), validator=validator
+            model,
+            options.target,
+            effort=options.effort,
+            objective=objective_of(options),
+            validator=validator,
+            seen=work.see,
         )
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
     print(f"the IR computes the same after: {', '.join(validator.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
     with watching(options.quiet):
-        executor = of_module(module, target, options.engine)
+        executor = with_macs(of_module(module, target, options.engine), work.macs)
         result = executor.run({"image": data["image"]})
     print(accuracy(result.outputs, data["label"]))
     for form, peer in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):

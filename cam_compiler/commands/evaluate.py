@@ -35,11 +35,12 @@ from cam_compiler.options import (
     stated_types,
 )
 from cam_compiler.terminal.progress import watching
-from cam_compiler.terminal.render import print_report
+from cam_compiler.terminal.report import print_report
 from dialects.support.errors import InputError, UsageError
 from dialects.support.instrumentation import part
 from dialects.support.lattice import Lattice
 from runtime.cost.report import Report
+from runtime.cost.report_files import to_json
 from runtime.cost.technology import load_technology
 from runtime.executor import part_size
 from runtime.files import write_whole
@@ -241,7 +242,7 @@ def _result(facts: Mapping[str, Any], tally: Tally, report: Report | None, compa
         found |= {"top5": tally.top5, "top5_accuracy": tally.top5 / tally.samples}
     if compared:
         found |= {"same_class": tally.same_class, "largest_difference": tally.largest_difference}
-    return {**found, "report": report.to_json() if report else None}
+    return {**found, "report": to_json(report) if report else None}
 
 
 def _show(facts: Mapping[str, Any], tally: Tally, report: Report | None, kind: str | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
-from cam_compiler.loading import compiled_with_golden, load_network, report_of
+from cam_compiler.loading import compiled_with_golden, load_network, report_of, with_macs
 from cam_compiler.options import (
     add_batch,
     add_energy,
@@ -22,16 +23,19 @@ from cam_compiler.options import (
     add_work,
 )
 from cam_compiler.terminal.progress import watching
-from cam_compiler.terminal.render import print_listing, print_report, print_schedule
+from cam_compiler.terminal.render import print_listing, print_schedule
+from cam_compiler.terminal.report import print_report, print_technologies
 from dialects.support.errors import InputError, UsageError
 from dialects.support.text import on_one_line
 from runtime.cost.report import Report
+from runtime.cost.report_files import to_csv, to_json
 from runtime.cost.schedule import MODES, schedule_of
 from runtime.cost.technology import load_technology
 from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.network import Network
 from runtime.result import Result
+from runtime.rivals.workload import macs_of
 from runtime.values import Value
 
 
@@ -52,7 +56,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
     add_engine(command)
     add_trace(command)
-    command.add_argument("--report", type=Path, metavar="R.json", help="write all counts, energies and their sources")
+    command.add_argument(
+        "--report",
+        type=Path,
+        metavar="R.json|R.csv",
+        help="write all counts, energies, formulas and sources, or a table by layer and operation",
+    )
+    command.add_argument("--explain", action="store_true", help="show every number of the report with its formula")
+    command.add_argument("--parts", action="store_true", help="report each part of a layer by itself, numbered")
     add_batch(command)
     command.add_argument(
         "--schedule",
@@ -64,13 +75,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_input_types(command)
     add_machine(command)
     add_pipeline(command)
-    add_energy(command)
+    add_energy(command, several=True)
     add_work(command)
 
 
 def run(options: argparse.Namespace) -> None:
     """Run a network on inputs; write and check its outputs, report its energy."""
-    technology = load_technology(options.tech)
+    technologies = [load_technology(name) for name in options.tech.split(",")]
     _check_options(options)
     labels = _read_labels(options.labels) if options.labels else None
     expected = read_arrays(options.expect) if options.expect else None
@@ -96,13 +107,18 @@ def run(options: argparse.Namespace) -> None:
     if result.segments and options.no_trace:
         print("no energy: the counts that depend on the data were not traced (--no-trace)")
     elif result.segments:
-        _report(options, report_of(options, result, network, technology), network)
+        _report(options, [report_of(options, result, network, technology) for technology in technologies], network)
 
 
-def _report(options: argparse.Namespace, report: Report, network: Network) -> None:
-    """Show the report and the schedule, and write them where that is asked for."""
-    print_report(report)
-    written = report.to_json()
+def _report(options: argparse.Namespace, reports: Sequence[Report], network: Network) -> None:
+    """Show the reports, the first in full, and the schedule, and write them where that is asked for."""
+    report, *others = reports
+    print_report(report, parts=options.parts, explain=options.explain)
+    if others:
+        print_technologies(reports)
+    written = to_json(report)
+    if others:
+        written["other_technologies"] = [to_json(other) for other in others]
     if options.schedule:
         found = schedule_of(network, report, options.schedule)
         print_schedule(found)
@@ -110,13 +126,15 @@ def _report(options: argparse.Namespace, report: Report, network: Network) -> No
         if options.trace:
             write_whole(options.trace, (json.dumps(found.to_trace()) + "\n").encode())
     if options.report:
-        write_whole(options.report, (json.dumps(written, indent=1) + "\n").encode())
+        as_csv = options.report.suffix == ".csv"
+        text = to_csv(reports, parts=options.parts) if as_csv else json.dumps(written, indent=1) + "\n"
+        write_whole(options.report, text.encode())
 
 
 def _check_options(options: argparse.Namespace) -> None:
     """Refuse what can't be written or counted before anything long is done."""
     check_output(options.output, (".npz",), options)
-    check_output(options.report, (".json",), options)
+    check_output(options.report, (".json", ".csv"), options)
     check_output(options.trace, (".json",), options)
     if options.trace and not options.schedule:
         raise UsageError("a trace is of a schedule", hint="add --schedule, such as --schedule parts", place="--trace")
@@ -137,6 +155,7 @@ def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
     else:
         golden, module, target = compiled_with_golden(options)
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
+        executor = with_macs(executor, macs_of(golden))
         check = GoldenCheck(executor, module, golden)
     if options.report and not executor.network.programs:
         raise UsageError(

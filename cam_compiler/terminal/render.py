@@ -13,14 +13,10 @@ from cam_compiler.terminal.progress import Deeds
 from dialects.support.instrumentation import Figure
 from dialects.support.text import on_one_line
 from runtime.cost.counts import Counts
-from runtime.cost.report import COMPONENTS, Layer, Report
 from runtime.cost.schedule import Schedule
-from runtime.cost.wear import Spread, Wear, total_wear
 from runtime.result import SegmentRun
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
-_WIDE = 140
-"""characters that the table of a report needs"""
 _TIMES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -54,89 +50,6 @@ def print_schedule(schedule: Schedule) -> None:
         f"{schedule.samples_per_second:,.4g} samples/s, bound by the {schedule.bound}; up to {schedule.arrays} arrays "
         f"and {schedule.streams} instruction streams at a time"
     )
-
-
-def print_report(report: Report) -> None:
-    """Counts and energy by layer and in total, then the figures for one sample and where the numbers are from."""
-    out = console()
-    counted = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
-    marks = {name: "*" if report.unconfirmed_of(name) else "" for name in (*COMPONENTS, "latency")}
-    shown = [name for name in COMPONENTS if report.total.energy_fj[name]]
-    total_mark = max((marks[name] for name in shown), default="")
-    priced = (*(f"{name}\nenergy{marks[name]}" for name in shown), f"total\nenergy{total_mark}")
-    priced += (f"latency{marks['latency']}",)
-    # A narrow terminal shows counts and energies one below the other.
-    split = len(counted) if out.width < _WIDE else len(counted) + len(priced)
-    for part in (slice(0, split), slice(split, None)):
-        if heads := (*counted, *priced)[part]:
-            table = Table(box=SIMPLE_HEAD, pad_edge=False)
-            table.add_column("layer", overflow="fold", min_width=12)
-            for head in heads:
-                table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
-            for layer in report.by_layer:
-                table.add_row(on_one_line(layer.name), *_cells(layer, shown)[part])
-            table.add_section()
-            table.add_row(report.total.name, *_cells(report.total, shown)[part], style="bold")
-            out.print(table)
-    turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
-    batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
-    out.print(
-        f"{report.samples} samples{batches} on up to {report.total.arrays} arrays of {report.target.geometry} "
-        f"(target {report.target.name}{turns})"
-    )
-    total, whole = report.total, "all batches" if batches else "the batch"
-    out.print(
-        f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
-        f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
-    )
-    if total.latency_ns:
-        watts = total.total_fj / total.latency_ns / 1e6
-        out.print(
-            f"{report.samples * 1e9 / total.latency_ns:,.4g} samples/s, {watts:.3g} W on average, program of "
-            f"{report.program_bytes:,} bytes"
-        )
-    if report.wear:
-        _print_wear(total_wear(report.wear))
-    _print_sources(report)
-
-
-def _print_sources(report: Report) -> None:
-    """What the numbers rest on: parameters that are not confirmed, what has no price, mixed processes."""
-    out, technology = console(), report.technology
-    out.print(f"technology {technology.name}: {technology.description}")
-    if report.unconfirmed:
-        out.print("* rests on numbers that are not confirmed:")
-    for name in report.unconfirmed:
-        parameter, wires = technology.parameters[name], report.target.nanowires_per_cell
-        taken = f", taken to be for one of {wires} nanowires of a cell" if parameter.nanowires else ""
-        out.print(f"  {parameter.status}: {name} = {parameter.value:g}{taken} ({parameter.source})")
-    if len(technology.nodes) > 1:
-        mixed = ", ".join(f"{node:g}" for node in technology.nodes)
-        out.print(f"numbers of several processes are mixed, unscaled: {mixed} nm, and sources that state none")
-    if report.unpriced:
-        out.print(f"not priced, for want of a public number: {', '.join(report.unpriced)}")
-
-
-def _print_wear(wear: Wear) -> None:
-    by_column = {"column steps": wear.shift_steps, "writes": wear.writes.sum(axis=1)}
-    for name, counts in by_column.items():
-        each = Spread.of(counts)
-        mean = f"mean {each.mean:,.0f}, variation {each.variation:.2f}"
-        console().print(f"wear of an array, {name} of a column: up to {each.greatest:,} (c{each.column}), {mean}")
-    console().print(f"wear of an array, writes of a cell: up to {wear.writes.max():,}")
-
-
-def _cells(layer: Layer, components: Sequence[str]) -> list[str]:
-    counts = layer.counts
-    numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
-    energies = [energy(layer.energy_fj[name]) for name in components]
-    return [
-        f"{layer.row_utilisation:.1%}",
-        *(f"{n:,}" for n in numbers),
-        *energies,
-        energy(layer.total_fj),
-        time(layer.latency_ns),
-    ]
 
 
 def print_deeds(deeds: Deeds) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from dialects.machine.census import predict_shifts
+from dialects.machine.census import Census, predict_shifts
 from dialects.machine.code import BYTES_PER_INSTRUCTION
 from dialects.machine.isa import Op
 from dialects.machine.program import Program
@@ -180,10 +180,16 @@ def arrays_for(rows: int, target: Target) -> int:
     return -(-rows // target.rows)
 
 
+@lru_cache(1 << 9)
+def census_of(program: Program, columns: int, domains: int) -> Census:
+    """What the program's code takes, of segments, opcodes and columns; shared, so not to be changed."""
+    return predict_shifts(program.codes, columns, domains)
+
+
 @lru_cache(1 << 12)
 def static_counts(program: Program, columns: int, domains: int) -> tuple[StaticCounts, ...]:
     """The counts of each segment of a program that follow from its code alone."""
-    census = predict_shifts(program.codes, columns, domains)
+    census = census_of(program, columns, domains)
     by_segment = zip(*(getattr(census, name).tolist() for name in StaticCounts._fields), strict=True)
     return tuple(StaticCounts(*numbers) for numbers in by_segment)
 
@@ -191,7 +197,7 @@ def static_counts(program: Program, columns: int, domains: int) -> tuple[StaticC
 @lru_cache(1 << 12)
 def operation_counts(program: Program, columns: int, domains: int) -> tuple[Mapping[str, StaticCounts], ...]:
     """The same for each operation that a segment has; their sums are the segment's counts."""
-    census, found = predict_shifts(program.codes, columns, domains), list[Mapping[str, StaticCounts]]()
+    census, found = census_of(program, columns, domains), list[Mapping[str, StaticCounts]]()
     for opcodes in census.opcodes:
         sums: dict[str, IntArray] = {}
         for opcode in opcodes.any(axis=1).nonzero()[0].tolist():

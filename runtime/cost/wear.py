@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dialects.machine.census import predict_shifts
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
+from runtime.cost.counts import census_of
 
 
 class Spread(NamedTuple):
@@ -61,7 +61,7 @@ class Wear:
 
 def wear_of(program: Program, target: Target) -> Wear:
     """What an array goes through when it runs the program once."""
-    shifts = predict_shifts(program.codes, target.columns, target.domains)
+    shifts = census_of(program, target.columns, target.domains)
     return Wear(tuple(segment.layer for segment in program.segments), shifts.steps_of_column.sum(axis=0), shifts.writes)
 
 

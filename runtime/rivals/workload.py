@@ -61,6 +61,14 @@ class Workload:
         return Workload(f"{self.name} w{weight_bits}a{activation_bits}", tuple(layers))
 
 
+def macs_of(module: ModuleOp) -> dict[str, int] | None:
+    """Multiply-accumulates of one image by layer; None where no layer has constant weights."""
+    found: dict[str, int] = {}
+    for layer in workload_of(module, "").layers:
+        found[layer.name] = found.get(layer.name, 0) + layer.macs
+    return found or None
+
+
 def workload_of(module: ModuleOp, name: str) -> Workload:
     """The products with constant weights of a module at the `ternary` level; sums and pooling are not among them."""
     found = [op for op in module.walk() if isinstance(op, ternary.MatmulOp | ternary.ConvOp)]

@@ -1,0 +1,171 @@
+"""A report for people: tables by layer and by operation, figures, and what the numbers rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from cam_compiler.terminal.render import console, energy, print_listing, time
+from cam_compiler.terminal.technology import number
+from dialects.support.text import on_one_line
+from runtime.cost.figures import Figure, figures_of
+from runtime.cost.layers import Layer
+from runtime.cost.prices import COMPONENTS
+from runtime.cost.report import Report
+from runtime.cost.report_files import explained, numbered
+from runtime.cost.wear import Spread, Wear, total_wear
+
+_WIDE = 140
+"""characters that the table of a report needs"""
+_COUNTED = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
+
+
+def print_report(report: Report, *, parts: bool = False, explain: bool = False) -> None:
+    """Counts and energy by layer, by operation and in total, the figures of one sample, and what they rest on.
+
+    With `parts` every segment has a line of its own; with `explain` every number is shown with its formula.
+    """
+    rows = [(f"{layer.name} #{part}", layer) for layer, part in numbered(report.layers)]
+    _print_layers(report, "layer", rows if parts else [(layer.name, layer) for layer in report.by_layer])
+    if report.operations:
+        _print_layers(report, "operation", [(share.name, share) for share in report.by_operation])
+    _print_machine(report)
+    _print_figures(report)
+    if report.wear:
+        _print_wear(total_wear(report.wear))
+    if explain:
+        console().print("where each number comes from (docs/numbers.md):")
+        print_listing([(f"  {name}", text) for name, text in explained(report)])
+    _print_sources(report)
+
+
+def print_technologies(reports: Sequence[Report]) -> None:
+    """The same run with several technologies: one row each."""
+    shown = [name for name in COMPONENTS if any(report.total.energy_fj[name] for report in reports)]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("technology", no_wrap=True)
+    for head in (*(f"{name}\nenergy" for name in shown), "energy of\na sample", "latency of\na sample", "TOPS/W"):
+        table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for report in reports:
+        found = {item.name: item for item in figures_of(report)}
+        parts = [_starred(energy(report.total.energy_fj[name] / report.samples), report, name) for name in shown]
+        whole = [energy(found["energy"].value or 0.0), time(found["latency"].value or 0.0)]
+        table.add_row(report.technology.name, *parts, *whole, _figure(found["tops_per_watt"]))
+    console().print(table)
+    console().print("* rests on numbers that are not confirmed; camc tech NAME shows them")
+
+
+def _starred(text: str, report: Report, component: str) -> str:
+    return text + ("*" if report.total.energy_fj[component] and report.unconfirmed_of(component) else "")
+
+
+def _print_layers(report: Report, kind: str, rows: Iterable[tuple[str, Layer]]) -> None:
+    out, rows = console(), list(rows)
+    marks = {name: "*" if report.unconfirmed_of(name) else "" for name in (*COMPONENTS, "latency")}
+    shown = [name for name in COMPONENTS if report.total.energy_fj[name]]
+    total_mark = max((marks[name] for name in shown), default="")
+    priced = (*(f"{name}\nenergy{marks[name]}" for name in shown), f"total\nenergy{total_mark}")
+    priced += (f"latency{marks['latency']}",)
+    # A narrow terminal shows counts and energies one below the other.
+    split = len(_COUNTED) if out.width < _WIDE else len(_COUNTED) + len(priced)
+    for part in (slice(0, split), slice(split, None)):
+        if heads := (*_COUNTED, *priced)[part]:
+            table = Table(box=SIMPLE_HEAD, pad_edge=False)
+            table.add_column(kind, overflow="fold", min_width=12)
+            for head in heads:
+                table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+            for name, layer in rows:
+                table.add_row(on_one_line(name), *_cells(layer, shown)[part])
+            table.add_section()
+            table.add_row(report.total.name, *_cells(report.total, shown)[part], style="bold")
+            out.print(table)
+
+
+def _cells(layer: Layer, components: Sequence[str]) -> list[str]:
+    counts = layer.counts
+    numbers = (counts.instructions, counts.searches, counts.writes, counts.shift_steps, counts.column_steps)
+    energies = [energy(layer.energy_fj[name]) for name in components]
+    return [
+        f"{layer.row_utilisation:.1%}",
+        *(f"{n:,}" for n in numbers),
+        *energies,
+        energy(layer.total_fj),
+        time(layer.latency_ns),
+    ]
+
+
+def _print_machine(report: Report) -> None:
+    turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
+    batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
+    console().print(
+        f"{report.samples} samples{batches} on up to {report.total.arrays} arrays of {report.target.geometry} "
+        f"(target {report.target.name}{turns})"
+    )
+    total, whole = report.total, "all batches" if batches else "the batch"
+    console().print(
+        f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
+        f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
+    )
+
+
+def _print_figures(report: Report) -> None:
+    """The figures that papers state, those that are known."""
+    found = {item.name: item for item in figures_of(report)}
+    lines: list[str] = []
+    if found["multiply_accumulates"].value:
+        lines.append(
+            f"{found['multiply_accumulates'].value:,.0f} multiply-accumulates per sample: {_figure(found['gops'])}, "
+            f"{_figure(found['tops_per_watt'])}, energy-delay product {_figure(found['energy_delay_product'])}"
+        )
+    if found["samples_per_second"].value:
+        lines.append(
+            f"{found['samples_per_second'].value:,.4g} samples/s, {_figure(found['average_power'])} on average, "
+            f"program of {report.program_bytes:,} bytes"
+        )
+    needed, size = found["buffer_needed"].value or 0.0, found["buffer_size"].value or 0.0
+    fits = "" if needed <= size else ", WHICH IS TOO SMALL: what doesn't fit isn't priced"
+    lines.append(f"the buffer holds up to {number(needed)} bytes at a time, of {number(size)}{fits}")
+    spare, domains = report.needs.spare_domains, report.target.domains
+    lines.append(
+        f"each track has {domains} domains of data and {spare} spare ones, into which it shifts: "
+        f"{_figure(found['capacity_share'])} of the domains hold data"
+    )
+    areas = {name: area for name, area in report.area_mm2.items() if area}
+    unknown = [name for name, area in report.area_mm2.items() if not area]
+    stated = ", ".join(f"{name} {area:.3g} mm²" for name, area in areas.items())
+    without = f"; not stated: {', '.join(unknown)}" if unknown else ""
+    lines.append(f"area: {stated or 'not stated'}{without if stated else ''}")
+    for line in lines:
+        console().print(line)
+
+
+def _figure(item: Figure) -> str:
+    return "-" if item.value is None else f"{item.value:,.3g} {item.unit}".rstrip()
+
+
+def _print_wear(wear: Wear) -> None:
+    by_column = {"column steps": wear.shift_steps, "writes": wear.writes.sum(axis=1)}
+    for name, counts in by_column.items():
+        each = Spread.of(counts)
+        mean = f"mean {each.mean:,.0f}, variation {each.variation:.2f}"
+        console().print(f"wear of an array, {name} of a column: up to {each.greatest:,} (c{each.column}), {mean}")
+    console().print(f"wear of an array, writes of a cell: up to {wear.writes.max():,}")
+
+
+def _print_sources(report: Report) -> None:
+    """What the numbers rest on: parameters that are not confirmed, what has no price, mixed processes."""
+    out, technology = console(), report.technology
+    out.print(f"technology {technology.name}: {technology.description}")
+    if report.unconfirmed:
+        out.print("* rests on numbers that are not confirmed:")
+    for name in report.unconfirmed:
+        parameter, wires = technology.parameters[name], report.target.nanowires_per_cell
+        taken = f", taken to be for one of {wires} nanowires of a cell" if parameter.nanowires else ""
+        out.print(f"  {parameter.status}: {name} = {parameter.value:g}{taken} ({parameter.source})")
+    if len(technology.nodes) > 1:
+        mixed = ", ".join(f"{node:g}" for node in technology.nodes)
+        out.print(f"numbers of several processes are mixed, unscaled: {mixed} nm, and sources that state none")
+    if report.unpriced:
+        out.print(f"not priced, for want of a public number: {', '.join(report.unpriced)}")
