@@ -48,7 +48,7 @@ class RtmLevelWear(ModulePass):
             load = loads.setdefault(len(worn), np.zeros_like(worn))
             before[len(worn)] = before.get(len(worn), 0) + worn
             # Values across columns need them side by side.
-            fixed = any(isinstance(segment, rtm.SegmentOp) and segment.code.data.across for segment in program.segments)
+            fixed = any(isinstance(segment, rtm.SegmentOp) and segment.code.across for segment in program.segments)
             column = np.arange(len(worn)) if fixed else levelled(worn, load)
             load[column] += worn
             for segment in program.segments:

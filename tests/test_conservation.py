@@ -18,6 +18,7 @@ from cam_compiler.pipeline import parse_passes, run_passes
 from cam_compiler.validation import edge_inputs
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import ModelError
+from runtime.cost.counts import Traced
 from runtime.cost.report import COMPONENTS, Report, make_report
 from runtime.cost.schedule import MODES, schedule_of, tasks_of
 from runtime.cost.technology import load_technology
@@ -96,7 +97,7 @@ def check_schedules(report: Report, network: Network) -> None:
 def traced(network: Network, samples: int) -> list[SegmentRun]:
     """The runs of so many samples, as if nothing had been written."""
     runs = expected_runs(network, samples)
-    return [run._replace(counts=replace(run.counts, written_row_cells=0, toggled_row_cells=0)) for run in runs]
+    return [run._replace(counts=run.counts.with_traced(Traced(0, 0))) for run in runs]
 
 
 def test_counts_energies_times_and_schedules_add_up() -> None:

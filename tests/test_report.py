@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,82 @@ def test_totals_are_sums_of_layers(small_file: Path) -> None:
     assert data["per_sample"]["energy_fj"] == pytest.approx(total["energy_fj"]["total"] / 70, rel=1e-12)
 
 
+@pytest.mark.parametrize("batch", [[], ["--batch", "32"]])
+def test_operations_sum_to_layers_and_layers_to_the_network(batch: list[str], small_file: Path) -> None:
+    data = report(small_file, *batch)
+    names = {share["operation"] for share in data["by_operation"]}
+    assert names == {"additions", "thresholds", "clears", "loads", "stores"}
+    assert [layer["layer"] for layer in data["by_layer"]] == ["fc", "act"]
+    assert len(data["layers"]) > 2
+    sums = [(layer, layer["operations"]) for layer in data["by_layer"]]
+    sums += [(data["total"], part) for part in (data["by_operation"], data["by_layer"], data["layers"])]
+    for whole, parts in sums:
+        for name, energy in whole["energy_fj"].items():
+            assert energy == pytest.approx(sum(part["energy_fj"][name] for part in parts), rel=1e-12), name
+        for name in parts[0]["counts"].keys() & whole["counts"].keys():
+            assert whole["counts"][name] == pytest.approx(sum(part["counts"][name] for part in parts), rel=1e-12)
+        assert whole["latency_ns"] == pytest.approx(sum(part["latency_ns"] for part in parts), rel=1e-12)
+    assert {part["part"] for part in data["layers"]} == {1}
+
+
+def test_figures_of_papers(small_file: Path) -> None:
+    data = report(small_file)
+    figures = {name: figure["value"] for name, figure in data["figures"].items()}
+    energy, time = data["total"]["energy_fj"]["total"] / 70, data["total"]["latency_ns"] / 70
+    joules, seconds = energy * 1e-15, time * 1e-9
+    assert figures["multiply_accumulates"] == 6
+    assert figures["gops"] == pytest.approx(12 / seconds / 1e9)
+    assert figures["tops_per_watt"] == pytest.approx(12 / joules / 1e12)
+    assert figures["energy_delay_product"] == pytest.approx(joules * seconds)
+    assert figures["samples_per_second"] == pytest.approx(1 / seconds)
+    assert figures["average_power"] == pytest.approx(joules / seconds)
+    # Of each sample three inputs of two bits, and while they are read two outputs of two bits.
+    assert figures["buffer_needed"] == -(-70 * (3 * 2 + 2 * 2) // 8)
+    assert figures["area"] is None and figures["area_buffer"] == pytest.approx(2097152 * 1.267e-6)
+    assert figures["capacity_share"] == 64 / (64 + figures["spare_domains"]) < 1
+    assert all(figure["formula"] for figure in data["figures"].values())
+
+
+def test_area_is_that_of_what_is_stated(small_file: Path) -> None:
+    def areas(**stated: float) -> dict[str, Any]:
+        path = small_file.parent / "area.toml"
+        tables = [f"[{name}]\nvalue = {value}\nsource = 'test'\n" for name, value in stated.items()]
+        path.write_text(GOOD + "\n" + "\n".join(tables))
+        found = report(small_file, "--tech", str(path), "--target", "small")["figures"]
+        return {name: found[name]["value"] for name in found if name.startswith(("area", "spare", "arrays"))}
+
+    once = areas(domain_um2=0.01, cell_um2=0.5, array_um2=100, controller_um2=7, instruction_memory_um2_per_byte=2)
+    cell = 2 * (32 + once["spare_domains"]) * 0.01 + 0.5
+    assert once["area_cells"] == pytest.approx(once["arrays"] * 64 * 64 * cell / 1e6)
+    assert once["area_array_periphery"] == pytest.approx(once["arrays"] * 1e-4)
+    assert once["area_controllers"] == pytest.approx(7e-6)
+    assert once["area_instruction_memory"] == pytest.approx(2 * 1048576 / 1e6)
+    blocks = [value for name, value in once.items() if name.startswith("area_")]
+    assert once["area"] == pytest.approx(sum(blocks))
+
+
+def test_several_technologies_and_a_table(small_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = report(small_file, "--tech", "dwm,rtsim", "--explain", "--parts")
+    out = capsys.readouterr().out
+    [other] = data["other_technologies"]
+    assert (data["technology"]["name"], other["technology"]["name"]) == ("dwm", "rtsim")
+    assert other["total"]["counts"]["searches"] == data["total"]["counts"]["searches"]
+    assert f"searched_row_cells * 4.7 (search_fj_per_bit) = {data['total']['energy_fj']['search']:,.6g} fJ" in out
+    assert "200* (write_fj_per_bit)" in out and "fc #1" in out and "store t #1" in out
+    folder = small_file.parent
+    command = ["run", str(small_file), "--input", str(folder / "x.npy"), "--pipeline", "unshared"]
+    assert main([*command, "--tech", "dwm,rtsim", "--report", str(folder / "r.csv")]) == 0
+    rows = list(csv.DictReader((folder / "r.csv").open()))
+    for found in (data, other):
+        mine = [row for row in rows if row["technology"] == found["technology"]["name"]]
+        assert [row["layer"] for row in mine if not row["operation"]] == ["fc", "act", ""]
+        total = float(mine[-1]["total_energy_fj"])
+        assert total == pytest.approx(found["total"]["energy_fj"]["total"], rel=1e-12)
+        shares = [row for row in mine if row["layer"] and row["operation"]]
+        assert sum(float(row["total_energy_fj"]) for row in shares) == pytest.approx(total, rel=1e-12)
+        assert sum(int(row["searched_row_cells"]) for row in shares) == found["total"]["counts"]["searched_row_cells"]
+
+
 def test_instruction_fetch_can_be_ignored(small_file: Path) -> None:
     whole, without = report(small_file), report(small_file, "--ignore-instruction-fetch")
     assert whole["total"]["energy_fj"]["fetch"] > 0
@@ -95,7 +172,7 @@ def test_unconfirmed_numbers_are_marked(small_file: Path, capsys: pytest.Capture
     data = report(small_file, "--tech", "date24")
     out = capsys.readouterr().out
     technology = load_technology("date24")
-    assert set(data["technology"]["unconfirmed"]) == set(technology.unconfirmed) - {"buffer_um2_per_byte"}
+    assert set(data["technology"]["unconfirmed"]) == set(technology.unconfirmed)
     for name in data["technology"]["unconfirmed"]:
         assert f"{technology.parameters[name].status}: {name} = " in out
     assert "shift_fj_per_bit = 300, taken to be for one of 2 nanowires" in out

@@ -20,6 +20,7 @@ from dialects.machine.target import Geometry, Target
 from runtime.camx import save
 from runtime.cost.counts import Counts
 from runtime.cost.report import Report, make_report
+from runtime.cost.report_files import to_json
 from runtime.cost.technology import load_technology
 from runtime.cost.wear import total_wear
 from runtime.engines.golden import Simulator
@@ -84,7 +85,7 @@ def test_reports_say_what_an_array_goes_through(placed: tuple[ModuleOp, Target],
     module = lowered(placed, "convert-rtm-to-ap")
     executor = of_module(module, placed[1], "native")
     _, report = reported(executor)
-    wear = report.to_json()["wear"]
+    wear = to_json(report)["wear"]
     total = wear["total"]
     assert sum(total["shift_steps"]["columns"]) == report.total.counts.column_steps
     assert [part["layers"] for part in wear["programs"]] == [
@@ -93,9 +94,9 @@ def test_reports_say_what_an_array_goes_through(placed: tuple[ModuleOp, Target],
     assert total["shift_steps"]["columns"][total["shift_steps"]["column"]] == max(total["shift_steps"]["columns"])
     # Each of three batches goes through the programs again.
     _, thrice = reported(executor, 30)
-    assert thrice.to_json()["wear"]["total"]["writes_of_a_cell"] == 3 * total["writes_of_a_cell"]
+    assert to_json(thrice)["wear"]["total"]["writes_of_a_cell"] == 3 * total["writes_of_a_cell"]
     save(network_of(module, placed[1]), tmp_path / "n.camx")
-    assert reported(of_program(tmp_path / "n.camx", "native"))[1].to_json()["wear"] == wear
+    assert to_json(reported(of_program(tmp_path / "n.camx", "native"))[1])["wear"] == wear
 
 
 def test_levelling_lowers_the_greatest_wear_and_nothing_else(placed: tuple[ModuleOp, Target]) -> None:

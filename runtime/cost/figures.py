@@ -34,7 +34,9 @@ def figures_of(report: Report) -> tuple[Figure, ...]:
         Figure("samples_per_second", _over(1e9, latency), "1/s", "1 / latency"),
         Figure("average_power", _over(energy / 1e6, latency), "W", "energy / latency"),
         Figure("program_size", report.program_bytes, "bytes", "16 bytes per instruction"),
-        Figure("buffer_needed", report.needs.buffer_bits / 8, "bytes", "most that lies in the buffer, for a batch"),
+        Figure(
+            "buffer_needed", -(-report.needs.buffer_bits // 8), "bytes", "most that lies in the buffer, for a batch"
+        ),
         Figure("buffer_size", report.technology["buffer_bytes"], "bytes", "buffer_bytes"),
         Figure("arrays", report.total_arrays, "", "most that a program uses at a time"),
         Figure("array_utilisation", report.total_arrays / report.target.arrays, "", "arrays / arrays of the target"),

@@ -17,7 +17,7 @@ from runtime.network import Network
 from runtime.result import Result, SegmentRun, expected_runs
 
 STORE = "store "
-"""what the segment that stores a layer's outputs has before the layer's name"""
+"""what the name of a segment that stores a tensor begins with"""
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,11 @@ def _sizes(result: Result, batch: int) -> Iterator[tuple[int, int]]:
         yield 1, rest
 
 
-def layer_name(segment: str) -> str:
-    """The ONNX layer that a segment belongs to."""
-    return segment.removeprefix(STORE)
+def layer_names(segments: Sequence[str]) -> list[str]:
+    """The layer of each segment; a segment that stores a tensor is of the tensor's layer, or of the segment before."""
+    known, found = set(segments), list[str]()
+    for segment in segments:
+        stored = segment.removeprefix(STORE)
+        belongs = stored in known or not found or not segment.startswith(STORE)
+        found.append(stored if belongs else found[-1])
+    return found

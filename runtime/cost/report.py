@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.cost.counts import OPERATIONS, OTHERS
-from runtime.cost.layers import Layer, Pricing, by_operation, in_batches, layer_name, rounds_of, sum_of
+from runtime.cost.layers import Layer, Pricing, by_operation, in_batches, layer_names, rounds_of, sum_of
 from runtime.cost.prices import COMPONENTS, DERIVED, FORMULAS, TIMES, parameters_of
 from runtime.cost.sizes import AREAS, area_mm2, buffer_bits, spare_domains
 from runtime.cost.technology import Technology, kinds
@@ -74,8 +74,8 @@ class Report:
     def by_layer(self) -> list[Layer]:
         """The network's layers, each with all its parts, and with the segments that store its outputs."""
         named: dict[str, list[Layer]] = {}
-        for layer in self.layers:
-            named.setdefault(layer_name(layer.name), []).append(layer)
+        for name, layer in zip(self._names, self.layers, strict=True):
+            named.setdefault(name, []).append(layer)
         return [sum_of(name, parts) for name, parts in named.items()]
 
     @property
@@ -87,9 +87,13 @@ class Report:
     def operations_of_layers(self) -> dict[str, list[Layer]]:
         """The same for each layer."""
         named: dict[str, list[dict[str, Layer]]] = {}
-        for layer, share in zip(self.layers, self.operations, strict=False):
-            named.setdefault(layer_name(layer.name), []).append(share)
+        for name, share in zip(self._names, self.operations, strict=False):
+            named.setdefault(name, []).append(share)
         return {name: _by_operation(shares) for name, shares in named.items()}
+
+    @property
+    def _names(self) -> list[str]:
+        return layer_names([layer.name for layer in self.layers])
 
     @property
     def area_mm2(self) -> Mapping[str, float | None]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from runtime.cost import figures
-from runtime.cost.layers import Layer, layer_name
+from runtime.cost.layers import Layer
 from runtime.cost.prices import COMPONENTS, DERIVED, FORMULAS, MEANINGS, TIMES, Product, price
 from runtime.cost.report import Report
 from runtime.cost.technology import kinds
@@ -133,7 +133,7 @@ def _rows(report: Report, parts: bool) -> Iterator[tuple[tuple[str, int | str, s
         for layer, part in numbered(report.layers):
             yield (layer.name, part, ""), layer
     for layer, shares in _with_operations(report):
-        yield (layer_name(layer.name), "", ""), layer
+        yield (layer.name, "", ""), layer
         for share in shares:
             yield (layer.name, "", share.name), share
     for share in report.by_operation:

@@ -113,7 +113,9 @@ class Simulator:
         if write[0][0] == "T":
             self._send(item, bit, outputs, counts)
         else:
-            written = self._write(write, cells, counts)
+            before = counts.written_row_cells or 0
+            self._write(write, cells, counts)
+            written = (counts.written_row_cells or 0) - before
             name = f"written_by_{operation_of(item.op)}"
             setattr(counts, name, getattr(counts, name) + written)
             if not key:
@@ -130,8 +132,7 @@ class Simulator:
         counts.searches += 1
         counts.searched_row_cells += len(key) * self.rows
 
-    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> int:
-        """Write a pattern into the tagged rows; returns the cells that are written."""
+    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
         toggled = 0
         tagged = int(np.bitwise_count(self._tags).sum())
         for role, value in pattern:
@@ -146,7 +147,6 @@ class Simulator:
         counts.writes += 1
         counts.written_row_cells = (counts.written_row_cells or 0) + tagged * len(pattern)
         counts.toggled_row_cells = (counts.toggled_row_cells or 0) + toggled
-        return tagged * len(pattern)
 
     def _receive(self, vector: IntArray, bit: int, counts: Counts) -> None:
         """The tags of the next write come from the buffer."""
