@@ -22,6 +22,7 @@ from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, make_target
 from dialects.support.errors import CamcError, FileError, InputError, PipelineError, ProgramError, TextError
 from dialects.support.ranges import Range
+from dialects.support.real_lines import RealLines
 from dialects.support.scores import Scores
 from dialects.support.tensors import FloatThresholds
 from dialects.support.window import Window
@@ -55,7 +56,7 @@ def save(network: Network, path: Path) -> None:
                 return [value.lo, value.hi]
             case Window():
                 return asdict(value)
-            case Scores():
+            case Scores() | RealLines():
                 return value.to_text()
             case FloatThresholds():
                 stream = io.BytesIO()
@@ -204,6 +205,7 @@ _READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
     Range: lambda stated, _: Range(*_pair(stated)),
     Window: lambda stated, _: _window(stated),
     Scores | None: lambda stated, _: None if stated is None else Scores.from_text(stated),
+    RealLines: lambda stated, _: RealLines.from_text(stated),
     FloatThresholds: _thresholds,
     tuple[Segment, ...]: _segments,
 }

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from dialects.support.ranges import Range
+from dialects.support.real_lines import RealLines
 from dialects.support.scores import FUNCTIONS, Scores
 from dialects.support.tensors import FloatArray, FloatThresholds
 from dialects.support.window import Window, Windows, scatter
@@ -136,6 +137,20 @@ class Dequantize(Action):
 
 
 @dataclass(frozen=True)
+class DequantizeSum(Action):
+    """The output scale of a sum of unequal scales: exact, rounded to double precision and then to `dtype`."""
+
+    lines: RealLines
+    dtype: str
+
+    def __post_init__(self) -> None:
+        check_type(self.dtype)
+
+    def compute(self, *inputs: AnyValue) -> AnyValue:
+        return self.lines.apply([ints(value) for value in inputs]).astype(self.dtype)
+
+
+@dataclass(frozen=True)
 class ArgMax(Action):
     """The channels with the greatest scores, in falling order; of equal ones the first, or the last."""
 
@@ -217,7 +232,19 @@ class Activation(Action):
 
 KINDS: dict[str, type[Action]] = {
     kind.__name__: kind
-    for kind in (Quantize, Reshape, Transpose, Take, Gather, Scatter, Concat, Dequantize, ArgMax, Activation)
+    for kind in (
+        Quantize,
+        Reshape,
+        Transpose,
+        Take,
+        Gather,
+        Scatter,
+        Concat,
+        Dequantize,
+        DequantizeSum,
+        ArgMax,
+        Activation,
+    )
 }
 """What the host does, by name."""
 

@@ -39,6 +39,7 @@ from runtime.host_actions import (
     ArgMax,
     Concat,
     Dequantize,
+    DequantizeSum,
     Gather,
     Quantize,
     Reshape,
@@ -182,6 +183,8 @@ def action_of(op: Operation) -> Action | Program:
             return Scatter((down, across))
         case ternary.DequantizeOp():
             return Dequantize(tuple(op.scale.tolist()), tuple(op.offset.tolist()), float_type(op.result))
+        case ternary.DequantizeSumOp():
+            return DequantizeSum(op.lines.data, float_type(op.result))
         case ternary.ArgMaxOp():
             scores = op.scores.data if op.scores else None
             return ArgMax(op.count, op.last is not None, scores, op.layer.data if op.layer else "")

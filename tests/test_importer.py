@@ -1090,11 +1090,6 @@ def test_other_things_that_cannot_be_compiled():
     net = Net()
     net.op("Reshape", net.quant("x", 0.25, 0.0, 3), net.const([3, -1], np.int64), name="fold")
     failing(net, "output 'fold_out'", "its first dimension is not the batch alone", "a Reshape or Transpose")
-    net = Net()
-    net.op(
-        "MatMul", net.op("Mul", net.quant("x", 0.25, 0.0, 3), net.const([0.1, 0.3, 0.7])), net.weights(MIX), name="fc"
-    )
-    failing(net, "MatMul 'fc'", "common step")
     net = Net(shape=["N", "M"])
     net.quant("x", 0.25, 0.0, 3)
     failing(net, "input 'x'")

@@ -86,7 +86,6 @@ REFUSED: tuple[tuple[dict[str, Any], dict[int, Any], tuple[str, ...]], ...] = (
     ({}, {3: np.full((4, 2), 1.5, np.float32)}, ("its zero points have shape (4, 2)", "integers for 4 outputs")),
     ({}, {4: np.arange(32, dtype=np.int32)}, ("it has a g_idx",)),
     ({"K": 30}, {}, ("its weights have shape (30, 4), its input (batch, 32)",)),
-    ({}, {2: RANDOM.uniform(1, 2, size=(4, 2)).astype(np.float32)}, ("the scales of its weights differ",)),
 )
 
 

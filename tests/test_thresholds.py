@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dialects.support.errors import TextError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntMatrix, Thresholds
-from passes.placing.vector_code import View, step_table
+from passes.placing.step_tables import IMMEDIATE, Steps, step_table, within_immediates
+from passes.placing.vector_code import View
 
 spans = st.tuples(st.integers(-9, 9), st.integers(0, 12)).map(lambda pair: Range(pair[0], pair[0] + pair[1]))
 floats = st.one_of(st.floats(allow_nan=False), st.sampled_from([math.inf, -math.inf, -0.0, 0.0, 5e-324, -5e-324, 0.1]))
@@ -57,6 +58,24 @@ def test_steps_of_a_view(span: Range, line: list[int], down: bool, shift: int, n
             if value >= bound:
                 found = number
         assert found == (result.hi - count if down else result.lo + count)
+
+
+WIDE = st.integers(-(1 << 60), 1 << 60) | st.integers(-3, 3).map(lambda number: number << 31)
+
+
+@given(st.sets(WIDE, max_size=9), st.integers(-3, 3), st.sampled_from([1, -1]), st.lists(WIDE, max_size=5))
+def test_steps_in_parts_that_immediates_hold(bounds: set[int], start: int, step: int, values: list[int]) -> None:
+    whole = Steps(start, tuple((bound, start + step * passed) for passed, bound in enumerate(sorted(bounds), start=1)))
+    parts = within_immediates(whole)
+    assert parts is not None
+    assert all(number in IMMEDIATE for _, part in parts for entry in part.table for number in entry)
+
+    def at(steps: Steps, value: int) -> int:
+        return next((number for bound, number in reversed(steps.table) if value >= bound), steps.start)
+
+    for value in {*values, *bounds, *(bound - 1 for bound in bounds)}:
+        assert sum(at(part, value - centre) for centre, part in parts) == at(whole, value)
+    assert within_immediates(Steps(1 << 31, ())) is None
 
 
 def test_steps_of_the_constant_zero() -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from math import lcm, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
+from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.arithmetic.executed import as_executed
 from cam_compiler.importer.arithmetic.float_operations import Floats, Inputs, Integers
 from cam_compiler.importer.arithmetic.lines import LineTable, line_table
-from cam_compiler.importer.arithmetic.sums import MAX_SUM, resolved
+from cam_compiler.importer.arithmetic.sums import resolved
 from cam_compiler.importer.arithmetic.thresholds import (
     Channel,
     Levels,
@@ -30,18 +29,20 @@ from cam_compiler.importer.arithmetic.thresholds import (
     shift_of,
 )
 from cam_compiler.importer.arithmetic.uneven import uneven_table
-from cam_compiler.importer.arithmetic.weights import Weights, weights_of
-from cam_compiler.importer.constants import Constant
-from cam_compiler.importer.layouts import changed, channels_at, inverse, varying_axis
+from cam_compiler.importer.layouts import by_channel, changed, channels_at, inverse, varying_axis
+from cam_compiler.importer.linear import MAX_FINER, finer, is_linear, joined, real_lines, unbent, without_step
 from cam_compiler.importer.model import Node, UnquantisedError
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
+from dialects.apv.adder_graph import WEIGHT_LIMIT
 from dialects.support.errors import ModelError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 
 WORD = Range.of_width(32, True)
 """Integers that the arrays add and compare."""
+FEW_LEVELS = 1 << 8
+"""A clamp of integers with so many results is a table, else an operation with a flag for what is between integers."""
 _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
 INPUT_OPTIONS = "--input-type NAME=UINT8*1/255 says which numbers it holds, --quantise-input NAME=INT8*1/64 rounds it"
 
@@ -64,6 +65,11 @@ class Builder:
         default_factory=dict[Hashable, tuple[Activation, Activation]]
     )
     """The same for the network's first quantisers (first_quantiser.py)."""
+
+    summed_up: dict[int, tuple[Activation, Activation]] = field(
+        default_factory=dict[int, tuple[Activation, Activation]]
+    )
+    """Likewise tensors and the sums that they are."""
 
     def add(self, op: Operation, hint: str) -> SSAValue:
         """Appends an operation of one result, whose name is made of `hint`."""
@@ -92,6 +98,9 @@ class Builder:
             return value
         if value.steps is not None:
             value = self.materialise(value, node)
+        return self._reshaped(value, shape)
+
+    def _reshaped(self, value: Activation, shape: tuple[int, ...]) -> Activation:
         before = value.shape
 
         def change(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -129,6 +138,32 @@ class Builder:
             self.ready[id(value)] = (value, self._materialised(value, node))
         return self.ready[id(value)][1]
 
+    def linear(self, value: Activation, node: Node) -> Activation:
+        """The same tensor as integers, or as a sum of several with scales of their own; raises ModelError at `node`."""
+        if is_linear(value):
+            return value
+        if id(value) not in self.summed_up:
+            self.summed_up[id(value)] = (value, self._linear(value, node))
+        return self.summed_up[id(value)][1]
+
+    def _linear(self, value: Activation, node: Node) -> Activation:
+        if value.kind is not None or (value.before is None and not value.terms and _is_small_table(value)):
+            return self.materialise(value, node)
+        ready = without_step(self, value, node)
+        if is_linear(ready):
+            return ready
+        axis = varying_axis(ready)
+        if axis:
+            order = channels_at(axis, ready)
+            return self.transposed(self.linear(self.transposed(ready, order), node), inverse(order))
+        if not by_channel(ready):
+            return self.reshaped(self.linear(self.reshaped(ready, (prod(ready.shape),), node), node), ready.shape, node)
+        if ready.terms:
+            ready = self.summed(ready, node)
+        found = unbent(self, ready, node)
+        # What can't be said so is a table, or refused there.
+        return self.materialise(value, node) if found is None else joined(self, found, node)
+
     def _materialised(self, value: Activation, node: Node) -> Activation:
         if not value.pending and value.kind is None:
             return value
@@ -139,6 +174,10 @@ class Builder:
         if value.before is not None and value.steps is None:
             message = f"it takes the real numbers of '{value.origin.layer}', which are no integers times a scale"
             raise node.error(message, hint="a quantiser between the two: Quant, BipolarQuant or QuantizeLinear")
+        if value.terms and not by_channel(value):
+            # Every element is a channel.
+            flat = self._reshaped(value, (prod(value.shape),))
+            return self.reshaped(self.materialise(flat, node), value.shape, node)
         if value.terms:
             value = self.summed(value, node)
         if value.kind is not None and value.steps is None:
@@ -226,47 +265,49 @@ class Builder:
 
     def combine(self, bases: list[SSAValue], multipliers: IntMatrix, origin: Origin) -> SSAValue:
         """Sums of the tensors with a multiplier each; one line for all channels or one per channel."""
-        for source in bases:
+        summands: list[SSAValue] = []
+        columns: list[IntArray] = []
+        for source, column in zip(bases, multipliers.array.T, strict=True):
             check_word(ternary.range_of(source), origin.layer)
-        op = ternary.CombineOp(bases, multipliers, origin.layer)
+            # A large multiplier of small integers is two: that of the integers, and that of a multiple of them.
+            wide = max(0, int(np.abs(column).max()).bit_length() - WEIGHT_LIMIT.bit_length() + 1)
+            parts = [column] if not wide else [column >> wide, column & ((1 << wide) - 1)]
+            columns += parts
+            summands += [self._multiple(source, wide, origin), source] if wide else [source]
+        op = ternary.CombineOp(summands, IntMatrix.from_array(np.stack(columns, axis=1)), origin.layer)
         return self.add(op, origin.hint)
 
-    # ---- products
-
-    def matmul(self, value: Activation, constant: Constant, node: Node) -> Activation:
-        """The product of a tensor (batch, inputs) and a constant (inputs, outputs)."""
-        features = value.shape[-1] if value.shape else 0
-        if not value.shape or prod(value.shape) != features:
-            shown = ", ".join(["batch", *map(str, value.shape)])
-            raise node.error(f"its input is ({shown})", hint="a product takes (batch, features); flatten its input")
-        if constant.raw.ndim != 2 or constant.shape[0] != features or 0 in constant.shape:
-            raise node.error(f"its weights have shape {constant.shape}, its input has {features} features")
-        ready = self.materialise(value, node)
-        pieces = np.broadcast_to(ready.outer, ready.shape).reshape(-1)
-        slopes, offsets = each(lambda piece: piece.slope, pieces), each(lambda piece: piece.offset, pieces)
-        weights = weights_of(node, constant, slopes)
-        matrix = IntMatrix.from_array(weights.integers)
-        source = self.reshape(ready.base, (features,))
-        lows, highs = checked_ranges(node, matrix, ternary.range_of(source))
-        base = self.add(ternary.MatmulOp(source, matrix, node.name), node.name)
-        constants = constant_part(node, constant, weights, slopes, offsets)
-        outer = compact(each(Piece, weights.scales, constants))
-        return Activation(base, (matrix.rows,), outer, Origin.of(node), lows=lows, highs=highs)
+    def _multiple(self, source: SSAValue, bits: int, origin: Origin) -> SSAValue:
+        op = ternary.CombineOp([source], IntMatrix.from_array(np.array([[1 << bits]])), origin.layer)
+        check_word(ternary.range_of(op.result), origin.layer)
+        return self.add(op, f"{origin.hint}_multiple")
 
     # ---- results
 
     def dequantize(self, value: Activation, element: Float32Type | Float64Type, hint: str, node: Node) -> SSAValue:
         """The real numbers that the tensor stands for."""
-        ready = self.materialise(value, node)
-        outer = ready.outer
-        flat = any(size != 1 for size in outer.shape[1:])
+        ready = self.linear(value, node)
+        arrays = [ready.outer, *(term.slopes for term in ready.terms)]
+        flat = any(size != 1 for array in arrays for size in array.shape[1:])
         if flat:
-            outer = np.broadcast_to(outer, ready.shape)
-        source = self.reshape(ready.base, (prod(ready.shape),)) if flat else ready.base
-        scale = compact(each(lambda piece: piece.slope, outer.reshape(-1)))
-        offset = compact(each(lambda piece: piece.offset, outer.reshape(-1)))
-        op = ternary.DequantizeOp(source, _doubles(node, scale), _doubles(node, offset), element, node.name)
-        return self.reshape(self.add(op, hint), ready.shape)
+            # Every element is a channel.
+            real = self.dequantize(self.reshaped(ready, (prod(ready.shape),), node), element, hint, node)
+            return self.reshape(real, ready.shape)
+        if ready.terms:
+            lines, bases = real_lines(node, ready), [term.base for term in ready.terms]
+            return self.add(ternary.DequantizeSumOp(bases, lines, element, node.name), hint)
+        scale = compact(each(lambda piece: piece.slope, ready.outer.reshape(-1)))
+        offset = compact(each(lambda piece: piece.offset, ready.outer.reshape(-1)))
+        op = ternary.DequantizeOp(ready.base, _doubles(node, scale), _doubles(node, offset), element, node.name)
+        return self.add(op, hint)
+
+
+def _is_small_table(value: Activation) -> bool:
+    """Do clamps, and a quantiser if there is one, leave few integers of one scale?"""
+    fraction = finer(value)
+    if fraction == 1 or value.lows is None or value.highs is None:
+        return fraction == 1
+    return fraction <= MAX_FINER and int(value.highs.max() - value.lows.min()) * fraction <= FEW_LEVELS
 
 
 def float_input_error(node: Node, what: str = "it takes the float input of the network as it is") -> UnquantisedError:
@@ -337,29 +378,3 @@ def check_word(span: Range, place: str) -> None:
     """Raises ModelError for integers that the arrays can't add."""
     if not WORD.covers(span):
         raise ModelError(f"it adds integers that range over {span}", place=place, hint=f"integers of {WORD}")
-
-
-def checked_ranges(node: Node, matrix: IntMatrix, span: Range) -> tuple[IntArray, IntArray]:
-    """The ranges of all outputs; raises ModelError where a sum could leave exact arithmetic."""
-    check_word(span, node.place)
-    bound = int(np.abs(matrix.array).max()) * max(abs(span.lo), abs(span.hi)) * matrix.columns
-    if bound > MAX_SUM:
-        raise node.error(f"its sums could reach {bound}", hint="weights and activations of fewer bits")
-    return matrix.output_ranges(span)
-
-
-def constant_part(
-    node: Node, constant: Constant, weights: Weights, slopes: ObjectArray, offsets: ObjectArray
-) -> ObjectArray:
-    """What the inputs' offsets add to each output: the sum of weight * offset over all inputs."""
-    if all(offset == 0 for offset in offsets.flat):
-        return filled((len(weights.scales),), ZERO)
-    if all(slope == slopes.flat[0] and slope for slope in slopes.flat):
-        # weight[i] = scale * integer[i] / slope, and with the same slope for all inputs that is one factor.
-        common = lcm(*(offset.denominator for offset in offsets.flat))
-        whole = each(lambda offset: int(offset * common), offsets)
-        sums = weights.integers.astype(object) @ whole
-        divisor = Fraction(common) * slopes.flat[0]
-        return each(lambda scale, total: scale * int(total) / divisor, weights.scales, sums)
-    products = each(Fraction.__mul__, constant.exact(node), offsets[:, np.newaxis])
-    return each(Fraction, products.sum(axis=0))

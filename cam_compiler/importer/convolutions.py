@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import lcm
+
 import numpy as np
 
-from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each
-from cam_compiler.importer.arithmetic.weights import Weights, weights_of
-from cam_compiler.importer.builder import checked_ranges, constant_part
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.arithmetic.weights import Weights, constant_part, weights_of
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.images import (
-    as_image,
-    as_sequence,
-    offsets_of,
-    rank_of,
-    slopes_of,
-    with_integer_for,
-)
-from cam_compiler.importer.values import Activation, Origin
+from cam_compiler.importer.images import MAX_REFINEMENT, as_image, as_sequence, per_channel, rank_of
+from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
+from cam_compiler.importer.products import checked_ranges
+from cam_compiler.importer.values import Activation, Origin, Term
 from cam_compiler.importer.windows import FittedWindow, fitted
 from dialects import ternary
 from dialects.support.tensors import IntMatrix
@@ -55,27 +52,39 @@ def _columns(matrix: Constant, part: slice) -> Constant:
     return Constant(matrix.raw[:, part], matrix.elem_type, scale)
 
 
-def _weighted(
-    call: Call, matrix: Constant, slopes: ObjectArray, offsets: ObjectArray, groups: int
-) -> tuple[Weights, ObjectArray]:
-    """Integer weights with their scales, and the constant of each output; slopes and offsets are the channels'."""
-    node, outputs = call.node, matrix.shape[1]
-    channels = len(slopes) // groups
+def _weighted(call: Call, matrix: Constant, slopes: ObjectArray, groups: int) -> list[Weights]:
+    """Integer weights with their scales, as summands; `slopes` are those of the channels."""
+    outputs, channels = matrix.shape[1], len(slopes) // groups
     window = matrix.shape[0] // channels
-    uniform = len(set(slopes)) == 1 and len(set(offsets)) == 1
-    tables: list[Weights] = []
-    constants: list[ObjectArray] = []
-    for group in range(1 if uniform else groups):
-        part = slice(None) if uniform else slice(group * (outputs // groups), (group + 1) * (outputs // groups))
-        mine = slice(group * channels, (group + 1) * channels)
-        gains, shifts = np.repeat(slopes[mine], window), np.repeat(offsets[mine], window)
-        chosen = _columns(matrix, part)
-        tables.append(weights_of(node, chosen, gains))
-        constants.append(constant_part(node, chosen, tables[-1], gains, shifts))
-    whole = Weights(
-        np.concatenate([table.integers for table in tables]), np.concatenate([table.scales for table in tables])
-    )
-    return whole, np.concatenate(constants)
+    count = 1 if len(set(slopes)) == 1 else groups
+    tables: list[list[Weights]] = []
+    for group in range(count):
+        part = slice(group * (outputs // count), (group + 1) * (outputs // count))
+        gains = np.repeat(slopes[group * channels : (group + 1) * channels], window)
+        tables.append(weights_of(call.node, _columns(matrix, part), gains))
+    longest = max(map(len, tables))
+    filled = [[*own, *[_none(own[0])] * (longest - len(own))] for own in tables]
+    return [
+        Weights(np.concatenate([own.integers for own in rows]), np.concatenate([own.scales for own in rows]))
+        for rows in zip(*filled, strict=True)
+    ]
+
+
+def _none(like: Weights) -> Weights:
+    return Weights(np.zeros_like(like.integers), each(lambda _: ONE, like.scales))
+
+
+def _constants(call: Call, matrix: Constant, offsets: ObjectArray, groups: int) -> ObjectArray:
+    """What the channels' offsets add to each output, where a window lies within the image."""
+    outputs, channels = matrix.shape[1], len(offsets) // groups
+    window = matrix.shape[0] // channels
+    count = 1 if len(set(offsets)) == 1 else groups
+    found: list[ObjectArray] = []
+    for group in range(count):
+        part = slice(group * (outputs // count), (group + 1) * (outputs // count))
+        shifts = np.repeat(offsets[group * channels : (group + 1) * channels], window)
+        found.append(constant_part(call.node, _columns(matrix, part), shifts))
+    return np.concatenate(found)
 
 
 def _groups(call: Call, channels: int, weights: Constant) -> int:
@@ -91,35 +100,84 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     """The convolution of a tensor with constant weights (outputs, channels a group, kernel dimensions)."""
     rank = rank_of(call, value)
     weights = _kernels(call, constant, rank)
-    image = as_image(call, call.builder.materialise(value, call.node))
+    image = as_image(call, call.builder.linear(value, call.node))
     groups = _groups(call, image.shape[0], weights)
     fit = fitted(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
-    image, pad = _padded(call, image, fit)
-    slopes, offsets = slopes_of(call.node, image), offsets_of(call.node, image)
-    table, constants = _weighted(call, _matrix(weights), slopes, offsets, groups)
-    result = _emit(call, image, fit, table, constants, groups, pad)
+    matrix = _matrix(weights)
+    offsets = per_channel(call.node, offsets_of(image), image.shape[0])
+    summands, bordered = _padded(call, image, offsets) if fit.window.padded else (_unpadded(image), False)
+    products = [
+        (summand, table, pad)
+        for summand, pad in summands
+        for table in _weighted(call, matrix, per_channel(call.node, summand.slopes, image.shape[0]), groups)
+    ]
+    hints = part_hints(call.node.name, len(products))
+    terms = [
+        _emit(call, summand, fit, table, groups, pad, hint)
+        for (summand, table, pad), hint in zip(products, hints, strict=True)
+    ]
+    constants = _constants(call, matrix, offsets, groups).reshape(-1, 1, 1)
+    if bordered:
+        constants = _bordered(call, matrix, offsets, groups, fit)
+    like = replace(image, shape=(weights.shape[0], *fit.positions))
+    result = joined(call.builder, total(like, terms, constants, Origin.of(call.node)), call.node)
     return (result if rank == 2 else as_sequence(call, result)).typed(value.elem_type)
 
 
-def _padded(call: Call, image: Activation, fit: FittedWindow) -> tuple[Activation, int]:
-    """The image with the integer that stands for the zeros around it."""
-    found = with_integer_for(call, image) if fit.window.padded else (image, 0)
-    if found is None:
-        raise call.node.error(
-            "it pads with zeros, and its input has no integer that stands for zero",
-            hint="a quantiser with an integer zero point for all channels, or no padding",
-        )
-    return found
+def _unpadded(image: Activation) -> list[tuple[Term, int]]:
+    return [(term, 0) for term in terms_of(image)]
 
 
-def _emit(
-    call: Call, image: Activation, fit: FittedWindow, table: Weights, constants: ObjectArray, groups: int, pad: int
-) -> Activation:
+def _padded(call: Call, image: Activation, offsets: ObjectArray) -> tuple[list[tuple[Term, int]], bool]:
+    """The image's summands with the integers that surround them, so that the image is surrounded by zeros.
+
+    Channels whose zeros are other integers are apart. True where there is none such: the summands are surrounded by
+    zeros of their own, and what the offsets add differs at the borders.
+    """
+    terms = terms_of(image)
+    if not any(offsets):
+        return [(term, 0) for term in terms], False
+    if len(terms) > 1:
+        return [(term, 0) for term in terms], True
+    term = next(iter(terms))
+    slopes = per_channel(call.node, term.slopes, image.shape[0])
+    live = next((-offset / slope for slope, offset in zip(slopes, offsets, strict=True) if slope), ZERO)
+    zeros = [-offset / slope if slope else live for slope, offset in zip(slopes, offsets, strict=True)]
+    finer = lcm(*(zero.denominator for zero in zeros))
+    dead = any(offset and not slope for slope, offset in zip(slopes, offsets, strict=True))
+    if dead or finer > MAX_REFINEMENT:
+        return [(term, 0)], True
+    if finer > 1:
+        base = call.builder.combine([term.base], IntMatrix.from_array(np.array([[finer]])), Origin.of(call.node))
+        term = Term(base, each(lambda slope: slope / finer, term.slopes), term.lows * finer, term.highs * finer)
+    numbers = [int(zero * finer) for zero in zeros]
+    return [(_of_zero(term, numbers, number), number) for number in dict.fromkeys(numbers)], False
+
+
+def _of_zero(term: Term, numbers: list[int], number: int) -> Term:
+    """The channels whose zero is that integer; the scales of the others are zero."""
+    if len(set(numbers)) == 1:
+        return term
+    mine = np.array([own == number for own in numbers]).reshape(-1, *[1] * (term.slopes.ndim - 1))
+    return replace(term, slopes=each(lambda own, slope: slope if own else ZERO, mine, term.slopes))
+
+
+def _bordered(call: Call, matrix: Constant, offsets: ObjectArray, groups: int, fit: FittedWindow) -> ObjectArray:
+    """What the offsets add to each output at each position, (outputs, height, width): less where windows are cut."""
+    channels = len(offsets) // groups
+    inside = fit.window.gather(np.ones((1, 1, *fit.size), dtype=np.int64), 0)
+    patterns, which = np.unique(inside, axis=0, return_inverse=True)
+    table = np.empty((len(patterns), matrix.shape[1]), dtype=object)
+    for row, pattern in enumerate(patterns):
+        covered = np.tile(pattern, channels)[:, np.newaxis]
+        cut = Constant(np.where(covered, matrix.raw, np.zeros_like(matrix.raw)), matrix.elem_type, matrix.scale)
+        table[row] = _constants(call, cut, offsets, groups)
+    return table[which.reshape(-1)].T.reshape(-1, *fit.positions)
+
+
+def _emit(call: Call, image: Term, fit: FittedWindow, table: Weights, groups: int, pad: int, hint: str) -> Term:
     node, builder = call.node, call.builder
     window, matrix = fit.window, IntMatrix.from_array(table.integers)
     lows, highs = checked_ranges(node, matrix, window_range(ternary.range_of(image.base), window, pad))
-    op = ternary.ConvOp(image.base, matrix, window, groups=groups, pad=pad, layer=node.name)
-    base = builder.add(op, node.name)
-    outer = compact(each(Piece, table.scales, constants).reshape(-1, 1, 1))
-    shape = (matrix.rows, *fit.positions)
-    return Activation(base, shape, outer, Origin.of(node), lows=lows.reshape(-1, 1, 1), highs=highs.reshape(-1, 1, 1))
+    base = builder.add(ternary.ConvOp(image.base, matrix, window, groups=groups, pad=pad, layer=node.name), hint)
+    return Term(base, table.scales.reshape(-1, 1, 1), lows.reshape(-1, 1, 1), highs.reshape(-1, 1, 1))

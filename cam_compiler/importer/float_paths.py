@@ -115,7 +115,7 @@ def _by_axis(call: Call, value: Activation, numbers: NDArray[Any]) -> NDArray[An
 
 
 def _normalised(call: Call, value: Activation) -> FloatChain:
-    """BatchNormalization as onnxruntime computes it: one factor and one summand per channel."""
+    """BatchNormalization as onnxruntime computes it: one factor and one summand per channel, which qonnx has last."""
     scale, bias, mean, variance = (call.constant(index, "statistics").held(call.node) for index in range(1, 5))
     epsilon = variance.dtype.type(call.node.real("epsilon", 1e-5))
     gain = scale * (variance.dtype.type(1) / np.sqrt(variance + epsilon))

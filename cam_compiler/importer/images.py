@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each
 from cam_compiler.importer.context import Call
+from cam_compiler.importer.layouts import changed
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Origin
 from dialects.support.tensors import IntArray, IntMatrix
@@ -44,15 +45,7 @@ def _reranked(call: Call, value: Activation, shape: tuple[int, ...]) -> Activati
     def change(array: NDArray[Any]) -> NDArray[Any]:
         return array[..., np.newaxis] if len(shape) == 3 else array[..., 0]
 
-    return replace(
-        value,
-        base=call.builder.reshape(value.base, shape),
-        shape=shape,
-        outer=change(value.outer),
-        before=None if value.before is None else change(value.before),
-        lows=None if value.lows is None else change(value.lows),
-        highs=None if value.highs is None else change(value.highs),
-    )
+    return changed(value, shape, lambda base: call.builder.reshape(base, shape), change)
 
 
 def per_channel(node: Node, values: ObjectArray, channels: int) -> ObjectArray:

@@ -58,4 +58,5 @@ def channels_at(axis: int, value: Activation) -> tuple[int, ...]:
 
 def by_channel(value: Activation) -> bool:
     """Does the function of the elements differ by channel only?"""
-    return all(size == 1 for size in value.channels().shape[1:])
+    arrays = [value.channels(), *(term.slopes for term in value.terms)]
+    return all(size == 1 for array in arrays for size in array.shape[1:])

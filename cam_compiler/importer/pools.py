@@ -11,7 +11,8 @@ from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, 
 from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.images import channel_ranges, per_channel, with_integer_for
-from cam_compiler.importer.values import Activation, Origin
+from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
+from cam_compiler.importer.values import Activation, Origin, Term
 from cam_compiler.importer.windows import FittedWindow
 from dialects import ternary
 from dialects.support.tensors import IntArray, IntMatrix
@@ -48,47 +49,52 @@ def _rising(call: Call, value: Activation) -> Activation:
     return replace(value, base=base, outer=outer, lows=lows, highs=highs)
 
 
-def sum_pool(call: Call, image: Activation, fit: FittedWindow, pad: int) -> Activation:
-    """Sums of the integers of each window, pads counted as `pad`; all have slope 1."""
-    window, layer, base = fit.window, call.node.name, image.base
+def _sum_pool(call: Call, term: Term, fit: FittedWindow, pad: int, hint: str) -> Term:
+    """Sums of the integers of each window, pads counted as `pad`."""
+    window, layer, base = fit.window, call.node.name, term.base
     if not window.pointwise:
         check_word(ternary.range_of(base), call.node.place)
-        base = call.builder.add(ternary.SumPoolOp(base, window, pad=pad, layer=layer), layer)
-    lows, highs = channel_ranges(image)
+        base = call.builder.add(ternary.SumPoolOp(base, window, pad=pad, layer=layer), hint)
+    axes = tuple(range(1, term.lows.ndim))
+    lows, highs = term.lows.min(axis=axes, keepdims=True), term.highs.max(axis=axes, keepdims=True)
     if window.padded:
         lows, highs = np.minimum(lows, pad), np.maximum(highs, pad)
-    return replace(
-        image,
-        base=base,
-        shape=(image.shape[0], *fit.positions),
-        outer=each(lambda _: Piece(), image.outer),
-        origin=Origin.of(call.node),
-        lows=lows * window.size,
-        highs=highs * window.size,
-    )
+    return Term(base, term.slopes, lows * window.size, highs * window.size)
 
 
-def average(call: Call, image: Activation, fit: FittedWindow, include_pads: bool, mean: bool = True) -> Activation:
-    """Averages, or sums, of the real numbers of each window; pads are zeros where they count at all.
+def _sum_pools(call: Call, image: Activation, fit: FittedWindow, pad: int) -> list[Term]:
+    terms = terms_of(image)
+    hints = part_hints(call.node.name, len(terms))
+    return [_sum_pool(call, term, fit, pad, hint) for term, hint in zip(terms, hints, strict=True)]
+
+
+def average(call: Call, value: Activation, fit: FittedWindow, include_pads: bool, mean: bool = True) -> Activation:
+    """Averages, or sums, of the real numbers of each window of an image; pads are zeros where they count at all.
 
     Padding with the integer that stands for zero gives every position the same scale. Where there is none, or where
     pads don't count, scale and offset differ by position.
     """
-    per_channel(call.node, image.outer, image.shape[0])
+    image = call.builder.linear(value, call.node)
+    for array in (image.outer, *(term.slopes for term in image.terms)):
+        per_channel(call.node, array, image.shape[0])
     size, inside = fit.window.size, fit.counts(include_pads=False)
     divisor = fit.counts(include_pads) if mean else np.ones_like(inside)
     if int(divisor.min()) < 1:
         raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
     even = bool((divisor == divisor.flat[0]).all())
-    pad, found = 0, with_integer_for(call, image) if even and (inside != size).any() else None
+    pad, single = 0, not image.terms and even and bool((inside != size).any())
+    found = with_integer_for(call, image) if single else None
     if found is not None:
         (image, pad), inside = found, np.full_like(inside, size)
     if even and (inside == inside.flat[0]).all():
         inside, divisor = inside[:1, :1], divisor[:1, :1]
-    slopes, offsets = each(lambda piece: piece.slope, image.outer), each(lambda piece: piece.offset, image.outer)
-    sums = sum_pool(call, image, fit, pad)
-    outer = each(Piece, _over(slopes, divisor), _times_over(offsets, inside, divisor))
-    return replace(sums, outer=compact(outer))
+    elif even and not any(offsets_of(image).flat):
+        inside, divisor = np.full_like(inside[:1, :1], size), divisor[:1, :1]
+    sums = _sum_pools(call, image, fit, pad)
+    terms = [replace(term, slopes=compact(_over(term.slopes, divisor))) for term in sums]
+    offsets = _times_over(offsets_of(image), inside, divisor)
+    like = replace(image, shape=(image.shape[0], *fit.positions))
+    return joined(call.builder, total(like, terms, offsets, Origin.of(call.node)), call.node)
 
 
 def _over(values: ObjectArray, divisor: IntArray) -> ObjectArray:
@@ -100,21 +106,27 @@ def _times_over(values: ObjectArray, count: IntArray, divisor: IntArray) -> Obje
     return each(lambda value, factor: value * factor, values, factors[np.newaxis])
 
 
-def padded(call: Call, image: Activation, fit: FittedWindow, target: Fraction) -> Activation:
-    """The image with a border that stands for the number `target`: sums of windows of one element."""
-    found = with_integer_for(call, image, target)
-    if found is None:
-        raise call.node.error(
-            f"it pads with {float(target)}, and its input has no integer that stands for it",
-            hint="a quantiser with an integer zero point for all channels",
-        )
-    image, pad = found
-    return replace(sum_pool(call, image, fit, pad), outer=image.outer)
+def padded(call: Call, value: Activation, fit: FittedWindow, target: Fraction) -> Activation:
+    """The image with a border that stands for the number `target`: sums of windows of one element.
+
+    Where no integer stands for it, the border has integers 0, and an offset of its own.
+    """
+    image = call.builder.linear(value, call.node)
+    found = None if image.terms else with_integer_for(call, image, target)
+    shape, origin = (image.shape[0], *fit.positions), Origin.of(call.node)
+    if found is not None:
+        image, pad = found
+        (sums,) = _sum_pools(call, image, fit, pad)
+        return replace(image, base=sums.base, shape=shape, lows=sums.lows, highs=sums.highs, origin=origin)
+    terms = _sum_pools(call, image, fit, 0)
+    inside = fit.counts(include_pads=False)[np.newaxis].astype(bool)
+    offsets = each(lambda within, own: own if within else target, inside, offsets_of(image))
+    return total(replace(image, shape=shape), terms, offsets, origin)
 
 
 def affine_only(call: Call, value: Activation) -> Activation:
-    """The tensor as integers with nothing pending."""
-    return call.builder.materialise(value, call.node)
+    """The tensor as integers with scales, and nothing else pending."""
+    return call.builder.linear(value, call.node)
 
 
 def without_step(call: Call, value: Activation) -> Activation:

@@ -153,12 +153,6 @@ class Activation:
         return replace(self, before=stages, inner=None, steps=None, outer=outer, executed=None)
 
 
-def term_of(value: Activation) -> Term:
-    """A tensor of integers as a summand; its offset is left out."""
-    assert value.lows is not None and value.highs is not None
-    return Term(value.base, each(lambda piece: piece.slope, value.outer), value.lows, value.highs)
-
-
 def _whole(piece: Piece) -> bool:
     parts = (piece.slope, piece.offset, piece.low or ZERO, piece.high or ZERO)
     return all(part.denominator == 1 for part in parts)

@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
-from dialects.ternary.host import ActivationOp, ArgMaxOp, ScoresAttr, TakeOp, TransposeOp
+from dialects.ternary.host import (
+    ActivationOp,
+    ArgMaxOp,
+    DequantizeSumOp,
+    RealLinesAttr,
+    ScoresAttr,
+    TakeOp,
+    TransposeOp,
+)
 from dialects.ternary.ops import DequantizeOp, MatmulOp, QuantizeOp, ReshapeOp, ThresholdOp
 from dialects.ternary.rescale import RescaleOp, RescalesAttr
 from dialects.ternary.spatial import CombineOp, ConcatOp, ConvOp, MaxPoolOp, SumPoolOp, WindowAttr
@@ -49,10 +57,21 @@ Ternary = Dialect(
         TransposeOp,
         TakeOp,
         DequantizeOp,
+        DequantizeSumOp,
         ArgMaxOp,
         ActivationOp,
     ],
-    [IntType, MatrixAttr, ThresholdsAttr, FloatThresholdsAttr, RescalesAttr, WindowAttr, ScoresAttr, RowsAttr],
+    [
+        IntType,
+        MatrixAttr,
+        ThresholdsAttr,
+        FloatThresholdsAttr,
+        RescalesAttr,
+        WindowAttr,
+        ScoresAttr,
+        RealLinesAttr,
+        RowsAttr,
+    ],
 )
 
 __all__ = [
@@ -62,6 +81,7 @@ __all__ = [
     "ConcatOp",
     "ConvOp",
     "DequantizeOp",
+    "DequantizeSumOp",
     "FloatThresholdsAttr",
     "IntTensor",
     "IntType",
@@ -69,6 +89,7 @@ __all__ = [
     "MatrixAttr",
     "MaxPoolOp",
     "QuantizeOp",
+    "RealLinesAttr",
     "RescaleOp",
     "RescalesAttr",
     "ReshapeOp",

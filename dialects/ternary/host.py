@@ -4,6 +4,7 @@
 %t = ternary.transpose %x {order = array<i64: 1, 2, 0>} : tensor<?x3x8x8xf32> -> tensor<?x8x8x3xf32>
 %c = ternary.arg_max %a {count = 1 : i64} : tensor<?x10x!ternary.int<-9, 9>> -> tensor<?x1x!ternary.int<0, 9>>
 %p = ternary.activation %y {function = "softmax"} : tensor<?x10xf64> -> tensor<?x10xf32>
+%r = ternary.dequantize_sum %a, %b : (T, T) -> tensor<?x1xf32> lines <{ 3 -5 + 7 / 1024 }>
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ from xdsl.irdl import (
     prop_def,
     result_def,
     traits_def,
+    var_operand_def,
 )
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.support.packed import PackedAttr
 from dialects.support.ranges import Range
+from dialects.support.real_lines import RealLines
 from dialects.support.scores import FUNCTIONS, Scores
 from dialects.ternary.types import (
     AnyTensor,
@@ -57,6 +60,14 @@ class ScoresAttr(PackedAttr[Scores]):
 
     name = "ternary.scores"
     value_class = Scores
+
+
+@irdl_attr_definition
+class RealLinesAttr(PackedAttr[RealLines]):
+    """Factors, an offset and a divisor, one line per channel: `<{ 3 -5 + 7 / 1024 }>`."""
+
+    name = "ternary.real_lines"
+    value_class = RealLines
 
 
 def _layer(layer: str) -> StringAttr | None:
@@ -225,3 +236,36 @@ class ActivationOp(IRDLOperation):
             raise VerifyException("input and result are of one shape (batch, channels, ...)")
         if self.function.data not in FUNCTIONS:
             raise VerifyException(f"expected one of {', '.join(FUNCTIONS)}, found '{self.function.data}'")
+
+
+@irdl_op_definition
+class DequantizeSumOp(IRDLOperation):
+    """The host's output scale of a sum whose summands have scales of their own: exact, then rounded to double precision
+    and to the result's float type.
+
+    `ternary.dequantize_sum %a, %b : (T, T) -> tensor<?x1xf32> lines <{ 3 -5 + 7 / 1024 }>`: (3 a - 5 b + 7) / 1024;
+    one line for all channels or one per channel.
+    """
+
+    name = "ternary.dequantize_sum"
+    inputs = var_operand_def(IntTensor)
+    result = result_def(FloatTensor)
+    lines = prop_def(RealLinesAttr)
+    layer = opt_prop_def(StringAttr)
+    traits = traits_def(Pure())
+    assembly_format = "$inputs `:` functional-type($inputs, $result) (`layer` $layer^)? `lines` $lines attr-dict"
+
+    def __init__(
+        self, values: Sequence[SSAValue], lines: RealLines, element: Float32Type | Float64Type, layer: str = ""
+    ):
+        super().__init__(
+            operands=[values],
+            result_types=[TensorType(element, shape_of(values[0]))],
+            properties={"lines": RealLinesAttr(lines), "layer": _layer(layer)},
+        )
+
+    def verify_(self) -> None:
+        if not self.inputs or any(shape_of(value) != shape_of(self.result) for value in self.inputs):
+            raise VerifyException("all inputs and the result have one shape")
+        if problem := self.lines.data.problem(channels_of(self.result), len(self.inputs)):
+            raise VerifyException(problem)

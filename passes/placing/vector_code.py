@@ -19,6 +19,7 @@ from dialects.support.errors import PipelineError
 from dialects.support.ranges import Range
 from dialects.support.rescales import Line, Rescales
 from dialects.support.tensors import IntArray, Thresholds
+from passes.placing.step_tables import HALF, IMMEDIATE, step_table, within_immediates
 from passes.rescaling.moves import Do, Move
 from passes.rescaling.plan import MOST_BITS, plan_of
 
@@ -70,7 +71,6 @@ class View(NamedTuple):
 
 
 _KIND_OF = {Do.SUM: Kind.SUM, Do.SHIFTED: Kind.SHIFTED, Do.CLAMPED: Kind.CLAMPED}
-_IMMEDIATE = range(-(1 << 31), 1 << 31)
 
 
 class VectorCode:
@@ -178,21 +178,38 @@ class VectorCode:
 
     def _threshold(self, column: View, thresholds: list[int], down: bool, result: Range) -> View:
         source = self.range_of(column.value) if column.value >= 0 else Range(0, 0)
-        value, table = step_table(source, column, thresholds, down, result)
-        reached = [value, *(number for _, number in table)]
-        if any(number not in _IMMEDIATE for number in (*reached, *(bound for bound, _ in table))):
+        steps = step_table(source, column, thresholds, down, result)
+        if not steps.table and steps.start in IMMEDIATE:
+            return View(self._add(Kind.CONST, Range(steps.start, steps.start), imm=steps.start))
+        parts = within_immediates(steps)
+        if parts is None:
             raise PipelineError(
-                f"a threshold or a step lies beyond the 32 bits of an instruction's number: the sums are {source}",
+                f"its results from {steps.span.lo} to {steps.span.hi} don't fit into an instruction's 32 bits",
                 place=self.segments[-1],
-                hint="fewer levels of the quantiser, or scales whose ratio is one of smaller integers",
+                hint="integers of 32 bits",
             )
-        span = Range(min(reached), max(reached))
-        if not table:
-            return View(self._add(Kind.CONST, span, imm=value))
-        begin = len(self._table)
-        self._table += table
-        ends = {"table_begin": begin, "table_end": len(self._table)}
-        return View(self._add(Kind.STEPS, span, a=column.value, imm=value, **ends))
+        value = -1
+        for centre, part in parts:
+            near = column.value if centre == 0 else self._less(column.value, centre)
+            begin = len(self._table)
+            self._table += part.table
+            ends = {"table_begin": begin, "table_end": len(self._table)}
+            step = self._add(Kind.STEPS, part.span, a=near, imm=part.start, **ends)
+            value = step if value < 0 else self._sum(value, step)
+        return View(value)
+
+    def _less(self, value: int, number: int) -> int:
+        """The value less a number that may be wider than an immediate, as two immediates."""
+        high, low = number >> HALF, number & ((1 << HALF) - 1)
+        parts = [self._add(Kind.CONST, Range(part, part), imm=part) for part in (low, high)]
+        whole = self._add(Kind.SUM, Range(number, number), a=parts[0], b=parts[1], b_shift=HALF)
+        source = self.range_of(value)
+        span = Range(source.lo - number, source.hi - number)
+        return self._add(Kind.SUM, span, a=value, b=whole, subtract=1)
+
+    def _sum(self, first: int, second: int) -> int:
+        one, two = self.range_of(first), self.range_of(second)
+        return self._add(Kind.SUM, Range(one.lo + two.lo, one.hi + two.hi), a=first, b=second)
 
     def rescale(self, columns: Sequence[View], lines: Rescales) -> list[View]:
         """Each column by its line."""
@@ -252,25 +269,3 @@ class VectorCode:
         if view.negate:
             return self._add(Kind.SUM, -span, b=view.value, b_shift=view.shift, subtract=1)
         return self._add(Kind.SUM, span, a=view.value, a_shift=view.shift)
-
-
-def step_table(
-    source: Range, view: View, thresholds: Sequence[int], down: bool, result: Range
-) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """The step function of a viewed value in terms of the value itself.
-
-    Returns the result below all thresholds, and ascending (threshold, result from there on), each threshold within
-    the source's range: x >= t of x = -(v << s) is not v >= floor(-t / 2^s) + 1.
-    """
-    if view.negate:
-        bounds = sorted((-t >> view.shift) + 1 for t in thresholds)
-    else:
-        bounds = [-(-t >> view.shift) for t in thresholds]
-    falling = down != view.negate
-    start, step = (result.hi, -1) if falling else (result.lo, 1)
-    always = sum(bound <= source.lo for bound in bounds)
-    table: dict[int, int] = {}
-    for passed, bound in enumerate(bounds, start=1):
-        if source.lo < bound <= source.hi:
-            table[bound] = start + step * passed
-    return start + step * always, tuple(table.items())

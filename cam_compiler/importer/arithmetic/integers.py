@@ -12,7 +12,7 @@ from math import ceil, floor, prod
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, affine, compact, each, filled
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import exact_sum
@@ -22,7 +22,9 @@ from cam_compiler.importer.builder import WORD
 from cam_compiler.importer.constants import integer_range
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.layouts import by_channel
-from cam_compiler.importer.values import Activation, Origin, Term, identity_pieces, term_of, with_quantiser
+from cam_compiler.importer.linear import offsets_of, terms_of
+from cam_compiler.importer.linear import total as total_of
+from cam_compiler.importer.values import Activation, Origin, Term, with_quantiser
 from dialects import ternary
 from dialects.support.errors import ModelError
 from dialects.support.ranges import Range
@@ -41,7 +43,7 @@ def extent(value: Activation) -> tuple[Fraction, Fraction]:
     if value.terms:
         offsets: list[Fraction] = [piece.offset for piece in value.outer.flat]
         low, high = min(offsets), max(offsets)
-        for term in value.terms:
+        for term in terms_of(value):
             ends: list[Fraction] = [slope * int(end) for slope in set(term.slopes.flat) for end in _ends(term)]
             low, high = low + min(ends), high + max(ends)
         return low, high
@@ -93,16 +95,9 @@ def wrapped(call: Call, value: Activation) -> Activation:
         return call.reshaped(wrapped(call, call.reshaped(value, (prod(value.shape),))), value.shape)
     ready = call.builder.materialise(value, call.node)
     counted = _count(call, ready, size, span, wraps)
-    origin, rank = Origin.of(call.node), len(ready.shape)
-    less = counted.affine(Fraction(-size), ZERO)
-    pending = Activation(
-        ready.base,
-        ready.shape,
-        compact(affine(identity_pieces(rank), ONE, each(lambda a, b: a.offset + b.offset, ready.outer, less.outer))),
-        origin,
-        value.elem_type,
-        terms=(term_of(ready), term_of(less)),
-    )
+    origin, less = Origin.of(call.node), counted.affine(Fraction(-size), ZERO)
+    offsets = each(Fraction.__add__, offsets_of(ready), offsets_of(less))
+    pending = total_of(ready, [*terms_of(ready), *terms_of(less)], offsets, origin)
     total = exact_sum(pending, call.node)
     if total is None:
         raise _beyond(call, name, low, high)

@@ -12,20 +12,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cam_compiler.importer.arithmetic.exact import IDENTITY, ONE, ObjectArray, Piece, compact, filled
+from cam_compiler.importer.arithmetic.exact import IDENTITY, ONE, ZERO, ObjectArray, Piece, compact, filled
 from cam_compiler.importer.arithmetic.functions import Chain, Edge, decided
-from cam_compiler.importer.arithmetic.multipliers import Summand, combination, exact_multipliers
+from cam_compiler.importer.arithmetic.multipliers import Combination, Summand, combination, exact_multipliers
+from cam_compiler.importer.arithmetic.separation import MAX_REACH, Separation, separation
 from cam_compiler.importer.arithmetic.steps import TableStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, TableError, bounds_of
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation
 from dialects.support.tensors import IntMatrix
 
-MAX_MULTIPLIER = 1 << 28
-"""Enough for any two scales of single precision that are at most sixteen times apart."""
-
 MAX_SUM = 1 << 52
-"""Far beyond the thresholds that an instruction holds, and exact in double precision."""
+"""Of a product: exact in double precision."""
+
+FEW_SUMS = 1 << 20
+"""So few sums with exact multipliers are not worth a search for smaller ones."""
 
 CHEAP = 2
 """Exact multipliers up to this are not worth a search for smaller ones."""
@@ -33,8 +34,8 @@ CHEAP = 2
 MAX_SEARCHED = 1 << 10
 """Levels of a quantiser for which smaller multipliers are searched."""
 
-MAX_WIDTH = 1 << 14
-"""How wide the narrower summand's range may be for that."""
+MAX_TRIED = 1 << 20
+"""Edges of the quantiser times integers of the narrower of two summands for which the smallest are searched."""
 
 
 class Total(NamedTuple):
@@ -91,10 +92,7 @@ def exact_sum(value: Activation, node: Node) -> Total | None:
 
 
 def _fits(channels: list[_Channel]) -> bool:
-    return all(
-        max(map(abs, channel.multipliers)) <= MAX_MULTIPLIER and max(-channel.low, channel.high) <= MAX_SUM
-        for channel in channels
-    )
+    return all(max(-channel.low, channel.high) <= MAX_REACH for channel in channels)
 
 
 def _channels(value: Activation, node: Node) -> list[tuple[tuple[Summand, ...], Channel]]:
@@ -117,13 +115,18 @@ def _channels(value: Activation, node: Node) -> list[tuple[tuple[Summand, ...], 
     return [
         (
             tuple(
-                Summand(at(term.slopes, channel), int(at(lows, channel)), int(at(highs, channel)))
+                _summand(at(term.slopes, channel), int(at(lows, channel)), int(at(highs, channel)))
                 for term, (lows, highs) in zip(value.terms, ranges, strict=True)
             ),
             at(functions, channel),
         )
         for channel in range(count)
     ]
+
+
+def _summand(slope: Fraction, low: int, high: int) -> Summand:
+    """Integers that are all zero have no scale that matters."""
+    return Summand(slope if low or high else ZERO, low, high)
 
 
 def _per_channel(reduce: Any, values: ObjectArray) -> ObjectArray:
@@ -142,13 +145,23 @@ def _exact(summands: tuple[Summand, ...], function: Channel, quantised: bool) ->
 
 
 def _searched(summands: tuple[Summand, ...], function: Channel) -> _Channel | None:
-    """The smallest multipliers that serve the quantiser; None where there is nothing to gain, or no way."""
-    multipliers, _ = exact_multipliers([summand.slope for summand in summands])
-    if len(summands) != 2 or not function.before.monotone or max(map(abs, multipliers)) <= CHEAP:
+    """Small multipliers that serve the quantiser; None where there is nothing to gain, or no way."""
+    exact = _exact(summands, function, quantised=True)
+    if not function.before.monotone or max(map(abs, exact.multipliers)) <= CHEAP:
         return None
-    if min(summand.high - summand.low for summand in summands) > MAX_WIDTH:
+    if len(summands) > 2 and exact.high - exact.low <= FEW_SUMS:
         return None
-    return decided(lambda bits: _combined(summands, function, bits))
+    found = decided(lambda bits: _combined(summands, function, bits))
+    return found if found and found.high - found.low < exact.high - exact.low else None
+
+
+def _separated(summands: tuple[Summand, ...], edges: list[Edge]) -> Combination | Separation | None:
+    """The smallest multipliers of two summands, if they are soon found; else small ones of any number."""
+    narrow = min(summand.high - summand.low for summand in summands)
+    live = all(summand.slope for summand in summands)
+    if len(summands) == 2 and live and narrow * len(edges) <= MAX_TRIED:
+        return combination(*summands, edges)
+    return separation(summands, edges)
 
 
 def _combined(summands: tuple[Summand, ...], function: Channel, bits: int) -> _Channel | None:
@@ -156,8 +169,7 @@ def _combined(summands: tuple[Summand, ...], function: Channel, bits: int) -> _C
     if found is None:
         return None
     first_level, edges = found
-    first, second = summands
-    combined = combination(first, second, edges)
+    combined = _separated(summands, edges)
     if combined is None:
         return None
     rising = not function.path.falling

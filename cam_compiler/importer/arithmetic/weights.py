@@ -1,16 +1,20 @@
-"""From the constant operand of a matrix product to integer weights with an exact scale for every output."""
+"""From the constant operand of a matrix product to integer weights with an exact scale for every output.
+
+Where an output's scales differ from input to input and have no common step that is not too small, the product is the
+sum of several: each has the inputs of one scale, or of scales in the ratio of small integers.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.arithmetic.exact import ONE, ObjectArray, each, filled, fractions
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled, fractions
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.model import Node, UnquantisedError
 from dialects.support.tensors import IntArray
@@ -19,6 +23,10 @@ FLOAT_STEPS = 1 << 15
 """Float weights count as quantised if they are at most this many steps of a common size from zero."""
 
 MAX_WEIGHT = 1 << 20
+MAX_MULTIPLE = 8
+"""Of a group's step: scales of a simple ratio are one product with weights of a few bits more."""
+MAX_SUMMANDS = 64
+"""Products that an output may be the sum of."""
 MAX_INTEGER = 1 << 30
 """Float weights count as quantised, too, if they are integers of at most this size."""
 ACCEPTED = (
@@ -34,25 +42,37 @@ class Weights:
     scales: ObjectArray
 
 
-def weights_of(node: Node, constant: Constant, slopes: ObjectArray) -> Weights:
-    """The weights (inputs, outputs) times the slope of every input; raises ModelError where they are not quantised."""
-    integers, scale = _integers(node, constant)
-    table, factors = integers.T, np.broadcast_to(scale, integers.shape).T
+def weights_of(node: Node, constant: Constant, slopes: ObjectArray) -> list[Weights]:
+    """The weights (inputs, outputs) times the slope of every input, as summands of which most products have one.
+
+    Raises ModelError where they are not quantised, or the summands are too many.
+    """
+    integers, scale = integer_weights(node, constant)
     present = {slope for slope in slopes.flat if slope}
-    per_output = scale.shape[0] == 1
-    if len(present) <= 1 and per_output:
+    if len(present) <= 1 and scale.shape[0] == 1:
         slope = present.pop() if present else ONE
         dead = np.array([value == 0 for value in slopes.flat])
-        if dead.any():
-            table = np.where(dead[np.newaxis, :], 0, table)
-        weights = Weights(table, each(lambda factor: factor * slope, np.array(factors[:, 0])))
-    else:
-        cause = "inputs" if len(present) > 1 else "weights"
-        weights = _on_common_steps(node, table, each(Fraction.__mul__, factors, slopes), cause)
-    return _smallest(weights)
+        table = np.where(dead[np.newaxis, :], 0, integers.T) if dead.any() else integers.T
+        factors = np.broadcast_to(scale, integers.shape)[0]
+        return [_smallest(Weights(table, each(lambda factor: factor * slope, np.array(factors))))]
+    return [_smallest(part) for part in _by_scale(node, integers.T, _Factors.of(scale, slopes, integers.shape))]
 
 
-def _integers(node: Node, constant: Constant) -> tuple[IntArray, ObjectArray]:
+def constant_part(node: Node, constant: Constant, offsets: ObjectArray) -> ObjectArray:
+    """What the offsets of the inputs add to each output: the sum of weight * offset over all inputs."""
+    if all(offset == 0 for offset in offsets.flat):
+        return filled((constant.shape[1],), ZERO)
+    integers, scale = integer_weights(node, constant)
+    common = lcm(*(offset.denominator for offset in offsets.flat))
+    whole = each(lambda offset: int(offset * common), offsets)
+    if scale.shape[0] == 1:
+        sums = integers.T.astype(object) @ whole
+        return each(lambda factor, total: factor * int(total) / common, np.broadcast_to(scale[0], sums.shape), sums)
+    products = each(Fraction.__mul__, each(Fraction, integers.T.astype(object)), scale.T)
+    return each(lambda total: Fraction(total) / common, products @ whole)
+
+
+def integer_weights(node: Node, constant: Constant) -> tuple[IntArray, ObjectArray]:
     """Integers (inputs, outputs) and a scale that broadcasts to them, of one row where it differs by output only."""
     raw = constant.raw
     scale = filled((1, 1), ONE) if constant.scale is None else constant.scale
@@ -107,22 +127,89 @@ def _common_step(values: list[Fraction]) -> Fraction:
     return Fraction(top, bottom) if top else ONE
 
 
-def _on_common_steps(node: Node, table: IntArray, factors: ObjectArray, cause: str) -> Weights:
-    """Scales that differ by input become part of the integers, where they have a common step that is not too small.
+class _Factors(NamedTuple):
+    """The distinct factors of weights (outputs, inputs), and which one each has."""
 
-    `cause` says whose scales they are.
-    """
-    products = each(lambda weight, factor: int(weight) * factor, table.astype(object), factors)
-    scales = np.empty(len(products), dtype=object)
-    for row in range(len(products)):
-        scales[row] = _common_step(list(products[row]))
-    multiples = each(lambda product, step: int(product / step), products, scales[:, np.newaxis])
-    if any(abs(multiple) > MAX_WEIGHT for multiple in multiples.flat):
+    values: list[Fraction]
+    which: IntArray
+
+    @staticmethod
+    def of(scale: ObjectArray, slopes: ObjectArray, shape: tuple[int, ...]) -> _Factors:
+        """`scale` broadcasts to weights (inputs, outputs) of the given shape."""
+        scales: dict[Fraction, int] = {}
+        gains: dict[Fraction, int] = {}
+        first = each(lambda value: scales.setdefault(value, len(scales)), scale).astype(np.int64)
+        second = each(lambda value: gains.setdefault(value, len(gains)), slopes).astype(np.int64)
+        pairs = np.broadcast_to(first, shape) * len(gains) + second[:, np.newaxis]
+        places, index = np.unique(pairs, return_inverse=True)
+        tall, wide = list(scales), list(gains)
+        values: list[Fraction] = [tall[place // len(gains)] * wide[place % len(gains)] for place in places.tolist()]
+        return _Factors(values, index.reshape(shape).T)
+
+
+class _Step(NamedTuple):
+    """A common step of some factors, and the multiple of it that each of them is; 0 for all others."""
+
+    step: Fraction
+    multiples: IntArray
+
+
+def _by_scale(node: Node, table: IntArray, factors: _Factors) -> list[Weights]:
+    """Summands in which each output has one step; those with few inputs in an output have zeros there."""
+    known: dict[tuple[int, ...], list[_Step]] = {}
+    steps: list[list[_Step]] = []
+    for row, index in zip(table, factors.which, strict=True):
+        # The least weight decides how fine a step has to be; equal ones of an output are one.
+        met = {number: abs(weight) for number, weight in zip(index.tolist(), row.tolist(), strict=True) if weight}
+        largest = max((abs(weight) for weight in row.tolist()), default=0)
+        key = (*met, largest)
+        if key not in known:
+            known[key] = _grouped(list(met), largest, factors.values)
+        steps.append(known[key])
+    count = max(1, *map(len, steps))
+    if count > MAX_SUMMANDS:
         raise node.error(
-            f"the scales of its {cause} differ from feature to feature and have no common step",
-            hint=f"quantise its {cause} with one scale, or with scales in the ratio of small integers",
+            f"an output sums {count} groups of features whose scales have no common step",
+            hint=f"at most {MAX_SUMMANDS} scales an output, or scales in the ratio of small integers",
         )
-    return Weights(multiples.astype(np.int64), scales)
+    parts: list[Weights] = []
+    for number in range(count):
+        rows = [
+            row * own[number].multiples[index] if number < len(own) else np.zeros_like(row)
+            for row, index, own in zip(table, factors.which, steps, strict=True)
+        ]
+        scales = np.empty(len(rows), dtype=object)
+        scales[:] = [own[number].step if number < len(own) else ONE for own in steps]
+        parts.append(Weights(np.stack(rows), scales))
+    return parts
+
+
+def _grouped(present: list[int], largest: int, values: list[Fraction]) -> list[_Step]:
+    """The factors of an output, by common steps: one for all, if it isn't too small, else one for each group."""
+    met = [number for number in present if values[number]]
+    if not met:
+        return []
+    whole = _common_step([values[number] for number in met])
+    if all(abs(values[number] / whole) * largest <= MAX_WEIGHT for number in met):
+        return [_stepped(met, whole, values)]
+    groups: list[list[int]] = []
+    for number in met:
+        for group in groups:
+            joined = [values[other] for other in (*group, number)]
+            step = _common_step(joined)
+            if all(abs(value / step) <= MAX_MULTIPLE for value in joined):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    return [_stepped(group, _common_step([values[number] for number in group]), values) for group in groups]
+
+
+def _stepped(group: list[int], step: Fraction, values: list[Fraction]) -> _Step:
+    multiples = np.zeros(len(values), dtype=np.int64)
+    for number in group:
+        multiples[number] = int(values[number] / step)
+    return _Step(step, multiples)
 
 
 def _smallest(weights: Weights) -> Weights:

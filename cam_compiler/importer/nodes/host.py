@@ -22,6 +22,7 @@ from cam_compiler.importer.nodes.product import dequantised, output_quantised
 from cam_compiler.importer.nodes.shape import sample_axis
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces
 from dialects import ternary
+from dialects.support.errors import ModelError
 from dialects.support.scores import FUNCTIONS, Scores
 
 ON_HOST: dict[Stage, str] = {
@@ -157,10 +158,13 @@ def finished(builder: Builder, value: Activation, node: Node) -> Activation:
     plain = all(piece == IDENTITY for piece in value.outer.flat)
     inside = each(lambda chain: Chain(chain.stages[:-1]).unfolded(), value.before)
     if name is None or not plain or any(parts is None for parts in inside.flat):
-        raise node.error(
-            f"the output is the result of '{value.origin.layer}', a real function",
-            hint=f"a quantiser after it, or one of {', '.join(FUNCTIONS)} at the very end",
-        )
+        try:
+            return builder.linear(value, node)
+        except ModelError as error:
+            raise node.error(
+                f"the output is the result of '{value.origin.layer}', a real function",
+                hint=f"a quantiser after it, or one of {', '.join(FUNCTIONS)} at the very end",
+            ) from error
     before, inner, steps, outer = (each(lambda parts, at=at: parts[at], inside) for at in range(4))
     stepped = any(step is not None for step in steps.flat)
     under = replace(

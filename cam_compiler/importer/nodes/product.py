@@ -26,6 +26,7 @@ from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.convolutions import convolve
 from cam_compiler.importer.nodes.quantizers import apply, operand_shape
 from cam_compiler.importer.nodes.sums import concatenated, summed
+from cam_compiler.importer.products import matmul as matmul_of
 from cam_compiler.importer.values import Activation, Value, per_sample
 from dialects.support.errors import ModelError
 
@@ -55,7 +56,7 @@ def _product(call: Call, value: Activation, weights: Constant) -> Activation:
             hint="a product takes (batch, ..., features) and weights (features, outputs)",
         )
     if prod(leading) == 1:
-        result = call.builder.matmul(call.reshaped(value, (features,)), matrix, call.node)
+        result = matmul_of(call.builder, call.reshaped(value, (features,)), matrix, call.node)
     else:
         last = len(leading)
         channels_first = call.builder.transposed(value, (last, *range(last)))

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.arithmetic.exact import ONE, Piece, affine, compact, each
-from cam_compiler.importer.arithmetic.sums import exact_sum
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, each
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.layouts import channels_at, inverse, varying_axis
-from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces, per_sample, term_of
+from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
+from cam_compiler.importer.values import Activation, Origin, Term, Value, per_sample
 from dialects import ternary
-
-AT_ONCE = 4
-"""Sums with multipliers up to this are made where they stand; others wait for their quantiser."""
 
 
 def two_tensors(call: Call) -> tuple[Activation, Activation] | None:
@@ -36,38 +35,22 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
         raise node.error(
             f"it adds samples of shape {left.shape} and {right.shape}", hint="both tensors of the same shape"
         )
-    first, second = call.builder.materialise(left, node), call.builder.materialise(right, node)
+    first, second = call.builder.linear(left, node), call.builder.linear(right, node)
     axis = varying_axis(first) or varying_axis(second)
-    if axis and first.base is not second.base:
+    if axis:
         order = channels_at(axis, first)
         turned = (call.builder.transposed(part, order) for part in (first, second))
-        total = call.builder.transposed(_summed(call, *turned), inverse(order))
+        result = call.builder.transposed(_summed(call, *turned), inverse(order))
     else:
-        total = _summed(call, first, second)
-    return replace(total, merged=left.merged, batch_axis=left.batch_axis)
+        result = _summed(call, first, second)
+    return replace(result, merged=left.merged, batch_axis=left.batch_axis)
 
 
 def _summed(call: Call, first: Activation, second: Activation) -> Activation:
-    """The sum of integers with affine meanings."""
-    node = call.node
-    offset = each(lambda a, b: a.offset + b.offset, first.outer, second.outer)
-    if first.base is second.base:
-        slope = each(lambda a, b: a.slope + b.slope, first.outer, second.outer)
-        return replace(first, outer=compact(each(Piece, slope, offset)), origin=Origin.of(node))
-    origin = Origin.of(node)
-    pending = Activation(
-        first.base,
-        first.shape,
-        compact(affine(identity_pieces(len(first.shape)), ONE, offset)),
-        origin,
-        first.elem_type,
-        terms=(term_of(first), term_of(second)),
-    )
-    total = exact_sum(pending, node)
-    if total is None or int(np.abs(total.multipliers.array).max()) > AT_ONCE:
-        return pending
-    base = call.builder.combine([first.base, second.base], total.multipliers, origin)
-    return replace(total.function, base=base)
+    """The sum of integers with exact scales."""
+    offsets = each(Fraction.__add__, offsets_of(first), offsets_of(second))
+    result = total(first, [*terms_of(first), *terms_of(second)], offsets, Origin.of(call.node))
+    return joined(call.builder, result, call.node)
 
 
 @handles("Sum")
@@ -99,31 +82,35 @@ def concatenated(call: Call, values: list[Activation]) -> Activation:
     others = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
     if len(others) > 1 or any(len(value.shape) != rank for value in values):
         raise node.error(f"its inputs have samples of shapes {', '.join(str(value.shape) for value in values)}")
-    builder, ready = call.builder, [call.builder.materialise(value, node) for value in values]
+    builder, ready = call.builder, [call.builder.linear(value, node) for value in values]
     order = channels_at(axis, ready[0])
     whole = _by_channel(call, [builder.transposed(value, order) for value in ready])
     return builder.transposed(whole, inverse(order))
 
 
 def _by_channel(call: Call, ready: list[Activation]) -> Activation:
-    """Tensors one after another along their first dimension."""
+    """Tensors one after another along their first dimension, term by term; one with fewer has the scale zero then."""
     if len(ready) == 1:
         return ready[0]
-    bases = [value.base for value in ready]
-    base = call.builder.add(ternary.ConcatOp(bases), call.node.name)
-    return replace(
-        ready[0],
-        base=base,
-        shape=(sum(value.shape[0] for value in ready), *ready[0].shape[1:]),
-        outer=compact(_joined([(value, value.outer) for value in ready])),
-        origin=Origin.of(call.node),
-        lows=_joined([(value, value.lows) for value in ready]),
-        highs=_joined([(value, value.highs) for value in ready]),
-    )
+    columns = [terms_of(value) for value in ready]
+    sizes, terms = [value.shape[0] for value in ready], list[Term]()
+    count = max(map(len, columns))
+    for number, hint in enumerate(part_hints(call.node.name, count)):
+        parts = [own[number] if number < len(own) else _nothing(own[0]) for own in columns]
+        base = call.builder.add(ternary.ConcatOp([part.base for part in parts]), hint)
+        arrays = zip(*((part.slopes, part.lows, part.highs) for part in parts), strict=True)
+        terms.append(Term(base, *(_joined(sizes, array) for array in arrays)))
+    offsets = _joined(sizes, [offsets_of(value) for value in ready])
+    like = replace(ready[0], shape=(sum(sizes), *ready[0].shape[1:]))
+    return total(like, terms, offsets, Origin.of(call.node))
 
 
-def _joined(parts: list[tuple[Activation, NDArray[Any] | None]]) -> NDArray[Any]:
-    """Arrays that broadcast to their tensors, one after another along the channels."""
-    known = [(value.shape[0], array) for value, array in parts if array is not None]
-    trailing = np.broadcast_shapes(*(array.shape[1:] for _, array in known))
-    return np.concatenate([np.broadcast_to(array, (channels, *trailing)) for channels, array in known])
+def _nothing(term: Term) -> Term:
+    return replace(term, slopes=each(lambda _: ZERO, term.slopes))
+
+
+def _joined(sizes: Sequence[int], parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays that broadcast to tensors of so many channels, one after another along the channels."""
+    trailing = np.broadcast_shapes(*(array.shape[1:] for array in parts))
+    whole = [np.broadcast_to(array, (size, *trailing)) for size, array in zip(sizes, parts, strict=True)]
+    return np.concatenate(whole)

@@ -25,3 +25,16 @@ func.func @ends(%a: tensor<?x2x!ternary.int<-9, 9>>, %y: tensor<?x2xf64>) {
   %p = ternary.activation %y {function = "softmax"} : tensor<?x2xf64> -> tensor<?x2xf32> layer "p"
   func.return
 }
+
+// CHECK-LABEL: func.func @sum
+// CHECK-NEXT: ternary.dequantize_sum %{{.*}}, %{{.*}} : ({{.*}}) -> tensor<?x2xf32> layer "out" lines <{
+// CHECK-NEXT: 3 -5 + 7 / 1024
+// CHECK-NEXT: 123456789012345678901234567890 0 + -1 / 3
+// CHECK-NEXT: }>
+func.func @sum(%a: tensor<?x2x!ternary.int<-9, 9>>, %b: tensor<?x2x!ternary.int<0, 1>>) {
+  %y = ternary.dequantize_sum %a, %b : (tensor<?x2x!ternary.int<-9, 9>>, tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2xf32> layer "out" lines <{
+    3 -5 + 7 / 1024
+    123456789012345678901234567890 0 + -1 / 3
+  }>
+  func.return
+}

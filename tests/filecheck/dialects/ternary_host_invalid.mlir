@@ -65,3 +65,33 @@ func.func @function(%y: tensor<?x2xf64>) {
   %p = ternary.activation %y {function = "relu6"} : tensor<?x2xf64> -> tensor<?x2xf32>
   func.return
 }
+
+// -----
+
+// CHECK: expected 2 factors a line, found 1
+func.func @factors(%a: tensor<?x2x!ternary.int<-9, 9>>, %b: tensor<?x2x!ternary.int<0, 1>>) {
+  %y = ternary.dequantize_sum %a, %b : (tensor<?x2x!ternary.int<-9, 9>>, tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x2xf32> lines <{
+    3 + 7 / 1024
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: expected a positive divisor, found 0
+func.func @divisor(%a: tensor<?x2x!ternary.int<-9, 9>>) {
+  %y = ternary.dequantize_sum %a : (tensor<?x2x!ternary.int<-9, 9>>) -> tensor<?x2xf32> lines <{
+    3 + 7 / 0
+  }>
+  func.return
+}
+
+// -----
+
+// CHECK: expected factors, an offset and a divisor, '3 -5 + 7 / 1024', found '3 7 / 8'
+func.func @line(%a: tensor<?x2x!ternary.int<-9, 9>>) {
+  %y = ternary.dequantize_sum %a : (tensor<?x2x!ternary.int<-9, 9>>) -> tensor<?x2xf32> lines <{
+    3 7 / 8
+  }>
+  func.return
+}
