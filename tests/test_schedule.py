@@ -62,16 +62,20 @@ def check(found: Schedule) -> None:
         assert event.end_ns - event.begin_ns >= alone * (1 - 1e-9)
         assert all(ran[other, event.batch].end_ns <= event.begin_ns for other in tasks[event.task].waits_for)
         assert not event.batch or ran[event.task, event.batch - 1].end_ns <= event.begin_ns
-    by_stream: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    by_stream, by_array = (defaultdict[int, list[tuple[float, float]]](list) for _ in range(2))
     for event in found.events:
-        by_stream[event.stream].append((event.begin_ns, event.end_ns))
+        arrays = [number for first, end in event.arrays for number in range(first, end)]
+        assert len(arrays) == len({*arrays}) == tasks[event.task].arrays
+        for uses in (by_stream[event.stream], *(by_array[number] for number in arrays)):
+            uses.append((event.begin_ns, event.end_ns))
     assert max(by_stream) < machine.streams
-    for spans in by_stream.values():
+    assert max(by_array) + 1 == found.arrays <= machine.arrays
+    for spans in (*by_stream.values(), *by_array.values()):
         spans.sort()
         assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     for moment in {event.begin_ns for event in found.events}:
         busy = [event for event in found.events if event.begin_ns <= moment < event.end_ns]
-        assert sum(tasks[event.task].arrays for event in busy) <= found.arrays <= machine.arrays
+        assert sum(tasks[event.task].arrays for event in busy) <= found.arrays
         assert len(busy) <= found.streams <= machine.streams
         assert len({event.batch for event in busy}) <= found.in_flight
         check_buffer(found, moment)

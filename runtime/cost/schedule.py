@@ -138,7 +138,7 @@ class Schedule:
                 "args": {
                     "batch": event.batch,
                     "program": event.task,
-                    "arrays": self.tasks[event.task].arrays,
+                    "arrays": " ".join(f"{first}-{end - 1}" for first, end in event.arrays),
                     "moved bits": self.tasks[event.task].moved_bits,
                 },
             }

@@ -10,7 +10,7 @@ moves, all moves slow down by the same factor, until a task begins or ends.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -42,6 +42,10 @@ class Task(NamedTuple):
         return max(self.compute_ns, moves) if overlap else self.compute_ns + moves
 
 
+Spans = tuple[tuple[int, int], ...]
+"""Numbers of arrays, as (first, end) of each run of neighbours."""
+
+
 class Event(NamedTuple):
     """A task as it ran."""
 
@@ -50,6 +54,39 @@ class Event(NamedTuple):
     begin_ns: float
     end_ns: float
     stream: int
+    arrays: Spans
+
+
+class Pool:
+    """Arrays by number; the first ones that are free are taken first."""
+
+    def __init__(self, size: int):
+        self.free = [(0, size)] if size else list[tuple[int, int]]()
+        """spans in order, with gaps between them"""
+        self.left = size
+
+    def take(self, count: int) -> Spans:
+        """So many of the arrays that are left."""
+        taken: list[tuple[int, int]] = []
+        self.left -= count
+        while count:
+            first, end = self.free[0]
+            upto = min(end, first + count)
+            taken.append((first, upto))
+            count -= upto - first
+            self.free[:1] = [(upto, end)] if upto < end else []
+        return tuple(taken)
+
+    def give(self, spans: Spans) -> None:
+        """Take arrays back."""
+        merged: list[tuple[int, int]] = []
+        for first, end in sorted((*self.free, *spans)):
+            if merged and merged[-1][1] == first:
+                merged[-1] = (merged[-1][0], end)
+            else:
+                merged.append((first, end))
+        self.free = merged
+        self.left += sum(end - first for first, end in spans)
 
 
 class Machine(NamedTuple):
@@ -66,11 +103,15 @@ class Machine(NamedTuple):
 class _Running:
     """A task that has begun: what is left of it, as a share, from a moment on."""
 
-    __slots__ = ("batch", "begin", "left", "number", "order", "since", "stream")
+    __slots__ = ("arrays", "batch", "begin", "left", "number", "order", "since", "stream")
 
-    def __init__(self, number: int, batch: int, begin: float, stream: int, order: int):
-        self.number, self.batch, self.begin, self.stream, self.order = number, batch, begin, stream, order
-        self.since, self.left = begin, 1.0
+    def __init__(self, number: int, batch: int, begin: float, stream: int, arrays: Spans, order: int):
+        self.number, self.batch, self.stream, self.arrays, self.order = number, batch, stream, arrays, order
+        self.begin = self.since = begin
+        self.left = 1.0
+
+    def ended(self, now: float) -> Event:
+        return Event(self.number, self.batch, self.begin, now, self.stream, self.arrays)
 
 
 class Scheduler:
@@ -82,7 +123,7 @@ class Scheduler:
 
     def __init__(self, tasks: Sequence[Task], machine: Machine, batches: int, in_flight: int = 1):
         self.tasks, self.machine, self.batches, self.in_flight = tasks, machine, batches, in_flight
-        self.left = machine.arrays
+        self.pool = Pool(machine.arrays)
         self.free_streams = list(range(machine.streams))
         self.readers: list[list[int]] = [[] for _ in tasks]
         for number, task in enumerate(tasks):
@@ -124,30 +165,29 @@ class Scheduler:
             self._offer_all(batch)
         now, peak, peak_streams = 0.0, 0, 0
         while self.ready or self.running:
-            for number, batch, stream in self._begin():
-                item = _Running(number, batch, now, stream, next(order))
-                end = now + self._duration(self.tasks[number], self.slowdown)
+            for item in self._begin(now, order):
+                end = now + self._duration(self.tasks[item.number], self.slowdown)
                 heapq.heappush(self.running, (end, item.order, item))
             self._share(now)
-            peak = max(peak, self.machine.arrays - self.left)
+            peak = max(peak, self.machine.arrays - self.pool.left)
             peak_streams = max(peak_streams, len(self.running))
             now, _, item = heapq.heappop(self.running)
-            ended.append((item.order, Event(item.number, item.batch, item.begin, now, item.stream)))
+            ended.append((item.order, item.ended(now)))
             self._end(item)
         return [event for _, event in sorted(ended)], peak, peak_streams
 
-    def _begin(self) -> list[tuple[int, int, int]]:
-        """Take what is ready and finds room, the most urgent first: task, batch and stream."""
-        begun: list[tuple[int, int, int]] = []
+    def _begin(self, now: float, order: Iterator[int]) -> list[_Running]:
+        """Take what is ready and finds room, the most urgent first."""
+        begun: list[_Running] = []
         waiting: list[tuple[int, float, int]] = []
         while self.ready and self.free_streams:
             urgent = heapq.heappop(self.ready)
             batch, _, number = urgent
-            if self.tasks[number].arrays > self.left:
+            if self.tasks[number].arrays > self.pool.left:
                 waiting.append(urgent)
                 continue
-            self.left -= self.tasks[number].arrays
-            begun.append((number, batch, heapq.heappop(self.free_streams)))
+            arrays = self.pool.take(self.tasks[number].arrays)
+            begun.append(_Running(number, batch, now, heapq.heappop(self.free_streams), arrays, next(order)))
         for item in waiting:
             heapq.heappush(self.ready, item)
         return begun
@@ -189,7 +229,7 @@ class Scheduler:
         return high
 
     def _end(self, ended: _Running) -> None:
-        self.left += self.tasks[ended.number].arrays
+        self.pool.give(ended.arrays)
         heapq.heappush(self.free_streams, ended.stream)
         self.next_batch[ended.number] += 1
         for reader in self.readers[ended.number]:
