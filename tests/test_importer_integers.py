@@ -85,6 +85,21 @@ def test_a_bound_off_the_scale_after_a_function_that_rises_and_falls() -> None:
     assert {-0.0625, 1.5625} <= set(found.ravel().tolist())
 
 
+@pytest.mark.parametrize("slope", [0.25, -0.25])
+@pytest.mark.parametrize("offset", [0.0, 19.0, -200.0])
+def test_a_sum_whose_every_value_is_clamped_off_the_scale(slope: float, offset: float) -> None:
+    """Level 16 becomes 15 behind the last clamp, whatever the sum is."""
+    net = Net(16)
+    parts = net.quant("x", 1.0, bits=3), net.quant("x", 1 / 1024, bits=3)
+    y = net.op("Add", net.qdq(net.op("Add", *parts), 0.5), net.const(offset))
+    y = net.op("Clip", y, net.const(-1.0), net.const(3.0))
+    y = net.op("Clip", net.op("Ceil", net.op("Mul", y, net.const(slope))), net.const(-3.0), net.const(7.0))
+    y = net.op("Clip", net.op("Round", net.op("Mul", y, net.const(16.0))), net.const(-15.0), net.const(15.0))
+    net.op("MatMul", y, net.const(np.eye(16)))
+    model, x = net.model(), np.linspace(-5, 5, 16, dtype=np.float32)[None]
+    np.testing.assert_array_equal(run(model, x), reference(model, x)[0])
+
+
 def test_channels_last_at_the_input() -> None:
     """As many rows as channels, which were taken for each other."""
     net, count = Net(3, 3, 3), 3

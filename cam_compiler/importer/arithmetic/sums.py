@@ -193,7 +193,9 @@ def _edges(summands: tuple[Summand, ...], function: Channel, bits: int) -> tuple
     if len(levels) > MAX_SEARCHED:
         return None
     edges = function.edges(levels, bits)
-    return floor(first), [edge for edge in edges if isinstance(edge, Edge)]
+    # Levels that a clamp leaves below the first one may be reached by every sum.
+    always = sum(edge is not function.path.falling for edge in edges if isinstance(edge, bool))
+    return floor(first) + always, [edge for edge in edges if isinstance(edge, Edge)]
 
 
 def _total(value: Activation, channels: list[_Channel]) -> Total:

@@ -259,7 +259,8 @@ def _row(
     always, never = (ends.never, ends.always) if falling else ends
     # On the quantiser's own lattice again.
     low, high = own.low + own.shift, own.high + own.shift
-    levels = range(-(-(low + 1) // refine), -(-high // refine) + 1)
+    # Where a clamp lets one number through, its level may be none of the step's.
+    levels = range(-(-(low + 1) // refine), -(-high // refine) + 1) if low < high else range(0)
     firsts: list[float] | None = None
     if kind is None and not channel.before.stages:
         firsts = affine_firsts(channel.inner, channel.step, levels, ends.always, ends.never)
