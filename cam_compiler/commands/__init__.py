@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "run a model, textual IR of any level, or a compiled program",
     "evaluate": "accuracy, agreement and energy on a labelled data set",
     "compare": "a network on the associative processor and on rival machines, in one table",
+    "sensitivity": "which parameters of the hardware matter for a network's energy, latency and area",
     "verify": "check that models, IR files and programs compute the same",
     "opt": "run passes on textual IR, with all options of xdsl-opt",
     "asm": "assemble AP code to its binary form",

@@ -24,7 +24,7 @@ _FOLDER = Path(__file__).parent / "technologies"
 _MOST = 1e15
 _STATUS = ("published", "recalled", "assumed", "chosen")
 _KEYS = ("value", "unit", "source", "status", "nanowires", "node", "range")
-_COUNTS = ("row_segments", "arrays_per_tile", "tiles_per_bank")
+WHOLE_NUMBERS = ("row_segments", "arrays_per_tile", "tiles_per_bank")
 """parameters that are whole numbers from 1 on"""
 
 
@@ -125,7 +125,7 @@ def load_technology(name_or_path: str) -> Technology:
         entry = read_parameter(name, data.get(name, default), path, table["unit"])
         if name in data and entry.node is None:
             entry = replace(entry, node=node)
-        if name in _COUNTS and (entry.value < 1 or entry.value % 1):
+        if name in WHOLE_NUMBERS and (entry.value < 1 or entry.value % 1):
             raise TargetError(f"expected a whole number from 1 on, found {entry.value:g}", place=f"{path}, [{name}]")
         parameters[name] = entry
     return Technology(path.stem, description, parameters, frozenset(data))
