@@ -15,6 +15,7 @@ from cam_compiler.ir_text import described, parse_module
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
 from cam_compiler.validation import Validator
+from dialects import ap, rtm
 from dialects.machine.target import Target, load_target
 from dialects.rtm.program import ProgramBase
 from dialects.rtm.target import stated_target, target_of
@@ -70,7 +71,7 @@ def target_for(module: ModuleOp, name: str | None) -> Target:
     """The target that is asked for, else the module's own; raises PipelineError where placed code contradicts it."""
     stated, placed = (
         stated_target(module),
-        [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase)],
+        [op.geometry.geometry for op in module.walk() if isinstance(op, ProgramBase | ap.CountedOp | rtm.CountedOp)],
     )
     own = stated or load_target("default")
     if placed and placed[0] != own.geometry:

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from cam_compiler.compile import compile_file, compile_module, refuse_types
 from cam_compiler.execution import of_module, of_program
 from cam_compiler.options import objective_of, stated_types
+from cam_compiler.pipeline import counting
 from dialects.machine.target import Target
 from dialects.support.errors import UsageError
 from runtime.cost.report import Report, make_report
@@ -86,8 +87,8 @@ def compiled_with_golden(options: argparse.Namespace) -> tuple[ModuleOp, ModuleO
 
 
 def pipeline_of(options: argparse.Namespace) -> str:
-    """The pipeline that is stated, or the default one."""
-    return "default" if options.pipeline is None else options.pipeline
+    """The pipeline that is stated, or the default one, with the mapping that is asked for."""
+    return counting("default" if options.pipeline is None else options.pipeline, options.mapping or "code")
 
 
 def report_of(options: argparse.Namespace, result: Result, network: Network, technology: Technology) -> Report:

@@ -37,6 +37,12 @@ def add_trace(command: argparse.ArgumentParser) -> None:
 def add_pipeline(command: argparse.ArgumentParser) -> None:
     """The pipeline, and how its passes work."""
     command.add_argument("--pipeline", help='a named pipeline (camc passes) or "pass{option=value},..."')
+    command.add_argument(
+        "--mapping",
+        choices=("code", "count", "auto"),
+        help="weights as code, as data whose matching rows are counted (a target with a counter, docs/counting.md), or "
+        "for each layer what costs less (default: code)",
+    )
     add_effort(command)
 
 

@@ -120,6 +120,19 @@ def parse_passes(
         raise PipelineError(str(error), place=f"pipeline '{pipeline}'", hint=known) from error
 
 
+def counting(pipeline: str, mapping: str) -> str:
+    """A pipeline with apv-count behind convert-ternary-to-apv where the mapping, "count" or "auto", asks for it."""
+    if mapping == "code":
+        return pipeline
+    text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
+    before = "convert-ternary-to-apv"
+    if before not in text:
+        raise PipelineError(
+            f"it has no place for --mapping {mapping}", place=f"pipeline '{pipeline}'", hint=f"a pipeline with {before}"
+        )
+    return text.replace(before, f"{before},apv-count{{mapping={mapping}}}")
+
+
 def _with_defaults(spec: ArgSpec, effort: int | None, objective: Objective | None) -> ArgSpec:
     options: dict[str, int | float | str] = {}
     if effort is not None and spec.name in EFFORTS:

@@ -11,6 +11,10 @@ values are packed tightly, then outputs are computed and stored one after the ot
 again for their next use, by another `in`. With "loops", `effort` (0 to 3) says how many ways are tried; the best one by
 `objective` is kept: "energy" (steps of all columns), "latency" (steps in time) or "product".
 
+Counted layers get places for their weights and tables: `count_parts` is the most parts that outputs are dealt to (0: as
+many as keep all weights under their ports), `count_searches` the searches of a layer, one after another for one sample,
+above which it is dealt to more (0: any number).
+
     %b = apv.sum %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
     rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
@@ -41,6 +45,8 @@ from dialects.support.errors import CapacityError, PipelineError, TargetError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.threads import thread_count, thread_pool
 from passes.adder_graphs.sums import signed_digits, unshared
+from passes.counting.lowering import place_counted
+from passes.counting.planning import CountOptions
 from passes.placing.placement import (
     COLUMNS,
     LOOPS,
@@ -73,6 +79,8 @@ class ConvertApvToRtm(ModulePass):
     placement: Literal["loops", "spread", "columns", "packed"] = "spread"
     effort: int = 1
     objective: Objective = "energy"
+    count_parts: int = 0
+    count_searches: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not 0 <= self.effort < len(LOOPS):
@@ -85,6 +93,7 @@ class ConvertApvToRtm(ModulePass):
             did(self.name, item.layer.data if item.layer else "linear", Figure("additions", None, count))
         for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
             _replace(stage, code, geometry)
+        place_counted(op, target_of(op), CountOptions(self.count_parts, self.count_searches), self.name)
 
     def _geometry(self, module: ModuleOp) -> Geometry:
         """The arrays that programs are placed for, of which the module's target says the same."""

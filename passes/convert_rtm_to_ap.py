@@ -23,6 +23,7 @@ from dialects import ap, rtm
 from dialects.ap.assembly import AssemblyCode
 from dialects.machine.code import BYTES_PER_INSTRUCTION, Fields
 from dialects.support.instrumentation import Figure, did
+from passes.counting.lowering import select_counted
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ConvertRtmToAp(ModulePass):
                 result.name_hint = old.name_hint
                 old.replace_all_uses_with(result)
             Rewriter.erase_op(program)
+        select_counted(op, self.name)
 
     def _code(self, binary: bytes) -> bytes:
         if not self.lean:

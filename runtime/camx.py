@@ -17,7 +17,9 @@ from typing import Any, cast, get_type_hints
 
 import numpy as np
 
+from dialects.machine.cells import Cells
 from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.counted import CountedPart, CountedProgram
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, make_target
 from dialects.support.errors import CamcError, FileError, InputError, PipelineError, ProgramError, TextError
@@ -30,10 +32,14 @@ from runtime.files import DAMAGED, write_whole
 from runtime.host_actions import KINDS, Action, check_type
 from runtime.network import Call, InputSpec, Network, OutputSpec
 
-VERSION = 6
+VERSION = 7
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
-_CALLS: dict[str, type[Action] | type[Program]] = {**KINDS, Program.__name__: Program}
+_CALLS: dict[str, type[Action] | type[Program] | type[CountedProgram]] = {
+    **KINDS,
+    Program.__name__: Program,
+    CountedProgram.__name__: CountedProgram,
+}
 
 
 def save(network: Network, path: Path) -> None:
@@ -65,6 +71,14 @@ def save(network: Network, path: Path) -> None:
             case Segment(layer, code):
                 name = member(f"{number}-segment-{len(members)}.bin", code)
                 return {"layer": layer, "instructions": len(code) // BYTES_PER_INSTRUCTION, "code": name}
+            case bytes():
+                return member(f"{number}-code.bin", value)
+            case Cells(places, packed):
+                return {
+                    name: member(f"{number}-{name}.bin", data) for name, data in (("places", places), ("cells", packed))
+                }
+            case CountedPart():
+                return asdict(value)
             case tuple():
                 return [stated(number, item) for item in cast(tuple[object, ...], value)]
             case _:
@@ -195,6 +209,14 @@ def _segments(stated: Sequence[Mapping[str, str]], archive: zipfile.ZipFile) -> 
     return tuple(Segment(str(part["layer"]), archive.read(part["code"])) for part in stated)
 
 
+def _parts(stated: Sequence[Mapping[str, Any]]) -> tuple[CountedPart, ...]:
+    return tuple(CountedPart(_pair(part["outputs"]), tuple(_pair(span) for span in part["inputs"])) for part in stated)
+
+
+def _cells(stated: Mapping[str, str], archive: zipfile.ZipFile) -> Cells:
+    return Cells(archive.read(stated["places"]), archive.read(stated["cells"]))
+
+
 _READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
     int: lambda stated, _: int(stated),
     bool: lambda stated, _: bool(stated),
@@ -208,5 +230,8 @@ _READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
     RealLines: lambda stated, _: RealLines.from_text(stated),
     FloatThresholds: _thresholds,
     tuple[Segment, ...]: _segments,
+    bytes: lambda stated, archive: archive.read(stated),
+    Cells: _cells,
+    tuple[CountedPart, ...]: lambda stated, _: _parts(stated),
 }
 """How the constants of a call are read, by their type."""

@@ -15,16 +15,17 @@ from typing import cast
 
 import numpy as np
 
+from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.program import Program
 from dialects.support.errors import ProgramError
 from dialects.support.instrumentation import part, progress
 from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows
-from runtime.engines import golden, native
+from runtime.engines import counting, counting_golden, golden, native
 from runtime.host_actions import Action
 from runtime.network import Network, check_inputs
-from runtime.result import Result, SegmentRun, joined, runs_of
-from runtime.values import AnyValue, Value, array, narrow
+from runtime.result import Result, SegmentRun, counted_run, joined, runs_of
+from runtime.values import AnyValue, Value, array, narrow, raw
 
 PART_BYTES = 1 << 29
 """Working memory of a part."""
@@ -119,17 +120,30 @@ class Executor:
         action = calls[0].action
         if isinstance(action, Action):
             return [(action.results(*inputs[0]), [])]
+        if isinstance(action, CountedProgram):
+            return [self._count(action, cast(list[Rows], inputs[0]), samples)]
         programs = [cast(Program, call.action) for call in calls]
         return self._execute(list(zip(programs, cast(list[list[Rows]], inputs), strict=True)), samples)
+
+    def _count(
+        self, program: CountedProgram, inputs: Sequence[Rows], samples: int
+    ) -> tuple[Sequence[AnyValue], list[SegmentRun]]:
+        """A counted program, which is a group by itself."""
+        target = self.network.target
+        _check_shapes(program, inputs, samples)
+        rows: Ints = np.concatenate([raw(value) for value in inputs], axis=1)
+        if self.engine == "native":
+            outputs, counts = counting.run(target, program, rows, trace=self.trace)
+        else:
+            outputs, counts = counting_golden.run(target, program, rows.astype(np.int64))
+        return [narrow(outputs)], [counted_run(program, counts, target)]
 
     def _execute(
         self, programs: Sequence[tuple[Program, Sequence[Rows]]], samples: int
     ) -> list[tuple[Sequence[AnyValue], list[SegmentRun]]]:
         target = self.network.target
         for program, inputs in programs:
-            expected = [(samples * program.rows, features) for features in program.inputs]
-            if (shapes := [value.shape for value in inputs]) != expected:
-                raise ValueError(f"a program takes tensors of shapes {expected}, found {shapes}")
+            _check_shapes(program, inputs, samples)
         if self.engine == "native":
             ran = native.run(target, programs, thread_count(), trace=self.trace)
         else:
@@ -143,8 +157,8 @@ class Executor:
     def _groups(self) -> list[list[int]]:
         """The calls in an order in which programs that don't wait for each other come together.
 
-        These are parts of a layer and branches of the network. An action is a group by itself; all that can be done by
-        the host is done before the next programs.
+        These are parts of a layer and branches of the network. An action is a group by itself, and so is a counted
+        program; all that can be done by them is done before the next programs.
         """
         known = {spec.name for spec in self.network.inputs}
         waiting = list(range(len(self.network.calls)))
@@ -153,7 +167,7 @@ class Executor:
             later: list[int] = []
             for index in waiting:
                 call = self.network.calls[index]
-                if isinstance(call.action, Action) and known.issuperset(call.inputs):
+                if not isinstance(call.action, Program) and known.issuperset(call.inputs):
                     groups.append([index])
                     known.update(call.outputs)
                 else:
@@ -170,6 +184,12 @@ class Executor:
     def _is_ready(self, index: int, known: set[str]) -> bool:
         call = self.network.calls[index]
         return isinstance(call.action, Program) and known.issuperset(call.inputs)
+
+
+def _check_shapes(program: AnyProgram, inputs: Sequence[Rows], samples: int) -> None:
+    expected = [(samples * program.rows, features) for features in program.inputs]
+    if (shapes := [value.shape for value in inputs]) != expected:
+        raise ValueError(f"a program takes tensors of shapes {expected}, found {shapes}")
 
 
 def _outputs(program: Program, rows: Ints) -> list[Ints]:

@@ -29,7 +29,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from dialects import ap, apv, ternary
 from dialects.apv import spatial as apv_spatial
-from dialects.machine.program import Program
+from dialects.machine.counted import AnyProgram
 from dialects.machine.target import Target
 from dialects.support.errors import PipelineError
 from runtime.executor import Executor
@@ -161,10 +161,10 @@ def float_type(value: SSAValue) -> str:
             return "float32"
 
 
-def action_of(op: Operation) -> Action | Program:
+def action_of(op: Operation) -> Action | AnyProgram:
     """What an operation does when its turn comes."""
     match op:
-        case ap.ProgramOp():
+        case ap.ProgramOp() | ap.CountedOp():
             return op.program
         case ternary.QuantizeOp():
             return Quantize(op.thresholds.data, ternary.range_of(op.result))
@@ -226,7 +226,8 @@ def network_of(module: ModuleOp, target: Target) -> Network:
 
 
 def _placed_for(function: func.FuncOp, target: Target) -> Target:
-    geometries = {op.geometry.geometry: op for op in function.body.block.ops if isinstance(op, ap.ProgramOp)}
+    programs = (op for op in function.body.block.ops if isinstance(op, ap.ProgramOp | ap.CountedOp))
+    geometries = {op.geometry.geometry: op for op in programs}
     if len(geometries) > 1:
         several = " and of ".join(map(str, geometries))
         raise PipelineError(

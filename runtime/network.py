@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
@@ -115,12 +116,12 @@ class Call:
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    action: Action | Program
+    action: Action | AnyProgram
 
     @property
     def title(self) -> str:
         """What progress calls it."""
-        return self.action.layer if isinstance(self.action, Program) else self.action.title
+        return self.action.title if isinstance(self.action, Action) else self.action.layer
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,14 @@ class Network:
     """multiply-accumulates of one sample with constant weights, by layer, zero weights included; None: not known"""
 
     @property
-    def programs(self) -> tuple[Program, ...]:
+    def programs(self) -> tuple[AnyProgram, ...]:
         """The programs in the order of their calls."""
-        return tuple(call.action for call in self.calls if isinstance(call.action, Program))
+        return tuple(call.action for call in self.calls if not isinstance(call.action, Action))
 
     @property
     def uncompiled(self) -> str | None:
         """The first call that can't run without the IR, if there is one."""
-        kinds = (Program, *KINDS.values())
+        kinds = (Program, CountedProgram, *KINDS.values())
         return next((call.title for call in self.calls if not isinstance(call.action, kinds)), None)
 
     @property
@@ -161,7 +162,7 @@ class Network:
                 return f"there is no value '{min(unknown)}'"
             if twice := known & set(call.outputs):
                 return f"the value '{min(twice)}' is computed twice"
-            if len(call.outputs) != (len(call.action.outputs) if isinstance(call.action, Program) else 1):
+            if len(call.outputs) != (1 if isinstance(call.action, Action) else len(call.action.outputs)):
                 return f"a call has {len(call.outputs)} outputs"
             known.update(call.outputs)
         unknown = {output.value for output in self.outputs} - known

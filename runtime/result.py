@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from dialects.machine.counted import CountedProgram
 from dialects.machine.program import Program
 from dialects.machine.target import Target
+from runtime.cost.counting import counted_counts
 from runtime.cost.counts import Counts, Traced, arrays_for, counts_on, static_counts
 from runtime.network import Network
 from runtime.values import Value
@@ -42,6 +44,11 @@ def runs_of(program: Program, counts: Sequence[Counts], rows: int, target: Targe
     return [SegmentRun(segment.layer, each, rows, arrays) for segment, each in pairs]
 
 
+def counted_run(program: CountedProgram, counts: Counts, target: Target) -> SegmentRun:
+    """The run of a counted program, which takes all rows of its arrays."""
+    return SegmentRun(program.layer, counts, program.arrays * target.rows, program.arrays)
+
+
 def expected_runs(network: Network, samples: int) -> list[SegmentRun]:
     """How the network's segments run on so many samples as one batch, without running them.
 
@@ -50,6 +57,9 @@ def expected_runs(network: Network, samples: int) -> list[SegmentRun]:
     target = network.target
     found: list[SegmentRun] = []
     for program in network.programs:
+        if isinstance(program, CountedProgram):
+            found.append(counted_run(program, counted_counts(program, target, samples), target))
+            continue
         rows = program.rows * samples
         static = static_counts(program, target.columns, target.domains)
         counts = [counts_on(each, rows, target) for each in static]

@@ -40,6 +40,9 @@ class Evaluate(Action):
     def results(self, *inputs: AnyValue) -> Sequence[AnyValue]:
         if isinstance(self.op, rtm.ProgramOp):
             return [narrow(value) for value in _placed(self.op, inputs)]
+        if isinstance(self.op, rtm.CountedOp):
+            rows = np.concatenate([ints(value) for value in inputs], axis=1)
+            return [narrow(self.op.places.data.apply(rows, features(self.op.result)))]
         if isinstance(self.op, apv.StageOp):
             return _stage(self.op, inputs)
         return (narrow(_value(self.op, *inputs)),)
@@ -66,6 +69,12 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return _product(np.concatenate([raw(value) for value in inputs]).T, op.weights.data.array).T
         case apv.SumOp():
             return op.graph.data.propagate(np.concatenate([ints(value) for value in inputs]))
+        case apv.CountOp():
+            rows = np.concatenate([raw(value) for value in inputs], axis=1)
+            return _stepped(op, _product(rows, op.weights.data.array))
+        case apv.AccumulateOp():
+            rows = np.concatenate([raw(value) for value in inputs], axis=1)
+            return _stepped(op, op.terms.data.apply(rows, ternary.shape_of(op.result)[1]))
         case apv_spatial.MaxOp():
             columns = ints(inputs[0])
             return columns.reshape(-1, op.size, columns.shape[1]).max(axis=1)
@@ -77,6 +86,11 @@ def _value(op: Operation, *inputs: AnyValue) -> Ints:
             return op.lines.data.apply(ints(inputs[0]).T).T
         case _:
             raise PipelineError(f"there is no way to run '{op.name}'", hint="lower it to ternary, apv, rtm or ap")
+
+
+def _stepped(op: apv.CountOp | apv.AccumulateOp, sums: IntArray) -> IntArray:
+    """Sums, or what thresholds make of them."""
+    return op.thresholds.data.apply(sums, ternary.range_of(op.result)) if op.thresholds else sums
 
 
 def _stage(stage: apv.StageOp, inputs: Sequence[AnyValue]) -> list[AnyValue]:

@@ -13,7 +13,21 @@ import pytest
 from cam_compiler.cli import main
 from dialects.machine.target import Target, bundled_targets, load_target
 
-CUSTOM = Target("custom", 'a "machine" of <{its}> own\n', 3, 40, 24, 2, 3, 4, 5, 6)
+CUSTOM = Target(
+    "custom",
+    'a "machine" of <{its}> own\n',
+    3,
+    40,
+    24,
+    2,
+    3,
+    4,
+    5,
+    6,
+    counter=True,
+    accumulators=77,
+    accumulator_bits=19,
+)
 """No field is as another target has it."""
 
 

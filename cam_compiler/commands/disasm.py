@@ -7,6 +7,8 @@ from pathlib import Path
 
 from cam_compiler.files import check_output
 from dialects.ap.assembly import AssemblyCode
+from dialects.ap.counting import CountingCode
+from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.support.errors import FileError, ProgramError
 from dialects.support.text import on_one_line
 from runtime.camx import load
@@ -19,13 +21,18 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("-o", "--output", type=Path, help="standard output if absent")
 
 
+def _text(program: AnyProgram) -> str:
+    """The assembly of all segments."""
+    language = CountingCode if isinstance(program, CountedProgram) else AssemblyCode
+    return "\n".join(f"; {on_one_line(layer)}\n{language(code).to_text()}" for layer, code in program.segments)
+
+
 def run(options: argparse.Namespace) -> None:
     """Show the assembly of a binary program or of all segments of a compiled network."""
     path: Path = options.program
     check_output(options.output, options=options)
     if path.suffix == ".camx":
-        parts = [part for program in load(path).programs for part in program.segments]
-        text = "\n".join(f"; {on_one_line(layer)}\n{AssemblyCode(binary).to_text()}" for layer, binary in parts)
+        text = "\n".join(map(_text, load(path).programs))
     else:
         try:
             binary = path.read_bytes()

@@ -16,6 +16,7 @@ from cam_compiler.evaluation.datasets import DataSet, file_digest, shape_text
 from cam_compiler.evaluation.preprocess import Preprocess
 from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
 from cam_compiler.evaluation.state import Tally, digest_of
+from dialects.machine.counted import CountedProgram
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part, progress
 from dialects.support.lattice import Lattice
@@ -102,4 +103,6 @@ def _code_digest(network: Network) -> str:
         for layer, code in program.segments:
             digest.update(f"{layer} {len(code)} ".encode())
             digest.update(code)
+        if isinstance(program, CountedProgram):
+            digest.update(program.memory.places + program.memory.packed)
     return digest.hexdigest()

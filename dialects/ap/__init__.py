@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from dialects.ap.counted import CellsAttr, CountedOp, CountingAttr, PartsAttr
 from dialects.ap.ops import CodeAttr, ProgramOp, SegmentOp
 
-Ap = Dialect("ap", [ProgramOp, SegmentOp], [CodeAttr])
+Ap = Dialect("ap", [ProgramOp, SegmentOp, CountedOp], [CodeAttr, CellsAttr, CountingAttr, PartsAttr])
 
 __all__ = [
     "Ap",
     "CodeAttr",
+    "CountedOp",
     "ProgramOp",
     "SegmentOp",
 ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from dialects.apv.count import AccumulateOp, CountOp, TermsAttr
 from dialects.apv.linear import LinearOp, SumOp
 from dialects.apv.ops import LoadOp, StoreOp, ThresholdOp
 from dialects.apv.rescale import RescaleOp
@@ -24,14 +25,31 @@ from dialects.apv.types import ColumnsType, GraphAttr, columns_of
 
 Apv = Dialect(
     "apv",
-    [StageOp, YieldOp, LoadOp, StoreOp, GatherOp, ScatterOp, LinearOp, SumOp, ThresholdOp, RescaleOp, MaxOp, ConcatOp],
-    [ColumnsType, GraphAttr],
+    [
+        StageOp,
+        YieldOp,
+        LoadOp,
+        StoreOp,
+        GatherOp,
+        ScatterOp,
+        LinearOp,
+        SumOp,
+        ThresholdOp,
+        RescaleOp,
+        MaxOp,
+        ConcatOp,
+        CountOp,
+        AccumulateOp,
+    ],
+    [ColumnsType, GraphAttr, TermsAttr],
 )
 
 __all__ = [
+    "AccumulateOp",
     "Apv",
     "ColumnsType",
     "ConcatOp",
+    "CountOp",
     "GatherOp",
     "GraphAttr",
     "LinearOp",

@@ -13,12 +13,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS
+from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH
 from dialects.support.errors import TargetError, TextError
 
 _MOST = 10**9
 """of anything that a target counts, so that counts and products of them stay numbers that can be read"""
 _FOLDER = Path(__file__).parent / "targets"
+MAX_ACCUMULATORS = 4095
+"""what a counting instruction can name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,21 @@ class Target:
     """bits that move between the global buffer and all arrays together in a cycle, which a schedule shares out"""
     moves_overlap: bool = False
     """a program moves its bits while it computes, so that the longer of both counts; else one after the other"""
+    counter: bool = False
+    """whether each array has a counter of tags at its edge, with accumulators (docs/counting.md)"""
+    accumulators: int = 1024
+    """of a group of arrays whose counts meet; the fields from here on mean something only with a counter"""
+    accumulator_bits: int = 24
 
     @property
     def geometry(self) -> Geometry:
         return Geometry(self.rows, self.columns, self.domains)
 
     def to_text(self) -> str:
-        """One line for each field, as in a target file, with the name."""
-        return "\n".join(f"{field.name} = {_toml(getattr(self, field.name))}" for field in fields(self))
+        """One line for each field, as in a target file, with the name; those of the counter where there is one."""
+        names = [field.name for field in fields(self)]
+        stated = names if self.counter else names[: names.index("counter")]
+        return "\n".join(f"{name} = {_toml(getattr(self, name))}" for name in stated)
 
     @classmethod
     def from_text(cls, text: str) -> Target:
@@ -130,6 +139,9 @@ def make_target(name: str, data: Mapping[str, Any], place: str) -> Target:
     target = Target(name=name, **data)
     if problem := target.geometry.problem():
         raise TargetError(f"impossible geometry: {problem}", place=place)
+    for name, most in (("accumulators", MAX_ACCUMULATORS), ("accumulator_bits", MAX_WIDTH)):
+        if getattr(target, name) > most:
+            raise TargetError(f"'{name}' must be at most {most}, found {getattr(target, name)}", place=place)
     return target
 
 

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 from xdsl.ir import Dialect
 
+from dialects.rtm.counted import CountedOp, PlacesAttr
 from dialects.rtm.ops import CodeAttr, ProgramOp, SegmentOp
 from dialects.rtm.program import GeometryAttr
 from dialects.rtm.target import TargetAttr
 
-Rtm = Dialect("rtm", [ProgramOp, SegmentOp], [GeometryAttr, TargetAttr, CodeAttr])
+Rtm = Dialect("rtm", [ProgramOp, SegmentOp, CountedOp], [GeometryAttr, TargetAttr, CodeAttr, PlacesAttr])
 
 __all__ = [
     "CodeAttr",
+    "CountedOp",
     "GeometryAttr",
     "ProgramOp",
     "Rtm",

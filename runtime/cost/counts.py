@@ -123,6 +123,20 @@ class Counts:
     """bits of the instruction stream, fetched once"""
     broadcast_bits: int = 0
     """bits of the instruction stream, delivered to every array"""
+    replayed_bits: int = 0
+    """bits of instructions that a controller reads again from its buffer, each time that a loop is gone through"""
+    searched_rows: int = 0
+    """rows of the arrays that have a part in a search, over all searches; 0: all arrays in use have a part in all"""
+    driven_rows: int = 0
+    """the same for writes"""
+    counted_rows: int = 0
+    """rows under counters, of all searches whose tags are counted"""
+    added_bits: int = 0
+    """bits of the additions beside arrays: of counts, partial sums and vectors"""
+    accumulator_bits: int = 0
+    """bits of accumulators that are read or written"""
+    count_cycles: int = 0
+    """cycles of accumulators that take vectors"""
 
     def __add__(self, other: Counts) -> Counts:
         pairs = ((getattr(self, item.name), getattr(other, item.name)) for item in fields(self))
@@ -148,7 +162,7 @@ class Counts:
     @property
     def cycles(self) -> int:
         """Cycles besides shifting."""
-        return self.search_cycles + self.write_cycles + self.move_cycles
+        return self.search_cycles + self.write_cycles + self.move_cycles + self.count_cycles
 
 
 def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from dialects.machine.counted import CountedProgram
 from dialects.machine.target import Target
-from runtime.cost.counts import Counts, Traced, arrays_for, counts_on, operation_counts, total
+from runtime.cost.counts import OTHERS, Counts, Traced, arrays_for, counts_on, operation_counts, total
 from runtime.cost.prices import COMPONENTS, INSTRUCTIONS, Work, energy_fj, latency_ns, priced_counts
 from runtime.cost.technology import Technology
 from runtime.network import Network
@@ -116,6 +118,12 @@ def by_operation(result: Result, network: Network, batch: int) -> list[dict[str,
     for times, size in _sizes(result, batch):
         segments = zip(result.segments, groups, strict=True)
         for program in network.programs:
+            if isinstance(program, CountedProgram):
+                # What counted programs do is not told apart.
+                for whole, group in islice(segments, 1):
+                    if not group:
+                        group[OTHERS] = [whole]
+                continue
             rows, shares = program.rows * size, operation_counts(program, target.columns, target.domains)
             for static_of, (whole, group) in zip(shares, segments, strict=False):
                 for name, static in static_of.items():

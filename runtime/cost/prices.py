@@ -50,6 +50,7 @@ FORMULAS: Mapping[str, tuple[Product, ...]] = {
         "streamed_bits fetch_fj_per_bit",
         "broadcast_bits broadcast_fj_per_bit",
         "broadcast_bits tile_fj_per_bit",
+        "replayed_bits fetch_fj_per_bit",
         "tile_bits bank_fj_per_bit",
         "bank_bits chip_fj_per_bit",
     ),
@@ -57,6 +58,9 @@ FORMULAS: Mapping[str, tuple[Product, ...]] = {
     "tag": _products("searched_rows tag_fj_per_row"),
     "latch": _products("received_row_bits input_latch_fj_per_bit", "sent_row_bits output_latch_fj_per_bit"),
     "control": _products("streamed_instructions decode_fj_per_instruction", "sequenced_cycles sequence_fj_per_cycle"),
+    "count": _products(
+        "counted_rows count_fj_per_row", "added_bits add_fj_per_bit", "accumulator_bits accumulator_fj_per_bit"
+    ),
     "leakage": _products(
         "array_ns array_leakage_uw",
         "latency_ns controller_leakage_uw",
@@ -65,11 +69,19 @@ FORMULAS: Mapping[str, tuple[Product, ...]] = {
     ),
 }
 """component of the energy -> products whose sum it is, in fJ; 1 uW is 1 fJ per ns"""
-TIMES = _products("search_cycles search_ps", "write_cycles write_ps", "shift_steps shift_ps", "move_cycles move_ps")
+TIMES = _products(
+    "search_cycles search_ps",
+    "write_cycles write_ps",
+    "shift_steps shift_ps",
+    "move_cycles move_ps",
+    "count_cycles count_ps",
+)
 """products whose sum, times the rounds of the arrays, is the latency, in ps"""
 COMPONENTS = tuple(FORMULAS)
 INSTRUCTIONS = ("fetch", "program")
 """the components of the instruction stream"""
+COUNTER = ("count_fj_per_row", "add_fj_per_bit", "accumulator_fj_per_bit", "count_ps")
+"""prices that only machines with counters of tags have"""
 DERIVED: Mapping[str, str] = {
     "onchip_fj_per_bit": f"sram_fj_per_bit * (instruction_memory_bytes / {_SRAM_BYTES}) ** sram_exponent",
 }
@@ -85,13 +97,13 @@ SHAPES: Mapping[str, tuple[str, ...]] = {
 """parameters that a count depends on"""
 MEANINGS: Mapping[str, str] = {
     "masked_row_cells": "searched_rows * columns - searched_row_cells",
-    "searched_rows": "searches * rows that are not switched off",
+    "searched_rows": "searches * rows that are not switched off, but in counted programs",
     "idle_row_cells": "keyless_row_cells in the rows without data that are not switched off",
-    "driven_rows": "writes * rows that are not switched off",
+    "driven_rows": "writes * rows that are not switched off, but in counted programs",
     "received_row_bits": "moved_row_bits - sent_row_bits",
     "streamed_instructions": "instructions * rounds",
     "streamed_bits": "fetched_bits * rounds",
-    "sequenced_cycles": "(search_cycles + write_cycles + shift_steps + move_cycles) * rounds",
+    "sequenced_cycles": "(search_cycles + write_cycles + shift_steps + move_cycles + count_cycles) * rounds",
     "tile_bits": "fetched_bits * tiles in use",
     "bank_bits": "fetched_bits * banks in use",
     "onchip_bits": "streamed_bits * min(1, instruction_memory_bytes / program_bytes)",
@@ -112,6 +124,8 @@ class Work(NamedTuple):
 
 def price(name: str, technology: Technology, target: Target) -> float:
     """The price of a product, for a cell where it is one nanowire's."""
+    if name in COUNTER and not target.counter:
+        return 0.0
     if name in DERIVED:
         growth = technology["instruction_memory_bytes"] / _SRAM_BYTES
         return technology["sram_fj_per_bit"] * growth ** technology["sram_exponent"]
@@ -135,7 +149,8 @@ def priced_counts(work: Work, technology: Technology, target: Target, program_by
     """All counts that are multiplied with prices; those of the array are of the rows that are not switched off."""
     counts, arrays, rounds = work.counts, work.arrays, work.rounds
     whole, active = arrays * target.rows, active_rows(work.rows, target.rows, int(technology["row_segments"]))
-    searched_cells = counts.searched_row_cells // whole * active
+    searched_cells = counts.searched_row_cells * active // whole
+    searched_rows = counts.searched_rows or counts.searches * active
     latency = latency_ns(work, technology)
     streamed = counts.fetched_bits * rounds
     onchip = streamed * min(1.0, technology["instruction_memory_bytes"] / program_bytes) if program_bytes else 0.0
@@ -143,18 +158,22 @@ def priced_counts(work: Work, technology: Technology, target: Target, program_by
     banks = -(-tiles // int(technology["tiles_per_bank"]))
     return {
         "searched_row_cells": searched_cells,
-        "masked_row_cells": counts.searches * active * target.columns - searched_cells,
-        "searched_rows": counts.searches * active,
+        "masked_row_cells": searched_rows * target.columns - searched_cells,
+        "searched_rows": searched_rows,
         "written_row_cells": counts.written_row_cells or 0,
         "idle_row_cells": counts.keyless_row_cells // work.rows * (active - work.rows),
-        "driven_rows": counts.writes * active,
-        "shifted_row_cells": counts.column_steps * active,
+        "driven_rows": counts.driven_rows or counts.writes * active,
+        "shifted_row_cells": counts.shifted_row_cells * active // whole,
         "moved_row_bits": counts.moved_row_bits,
         "received_row_bits": counts.moved_row_bits - counts.sent_row_bits,
         "sent_row_bits": counts.sent_row_bits,
         "streamed_bits": streamed,
         "streamed_instructions": counts.instructions * rounds,
         "broadcast_bits": counts.broadcast_bits,
+        "replayed_bits": counts.replayed_bits,
+        "counted_rows": counts.counted_rows,
+        "added_bits": counts.added_bits,
+        "accumulator_bits": counts.accumulator_bits,
         "tile_bits": counts.fetched_bits * tiles,
         "bank_bits": counts.fetched_bits * banks,
         "onchip_bits": onchip,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dialects.machine.counted import CountedProgram
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
 from runtime.cost.counts import OPERATIONS, OTHERS
@@ -17,7 +18,7 @@ from runtime.cost.layers import Layer, Pricing, by_operation, in_batches, layer_
 from runtime.cost.prices import COMPONENTS, DERIVED, FORMULAS, TIMES, parameters_of
 from runtime.cost.sizes import AREAS, area_mm2, buffer_bits, spare_domains
 from runtime.cost.technology import Technology, kinds
-from runtime.cost.wear import Wear, wear_of
+from runtime.cost.wear import Wear, counted_wear, wear_of
 from runtime.network import Network
 from runtime.result import Result
 
@@ -29,6 +30,8 @@ class Needs(NamedTuple):
     """most bits of a batch that lie in the global buffer at a time"""
     spare_domains: int
     """of each track, into which it shifts"""
+    data_bytes: int
+    """of weights and tables in ternary cells"""
     macs: Mapping[str, int] | None
     """multiply-accumulates of one sample by layer, zero weights included; None where they are not known"""
 
@@ -63,8 +66,8 @@ class Report:
 
     @property
     def program_bytes(self) -> int:
-        """Of all machine code."""
-        return self.pricing.program_bytes
+        """Of all machine code, and of the weights and tables of counted programs."""
+        return self.pricing.program_bytes + self.needs.data_bytes
 
     @property
     def batches(self) -> int:
@@ -155,7 +158,7 @@ def make_report(
         result.host,
         sum_of("total", layers),
         _wear(result, network, batch),
-        Needs(buffer_bits(network) * batch, spare_domains(network), network.macs),
+        Needs(buffer_bits(network) * batch, spare_domains(network), _data_bytes(network), network.macs),
     )
 
 
@@ -164,10 +167,17 @@ def _by_operation(shares: Sequence[Mapping[str, Layer]]) -> list[Layer]:
     return [sum_of(name, layers) for name, layers in found.items() if layers]
 
 
+def _data_bytes(network: Network) -> int:
+    return sum(program.data_bytes for program in network.programs if isinstance(program, CountedProgram))
+
+
 def _wear(result: Result, network: Network, batch: int) -> list[Wear]:
     """What the first array goes through in all batches, by program."""
     target, found = network.target, list[Wear]()
     for program in network.programs:
+        if isinstance(program, CountedProgram):
+            found.append(counted_wear(program, target).times(result.samples))
+            continue
         whole, rest = (rounds_of(program.rows * size, target) for size in (batch, result.samples % batch))
         found.append(wear_of(program, target).times(whole * (result.samples // batch) + rest))
     return found

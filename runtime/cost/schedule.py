@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Literal
 
-from dialects.machine.program import Program
+from dialects.machine.counted import AnyProgram
 from dialects.machine.target import Target
 from runtime.cost.prices import Work, times_ns
 from runtime.cost.report import Report, rounds_of
 from runtime.cost.scheduler import Event, Machine, Scheduler, Task
 from runtime.cost.technology import Technology
+from runtime.host_actions import Action
 from runtime.network import Network
 from runtime.result import SegmentRun, expected_runs
 
@@ -155,7 +156,7 @@ def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]
     tasks: list[Task] = []
     for call in network.calls:
         waits = tuple(sorted({task for name in call.inputs for task in makers.get(name, ())}))
-        if isinstance(call.action, Program):
+        if not isinstance(call.action, Action):
             runs = [next(segments) for _ in call.action.segments]
             tasks.append(_task(call.action, runs, network.target, technology, waits))
             waits = (len(tasks) - 1,)
@@ -164,7 +165,7 @@ def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]
 
 
 def _task(
-    program: Program, runs: Sequence[SegmentRun], target: Target, technology: Technology, waits: tuple[int, ...]
+    program: AnyProgram, runs: Sequence[SegmentRun], target: Target, technology: Technology, waits: tuple[int, ...]
 ) -> Task:
     works = [Work(run.counts, run.rows, run.arrays, rounds_of(run.rows, target)) for run in runs]
     times = [times_ns(work, technology) for work in works]

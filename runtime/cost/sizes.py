@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from dialects.machine.code import Fields
+from dialects.machine.counted import CountedProgram
 from dialects.machine.isa import Op
 from dialects.machine.program import Program
 from dialects.machine.target import Target
@@ -43,6 +44,8 @@ def buffer_bits(network: Network) -> int:
         last.update(dict.fromkeys(read, number))
         if isinstance(call.action, Program):
             sizes = stored_bits(call.action)
+        elif isinstance(call.action, CountedProgram):
+            sizes = (call.action.stored_bits,)
         elif isinstance(call.action, Quantize) and call.inputs[0] in shapes:
             elements = prod(abs(size) for size in shapes[call.inputs[0]].shape[1:])
             sizes = (elements * call.action.result.width,)
@@ -72,9 +75,13 @@ def stored_bits(program: Program) -> tuple[int, ...]:
 
 def spare_domains(network: Network) -> int:
     """Domains that each track needs beyond its data, into which it shifts: the port stands at the first domain."""
-    target = network.target
-    found = (census_of(program, target.columns, target.domains).furthest for program in network.programs)
-    return max((int(furthest.max(initial=0)) for furthest in found), default=0)
+    target, found = network.target, [0]
+    for program in network.programs:
+        if isinstance(program, CountedProgram):
+            found.append(program.furthest_domain)
+        else:
+            found.append(int(census_of(program, target.columns, target.domains).furthest.max(initial=0)))
+    return max(found)
 
 
 def area_mm2(

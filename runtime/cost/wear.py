@@ -13,9 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dialects.machine.counted import CountedProgram, across
+from dialects.machine.counting import CountOp, bit_passes
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
+from runtime.cost.counting import shifts_of
 from runtime.cost.counts import census_of
 
 
@@ -63,6 +66,16 @@ def wear_of(program: Program, target: Target) -> Wear:
     """What an array goes through when it runs the program once."""
     shifts = census_of(program, target.columns, target.domains)
     return Wear(tuple(segment.layer for segment in program.segments), shifts.steps_of_column.sum(axis=0), shifts.writes)
+
+
+def counted_wear(program: CountedProgram, target: Target) -> Wear:
+    """What the first array goes through for one sample: nothing is written but what is loaded."""
+    writes = np.zeros((target.columns, target.domains), dtype=np.int64)
+    for times, code in ((program.rows, program.body), (1, program.ending)):
+        for item in (item for item in code if item.op in (CountOp.LOAD, CountOp.CLEAR)):
+            for cell in across(item):
+                writes[cell] += times * len(bit_passes(item.op, False, False))
+    return Wear((program.layer,), shifts_of(program, target).first, writes)
 
 
 def total_wear(parts: Sequence[Wear]) -> Wear:

@@ -1,0 +1,1 @@
+"""Algorithms of the counting mapping, which know nothing of the IR."""

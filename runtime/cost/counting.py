@@ -1,0 +1,142 @@
+"""What a counted program takes on a number of samples: every count but those of written cells follows from the code.
+
+A program is fetched once for each sample. Each time that the loop is gone through, the controller reads its
+instructions from its buffer and sends them to all arrays of the program. Each addition beside an array has the
+accumulators' width. The partial sums that a part's arrays send to its accumulators, all but those of the array that has
+them at its edge, are moved bits, as wide as what so many rows can give.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.counted import CountedProgram, cells_of, lanes
+from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes
+from dialects.machine.target import Target
+from dialects.support.tensors import IntArray
+from runtime.cost.counts import Counts
+
+
+class Shifts(NamedTuple):
+    """Steps in time and of all columns of all arrays of a program, and those of each column of the first array."""
+
+    steps: int
+    column_steps: int
+    first: IntArray
+
+
+def counted_counts(program: CountedProgram, target: Target, samples: int) -> Counts:
+    """The counts on so many samples; those that depend on the data are None."""
+    return (_sample_counts(program, target) * samples).with_traced(None)
+
+
+@lru_cache(1 << 10)
+def _sample_counts(program: CountedProgram, target: Target) -> Counts:
+    total = Counts()
+    for times, code in ((program.rows, program.body), (1, program.ending)):
+        for item in code:
+            total += _executed(item, program, target) * times
+    shifts = shifts_of(program, target)
+    total.fetched_bits = len(program.code) * 8
+    steps = {"shift_steps": shifts.steps, "column_steps": shifts.column_steps}
+    searches, writes = total.searches * target.search_cycles, total.writes * target.write_cycles
+    shifted = shifts.column_steps * target.rows
+    return replace(total, **steps, shifted_row_cells=shifted, search_cycles=searches, write_cycles=writes)
+
+
+def _executed(item: CountInstruction, program: CountedProgram, target: Target) -> Counts:
+    """An instruction that is executed once, but for its shifts."""
+    bits = BYTES_PER_INSTRUCTION * 8
+    counts = Counts(instructions=1, bit_loops=1, replayed_bits=bits, broadcast_bits=bits * program.arrays)
+    if item.op in (CountOp.LOAD, CountOp.CLEAR):
+        _add_written(counts, item, program, target)
+    elif item.op in COUNTS:
+        _add_counted(counts, item, program, target)
+    elif item.op is CountOp.MATCH:
+        counts.searches = item.n
+        counts.searched_row_cells = item.n * item.a.width * target.rows * len(program.parts)
+        counts.counted_rows = counts.searched_rows = item.n * target.rows * len(program.parts)
+        counts.accumulator_bits = 2 * item.n * target.accumulator_bits * len(program.parts)
+    else:
+        _add_vectors(counts, item, program, target)
+    return counts
+
+
+def _add_written(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
+    arrays, width = sum(len(part.inputs) for part in program.parts), item.a.width
+    passes = bit_passes(item.op, False, False)
+    counts.searches = counts.writes = len(passes) * width
+    # Of a key with the latch's bit, only the cell is searched.
+    counts.searched_row_cells = len(passes) * width * target.rows * arrays
+    counts.searched_rows = counts.driven_rows = len(passes) * width * target.rows * arrays
+    if item.op is CountOp.LOAD:
+        spans = [end - begin for part in program.parts for begin, end in part.inputs]
+        counts.moved_row_bits = width * sum(spans)
+        counts.move_cycles = width * -(-max(spans, default=0) // target.buffer_bits_per_cycle)
+
+
+def _add_counted(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
+    arrays = sum(len(part.inputs) for part in program.parts)
+    passes = bit_passes(item.op, False, False)
+    counts.searches = item.n * item.a.width * len(passes)
+    counts.searched_row_cells = counts.searches * len(passes[0].key) * target.rows * arrays
+    counts.counted_rows = counts.searched_rows = counts.searches * target.rows * arrays
+    meeting = sum(len(part.inputs) - 1 for part in program.parts)
+    counts.moved_row_bits = item.n * meeting * partial_width(item, target)
+    touched = 2 if item.op is CountOp.COUNT_ADD else 1
+    into_accumulators = meeting + (touched - 1) * len(program.parts)
+    counts.added_bits = (counts.searches * arrays + item.n * into_accumulators) * target.accumulator_bits
+    counts.accumulator_bits = touched * item.n * len(program.parts) * target.accumulator_bits
+
+
+def partial_width(item: CountInstruction, target: Target) -> int:
+    """Bits of what the counter of one array gives for one output."""
+    return (target.rows * ((1 << item.a.width) - 1)).bit_length() + 1
+
+
+def _add_vectors(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
+    vectors = [lanes(item, part) for part in program.parts]
+    counts.moved_row_bits = item.a.width * sum(vectors)
+    counts.sent_row_bits = counts.moved_row_bits * (item.op is CountOp.STORE)
+    counts.move_cycles = -(-item.a.width * max(vectors) // target.buffer_bits_per_cycle)
+    adds = item.op in TAKES and item.op is not CountOp.TAKE
+    counts.accumulator_bits = (2 if adds else 1) * sum(vectors) * target.accumulator_bits
+    counts.added_bits = adds * sum(vectors) * target.accumulator_bits
+    counts.count_cycles = item.n if item.op in TAKES else 0
+
+
+@lru_cache(1 << 10)
+def shifts_of(program: CountedProgram, target: Target) -> Shifts:
+    """The shifts of one sample, which begins and ends with domain 0 under all ports."""
+    counting, tables = np.zeros(target.columns, dtype=np.int64), np.zeros((program.tables, target.columns), np.int64)
+    first, column_steps, steps = np.zeros(target.columns, dtype=np.int64), 0, 0
+    arrays = sum(len(part.inputs) for part in program.parts)
+
+    def gone_through(code: tuple[CountInstruction, ...], times: int) -> None:
+        nonlocal steps, column_steps
+        for item in code:
+            ports = tables[item.table] if item.op is CountOp.MATCH else counting
+            wanted = ports.copy()
+            for cell in (cell for cells in cells_of(item) for cell in cells):
+                wanted[cell.column] = cell.domain
+            copies = len(program.parts) if item.op is CountOp.MATCH else arrays
+            distance = np.abs(wanted - ports)
+            steps += times * int(distance.max())
+            column_steps += times * copies * int(distance.sum())
+            if item.op is not CountOp.MATCH:
+                first[:] += times * distance
+            ports[:] = wanted
+
+    gone_through(program.body, 1)
+    # From the second time on, ports are at the beginning where they are at the end.
+    gone_through(program.body, program.rows - 1)
+    gone_through(program.ending, 1)
+    steps += int(max(counting.max(), tables.max(initial=0)))
+    column_steps += int(counting.sum()) * arrays + int(tables.sum()) * len(program.parts)
+    first += counting
+    return Shifts(steps, column_steps, first)
