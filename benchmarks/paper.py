@@ -1,6 +1,6 @@
 """The paper's table, and its rivals: VGG-9, VGG-11 and ResNet-18 with activations of 4 and 8 bits.
 
-    python benchmarks/paper.py [NETWORK ...] [--bits 4,8] [--technologies A,B] [--json FILE] [--cache DIR]
+    python benchmarks/paper.py [NETWORK ...] [--bits 4,8] [--tech A,B] [--json FILE] [--cache DIR]
 
 Of each network the additions without sharing, in the paper's own flow (`date24`) and in the default pipeline; then
 energy, latency and arrays of one image on the processor with both programs and every technology, beside crossbars,
@@ -123,13 +123,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK", help=", ".join(NETWORKS))
     parser.add_argument("--bits", default="4,8", help="bits of the activations (default: 4,8)")
-    parser.add_argument("--technologies", default=",".join(bundled_technologies()), metavar="A,B")
+    parser.add_argument("--tech", default=",".join(bundled_technologies()), metavar="A,B")
     parser.add_argument("--target", default="default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table, with all components")
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR")
     arguments = parser.parse_args()
     target, cache = load_target(arguments.target), Cache(arguments.cache, lambda said: print(said, file=sys.stderr))
-    technologies = [load_technology(name) for name in arguments.technologies.split(",")]
+    technologies = [load_technology(name) for name in arguments.tech.split(",")]
     entries: list[Entry] = []
     for name in arguments.networks:
         for bits in arguments.bits.split(","):

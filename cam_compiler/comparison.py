@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import ModuleOp
 from dialects.support.errors import InputError
 from runtime.cost.report import Report
 from runtime.cost.schedule import schedule_of
+from runtime.cost.sizes import area_mm2
 from runtime.network import Network
 from runtime.rivals import clusters, crossbar, digital
 from runtime.rivals.breakeven import frontier, most
@@ -163,6 +164,8 @@ def _own_rows(machine: str, flow: Flow, workload: Workload) -> list[Row]:
 
 def _own_row(machine: str, network: Network, report: Report, workload: Workload) -> Row:
     energy, schedule = report.total.total_fj / report.samples, schedule_of(network, report, "pipeline")
+    size = (schedule.arrays, schedule.streams, report.needs.spare_domains)
+    areas = area_mm2(report.technology, report.target, *size)
     return Row(
         machine,
         report.technology.name,
@@ -170,7 +173,7 @@ def _own_row(machine: str, network: Network, report: Report, workload: Workload)
         schedule.latency_ns / _NS_PER_MS,
         schedule.samples_per_second,
         _tops_per_watt(workload, energy),
-        None,
+        sum(area or 0.0 for area in areas.values()) if areas["cells"] else None,
         schedule.arrays,
         "exact integers",
         tuple(report.unconfirmed),

@@ -69,7 +69,9 @@ def objective_of(options: argparse.Namespace) -> Objective | None:
     if options.objective is None:
         return None
     target = load_target(options.target or "default")
-    return Objective.of(options.objective, load_technology(options.tech.partition(",")[0]), target.nanowires_per_cell)
+    return Objective.of(
+        options.objective, load_technology((options.tech or "rtsim").partition(",")[0]), target.nanowires_per_cell
+    )
 
 
 def add_batch(command: argparse.ArgumentParser) -> None:

@@ -114,7 +114,7 @@ def test_every_form_is_verified_with_its_declaration(run: Run) -> None:
     assert code == 0 and said.count("the same outputs") == 2
     code, said = run("verify", "net.mlir", "net.camx", *options)
     assert code == 1 and "holds the types of its inputs already" in said
-    code, said = run("compare", "floats.onnx", *options, "--technologies", "rtsim")
+    code, said = run("compare", "floats.onnx", *options, "--tech", "rtsim")
     assert code == 0, said
 
 

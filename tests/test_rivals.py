@@ -200,7 +200,7 @@ def test_break_even_of_one_component_and_of_two() -> None:
 def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "r.json"
     model = str(BUNDLED / "digits_mlp_qdq.onnx")
-    assert main(["compare", model, "--technologies", "dwm,rtsim", "-o", str(path), "-q"]) == 0
+    assert main(["compare", model, "--tech", "dwm,rtsim", "-o", str(path), "-q"]) == 0
     shown = capsys.readouterr().out
     found = json.loads(path.read_text())
     settings = {name for rival in (crossbar, digital, clusters) for name in rival.settings()}
@@ -231,7 +231,7 @@ def test_compare_takes_programs_of_other_flows_if_they_compute_the_same(
 ) -> None:
     model, other, path = str(BUNDLED / "digits_mlp_qdq.onnx"), tmp_path / "u.camx", tmp_path / "r.json"
     assert main(["compile", model, "--pipeline", "unshared", "-o", str(other), "-q"]) == 0
-    given = ["compare", model, "--program", str(other), "--technologies", "dwm", "-q", "-o", str(path)]
+    given = ["compare", model, "--program", str(other), "--tech", "dwm", "-q", "-o", str(path)]
     assert main([*given, "--flow", f"unshared={other}", "--flow", "default"]) == 0
     own, same, default, *_ = json.loads(path.read_text())["machines"]
     assert same["machine"] == "the same, flow unshared" and same["components_uj"] == own["components_uj"]
@@ -245,7 +245,7 @@ def test_compare_takes_programs_of_other_flows_if_they_compute_the_same(
     changed = tmp_path / "changed.mlir"
     changed.write_text(SMALL_NETWORK.replace("+0-", "+0+"))
     assert main(["compile", str(changed), "-o", str(third), "-q"]) == 0
-    assert main(["compare", str(small), "--technologies", "dwm", "-q", "--flow", f"date24={third}"]) == 1
+    assert main(["compare", str(small), "--tech", "dwm", "-q", "--flow", f"date24={third}"]) == 1
     assert "its output 'y' is another one" in capsys.readouterr().err
     assert main([*given, "--flow", "date25"]) == 1
     assert "there is no pass 'date25'" in capsys.readouterr().err
@@ -257,7 +257,7 @@ def test_compare_goes_without_a_flow_that_needs_larger_arrays(
     target = tmp_path / "narrow.toml"
     target.write_text("rows = 64\ncolumns = 24\ndomains = 16\n")
     model = str(BUNDLED / "digits_mlp_qdq.onnx")
-    assert main(["compare", model, "--technologies", "dwm", "-q", "--target", str(target)]) == 0
+    assert main(["compare", model, "--tech", "dwm", "-q", "--target", str(target)]) == 0
     shown = capsys.readouterr()
     assert "without date24, for which the arrays are too small: the network needs up to" in shown.err
     assert "flow date24" not in shown.out and "associative processor" in shown.out

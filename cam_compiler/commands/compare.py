@@ -23,7 +23,7 @@ from cam_compiler.validation import edge_inputs
 from dialects.machine.target import Target
 from dialects.support.errors import CapacityError, InputError
 from runtime.cost.report import make_report
-from runtime.cost.technology import bundled_technologies, load_technology
+from runtime.cost.technology import Technology, bundled_technologies, load_technology
 from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.result import Result
@@ -48,13 +48,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="samples as for run; one drawn at the quantiser's edges if absent",
     )
     command.add_argument(
-        "--technologies",
+        "--tech",
         metavar="A,B",
-        default=",".join(bundled_technologies()),
-        help="technologies of the associative processor (default: all that are bundled)",
+        help="technologies of the associative processor (default: all that are bundled); --objective means the first "
+        "that is stated, or rtsim",
     )
     command.add_argument("-o", "--output", type=Path, metavar="R", help="write the result, .json or .csv")
-    command.add_argument("--tech", default="rtsim", help="the technology whose energies --objective uses")
     command.add_argument("--ignore-instruction-fetch", action="store_true", help="leave the instructions' energy out")
     add_engine(command)
     add_input_types(command)
@@ -110,11 +109,16 @@ def _check_same(name: str, found: Result, expected: Result) -> None:
             )
 
 
+def _technologies(options: argparse.Namespace) -> list[Technology]:
+    """Those that are stated, or all that are bundled."""
+    return [load_technology(name) for name in (options.tech.split(",") if options.tech else bundled_technologies())]
+
+
 def _flow(executor: Executor, result: Result, options: argparse.Namespace) -> Flow:
     """The run's reports, one per technology."""
     if not result.segments:
         raise InputError("counts come from the simulator, and the pipeline ends above the machine code")
-    technologies = [load_technology(name) for name in options.technologies.split(",")]
+    technologies = _technologies(options)
     ignored = options.ignore_instruction_fetch
     reports = [
         make_report(result, executor.network, technology, batch=1, ignore_instruction_fetch=ignored)
@@ -126,8 +130,7 @@ def _flow(executor: Executor, result: Result, options: argparse.Namespace) -> Fl
 def run(options: argparse.Namespace) -> None:
     """Run the network's programs once, and print them with every technology beside the rivals' models."""
     check_output(options.output, (".json", ".csv"), options)
-    for name in options.technologies.split(","):
-        load_technology(name)
+    _ = _technologies(options)
     if options.model.suffix == ".camx":
         raise InputError(
             "a compiled program doesn't say what its layers are",
