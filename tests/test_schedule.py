@@ -24,8 +24,9 @@ from cam_compiler.validation import edge_inputs
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import ModelError
 from runtime.cost.report import make_report
-from runtime.cost.schedule import MODES, Mode, Schedule, machine_of, schedule, schedule_of
+from runtime.cost.schedule import MODES, Mode, Schedule, Stored, machine_of, schedule, schedule_of
 from runtime.cost.scheduler import Machine, Task
+from runtime.cost.sizes import buffer_bits
 from runtime.cost.technology import load_technology
 
 CNN = Path(__file__).parents[1] / "cam_compiler" / "bundled" / "digits_cnn_qdq.onnx"
@@ -158,6 +159,7 @@ def check_network(module: ModuleOp, target: Target, mode: Mode) -> Schedule:
     assert max(task.arrays for task in found.tasks) == min(report.total.arrays, target.arrays)
     if mode == "serial":
         assert found.latency_ns == pytest.approx(report.total.latency_ns / 2)
+    assert found.buffer_bits >= max(item.bits for item in found.stored)
     return found
 
 
@@ -165,9 +167,11 @@ def check_network(module: ModuleOp, target: Target, mode: Mode) -> Schedule:
 def test_a_schedule_of_a_network_adds_up_to_its_report(mode: Mode) -> None:
     module, target = compile_file(CNN)
     found = check_network(module, target, mode)
-    if mode != "serial":
-        serial = sum(task.duration_ns(False) for task in found.tasks)
-        assert found.interval_ns < serial
+    serial = sum(task.duration_ns(False) for task in found.tasks)
+    assert found.interval_ns < serial or mode == "serial"
+    # One program after another holds what the report says; several batches hold more.
+    held = buffer_bits(of_module(module, target, "native").network) * 2
+    assert found.buffer_bits == held if mode == "serial" else found.buffer_bits >= held
 
 
 def test_schedules_of_random_networks_add_up_to_their_reports() -> None:
@@ -182,6 +186,17 @@ def test_schedules_of_random_networks_add_up_to_their_reports() -> None:
         run_passes(module, parse_passes("default"), target)
         scheduled += len(check_network(module, target, MODES[seed % 3]).tasks)
     assert scheduled > 30
+
+
+def test_tensors_lie_in_the_buffer_until_they_are_read() -> None:
+    """An input of 5 bits for `a`, which stores 7 for `b` and `c`; `b` stores 11 for `c`."""
+    tasks = [Task("a", 3.0, 0.0, 0, 1), Task("b", 4.0, 0.0, 0, 1, (0,)), Task("c", 2.0, 0.0, 0, 1, (0, 1))]
+    stored = (Stored(5, None, (0,)), Stored(7, 0, (1, 2)), Stored(11, 1, (2,)), Stored(1, 2, ()))
+    serial, pipeline = (replace(schedule(tasks, WIDE, mode), stored=stored) for mode in ("serial", "pipeline"))
+    assert serial.buffer_bits == 7 + 11 + 1
+    # While `c` works on a batch, `b` does on the next one, and before `b` begins with it `a` has ended.
+    assert (pipeline.in_flight, pipeline.interval_ns) == (3, 4.0)
+    assert pipeline.buffer_bits == (7 + 11 + 1) + (7 + 11) + (5 + 7)
 
 
 def test_a_targets_machine_has_its_arrays_streams_and_buffer() -> None:

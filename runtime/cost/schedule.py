@@ -13,15 +13,18 @@ docs/schedule.md says what is modelled and what isn't.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from dialects.machine.counted import AnyProgram
 from dialects.machine.target import Target
 from runtime.cost.prices import Work, times_ns
 from runtime.cost.report import Report, rounds_of
 from runtime.cost.scheduler import Event, Machine, Scheduler, Task
+from runtime.cost.sizes import tensors_of
 from runtime.cost.technology import Technology
 from runtime.host_actions import Action
 from runtime.network import Network
@@ -32,6 +35,16 @@ MODES: tuple[Mode, ...] = ("serial", "parts", "pipeline")
 _ROUNDING = 1e-9
 _FILLINGS = 4
 """how often a pipeline is filled: it settles, is measured once it has, and isn't while it empties"""
+
+
+class Stored(NamedTuple):
+    """A tensor in the global buffer, by the tasks that need it there."""
+
+    bits: int
+    """of a batch"""
+    made: int | None
+    """the task that stores it; None where the host does, before the batch begins"""
+    read: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Schedule:
     """of a batch"""
     in_flight: int = 1
     """batches that are under way at a time"""
+    stored: tuple[Stored, ...] = ()
 
     @property
     def ends_ns(self) -> list[float]:
@@ -83,6 +97,22 @@ class Schedule:
     def samples_per_second(self) -> float:
         """Throughput once the pipeline is full."""
         return self.samples * 1e9 / self.interval_ns if self.interval_ns else float("inf")
+
+    @property
+    def buffer_bits(self) -> int:
+        """Most bits that the global buffer holds at a time, a tensor from its task's begin to its last reader's end."""
+        if not self.stored:
+            return 0
+        begins, ends = (np.zeros((len(self.ends_ns), len(self.tasks))) for _ in range(2))
+        for event in self.events:
+            begins[event.batch, event.task], ends[event.batch, event.task] = event.begin_ns, event.end_ns
+        stored = [begins.min(axis=1) if made is None else begins[:, made] for _, made, _ in self.stored]
+        needed = [[*read, *(() if made is None else (made,))] for _, made, read in self.stored]
+        dropped = [ends[:, tasks].max(axis=1) if tasks else begin for tasks, begin in zip(needed, stored, strict=True)]
+        bits = np.repeat([tensor.bits for tensor in self.stored], len(ends))
+        moments, changes = np.concatenate([*dropped, *stored]), np.concatenate([-bits, bits])
+        # What ends at a moment goes before what begins, as it is listed first.
+        return int(np.cumsum(changes[np.argsort(moments, kind="stable")]).max())
 
     @property
     def fetched_bits_per_ns(self) -> float:
@@ -120,6 +150,7 @@ class Schedule:
             "resident_arrays": self.resident_arrays,
             "instruction_streams": self.streams,
             "fetched_bits_per_ns": self.fetched_bits_per_ns,
+            "buffer_bytes": -(-self.buffer_bits // 8),
             "moves_overlap": self.machine.overlap,
             "bound_by": self.bound,
             "bounds_ns": dict(self.bounds_ns),
@@ -211,7 +242,21 @@ def longest_chain_ns(tasks: Sequence[Task], machine: Machine) -> float:
 def schedule_of(network: Network, report: Report, mode: Mode) -> Schedule:
     """The schedule of a run whose report is given, on the arrays, streams and buffer of its target."""
     tasks = tasks_of(network, report.technology, report.batch)
-    return schedule(tasks, machine_of(report.target, report.technology), mode, report.batch)
+    found = schedule(tasks, machine_of(report.target, report.technology), mode, report.batch)
+    return replace(found, stored=_stored(network, report.batch))
+
+
+def _stored(network: Network, batch: int) -> tuple[Stored, ...]:
+    programs = [number for number, call in enumerate(network.calls) if not isinstance(call.action, Action)]
+    tasks = {number: task for task, number in enumerate(programs)}
+    return tuple(
+        Stored(
+            tensor.bits * batch,
+            tasks.get(tensor.made),
+            tuple(tasks[number] for number in tensor.read if number in tasks),
+        )
+        for tensor in tensors_of(network)
+    )
 
 
 def schedule(tasks: Sequence[Task], machine: Machine, mode: Mode, samples: int = 1) -> Schedule:

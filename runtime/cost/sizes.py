@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import pairwise
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,24 +25,36 @@ _VIEWS = (Reshape, Transpose, Take, Gather, Scatter, Concat)
 _UM2_PER_MM2 = 1e6
 
 
-def buffer_bits(network: Network) -> int:
-    """Most bits of one sample that the global buffer holds at a time, where programs run in the order of the calls.
+class Tensor(NamedTuple):
+    """What lies in the global buffer between programs."""
 
-    A tensor lies there from the call that makes it to the last one that reads it; the bits of an element are those that
-    programs send, or the range of the network's input. Windows and other views are read where their tensor lies.
+    bits: int
+    """of one sample"""
+    made: int
+    """the number of the call that makes it; -1 for an input of the network"""
+    read: tuple[int, ...]
+    """numbers of the calls that read it"""
+
+
+def tensors_of(network: Network) -> list[Tensor]:
+    """The tensors of a network that lie in the buffer.
+
+    The bits of an element are those that programs send, or the range of the network's input. Windows and other views
+    are read where their tensor lies.
     """
     lie_in: dict[str, frozenset[str]] = {}
     bits: dict[str, int] = {}
-    last: dict[str, int] = {}
     made: dict[str, int] = {}
+    read_by: dict[str, list[int]] = {}
     shapes = {spec.name: spec for spec in network.inputs}
     for spec in network.inputs:
         if spec.span:
-            lie_in[spec.name], made[spec.name] = frozenset({spec.name}), 0
+            lie_in[spec.name], made[spec.name] = frozenset({spec.name}), -1
             bits[spec.name] = prod(abs(size) for size in spec.shape[1:]) * spec.span.width
     for number, call in enumerate(network.calls):
         read = frozenset[str]().union(*(lie_in.get(name, frozenset()) for name in call.inputs))
-        last.update(dict.fromkeys(read, number))
+        for name in read:
+            read_by.setdefault(name, []).append(number)
         if isinstance(call.action, Program):
             sizes = stored_bits(call.action)
         elif isinstance(call.action, CountedProgram):
@@ -53,11 +66,19 @@ def buffer_bits(network: Network) -> int:
             lie_in |= dict.fromkeys(call.outputs, read if isinstance(call.action, _VIEWS) else frozenset())
             continue
         for name, size in zip(call.outputs, sizes, strict=True):
-            lie_in[name], bits[name], made[name], last[name] = frozenset({name}), size, number, number
+            lie_in[name], bits[name], made[name] = frozenset({name}), size, number
+    return [Tensor(size, made[name], tuple(read_by.get(name, ()))) for name, size in bits.items()]
+
+
+def buffer_bits(network: Network) -> int:
+    """Most bits of one sample that the global buffer holds at a time, where programs run in the order of the calls.
+
+    A tensor lies there from the call that makes it to the last one that reads it.
+    """
     held = [0] * (len(network.calls) + 1)
-    for name, size in bits.items():
-        for number in range(made[name], last.get(name, made[name]) + 1):
-            held[number] += size
+    for tensor in tensors_of(network):
+        for number in range(max(0, tensor.made), max((tensor.made, 0, *tensor.read)) + 1):
+            held[number] += tensor.bits
     return max(held)
 
 
