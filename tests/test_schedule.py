@@ -215,9 +215,11 @@ def test_run_prints_and_writes_a_schedule(tmp_path: Path, capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert "schedule parts: a sample in " in shown and "bound by the longest chain of programs" in shown
     events = json.loads(trace.read_text())["traceEvents"]
-    written = json.loads(report.read_text())
-    assert max(event["ts"] + event["dur"] for event in events) == pytest.approx(
-        written["schedule"]["latency_ns"] / 1000
-    )
+    written = json.loads(report.read_text())["schedule"]
+    programs, counts, names = ([event for event in events if event["ph"] == kind] for kind in "XCM")
+    assert max(event["ts"] + event["dur"] for event in programs) == pytest.approx(written["latency_ns"] / 1000)
+    assert max(event["args"]["in use"] for event in counts) == written["arrays"]
+    assert counts[-1]["args"]["in use"] == 0 and counts == sorted(counts, key=lambda event: event["ts"])
+    assert len(names) == 1 + written["instruction_streams"]
     assert main([*given_, "--trace", str(trace)]) == 1
     assert "add --schedule" in capsys.readouterr().err

@@ -31,6 +31,7 @@ from runtime.cost.report import Report
 from runtime.cost.report_files import to_csv, to_json
 from runtime.cost.schedule import MODES, schedule_of
 from runtime.cost.technology import load_technology
+from runtime.cost.trace import trace_of
 from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.network import Network
@@ -124,7 +125,7 @@ def _report(options: argparse.Namespace, reports: Sequence[Report], network: Net
         print_schedule(found)
         written["schedule"] = found.to_json()
         if options.trace:
-            write_whole(options.trace, (json.dumps(found.to_trace()) + "\n").encode())
+            write_whole(options.trace, (json.dumps(trace_of(found)) + "\n").encode())
     if options.report:
         as_csv = options.report.suffix == ".csv"
         text = to_csv(reports, parts=options.parts) if as_csv else json.dumps(written, indent=1) + "\n"

@@ -156,28 +156,6 @@ class Schedule:
             "bounds_ns": dict(self.bounds_ns),
         }
 
-    def to_trace(self) -> dict[str, Any]:
-        """The events in the Trace Event format, which Perfetto and Chrome's viewer read: one track per stream."""
-        events = [
-            {
-                "name": self.tasks[event.task].name or f"program {event.task}",
-                "cat": f"batch {event.batch}",
-                "ph": "X",
-                "ts": event.begin_ns / 1000,
-                "dur": (event.end_ns - event.begin_ns) / 1000,
-                "pid": 0,
-                "tid": event.stream,
-                "args": {
-                    "batch": event.batch,
-                    "program": event.task,
-                    "arrays": " ".join(f"{first}-{end - 1}" for first, end in event.arrays),
-                    "moved bits": self.tasks[event.task].moved_bits,
-                },
-            }
-            for event in self.events
-        ]
-        return {"displayTimeUnit": "ns", "traceEvents": events}
-
 
 def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]:
     """The programs of a network with their times for a batch of so many samples."""
