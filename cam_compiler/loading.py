@@ -9,10 +9,10 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.compile import compile_file, compile_module, refuse_types
+from cam_compiler.compile import compile_file, compile_module, level_of, read_module, refuse_types
 from cam_compiler.execution import of_module, of_program
 from cam_compiler.options import objective_of, stated_types
-from cam_compiler.pipeline import counting
+from cam_compiler.pipeline import LEVELS, counting
 from dialects.machine.target import Target
 from dialects.support.errors import UsageError
 from runtime.cost.report import Report, make_report
@@ -21,6 +21,8 @@ from runtime.executor import Executor
 from runtime.network import Network
 from runtime.result import Result
 from runtime.rivals.workload import macs_of
+
+_WITH_GOLDEN = "name the model that it was compiled from, as in --golden model.onnx"
 
 
 def load_network(options: argparse.Namespace) -> Executor:
@@ -86,6 +88,14 @@ def compiled_with_golden(options: argparse.Namespace) -> tuple[ModuleOp, ModuleO
     return golden, module, target
 
 
+def refuse_unchecked(options: argparse.Namespace) -> None:
+    """Raise UsageError where `--check` has no golden network to compare with: a program, or IR below `ternary`."""
+    if options.model.suffix == ".camx":
+        refuse_compiling(options)
+    if options.model.suffix == ".mlir" and (level := level_of(read_module(options.model))) != LEVELS[0]:
+        raise UsageError(f"IR of the {level} level has no golden integers", hint=_WITH_GOLDEN, place="--check")
+
+
 def pipeline_of(options: argparse.Namespace) -> str:
     """The pipeline that is stated, or the default one, with the mapping that is asked for."""
     return counting("default" if options.pipeline is None else options.pipeline, options.mapping or "code")
@@ -109,8 +119,8 @@ def refuse_compiling(options: argparse.Namespace) -> None:
     refuse_types(options.model, stated_types(options))
     if getattr(options, "level", None) not in (None, "ap"):
         raise UsageError(f"a compiled program runs at the ap level, not at {options.level}", place=place)
-    if getattr(options, "check", False):
-        raise UsageError("a compiled program has no golden integers", hint="check the model itself", place="--check")
+    if getattr(options, "check", False) and not options.golden:
+        raise UsageError("a compiled program has no golden integers", hint=_WITH_GOLDEN, place="--check")
     refuse_pipeline(options)
 
 

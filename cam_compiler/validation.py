@@ -2,20 +2,25 @@
 
 Inputs are drawn so that float quantisers are hit exactly at their thresholds, just below and between them, and
 integers at the ends of their ranges; the first module that is seen sets the outputs that all later ones must give.
+Machine code runs on the native engine, and the passes of all kinds of its instructions on the golden simulator.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument
 
+from cam_compiler.verification.instructions import check_table
 from dialects import ternary
+from dialects.machine.target import Target
 from dialects.support.errors import MismatchError
 from dialects.support.tensors import FloatArray
-from runtime.interpreter import Interpreter, input_specs, main_function
+from runtime.executor import Executor
+from runtime.interpreter import input_specs, main_function, network_of
 from runtime.network import InputSpec
 from runtime.result import Result
 from runtime.values import Value
@@ -30,20 +35,21 @@ def edge_inputs(module: ModuleOp, samples: int = SAMPLES, seed: int = 0) -> dict
     function = main_function(module)
     arguments = function.body.block.args
     return {
-        spec.name: _draw(spec, argument, samples, rng)
+        spec.name: draw(spec, argument, samples, rng)
         for spec, argument in zip(input_specs(function), arguments, strict=True)
     }
 
 
-def _draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random.Generator) -> Value:
+def draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random.Generator) -> Value:
+    """Samples of one input, which is an argument of the function."""
     shape = (samples, *(size if size > 0 else 1 for size in spec.shape[1:]))
     if lattice := spec.lattice:
         integers = rng.integers(lattice.span.lo, lattice.span.hi + 1, size=shape)
-        integers[0], integers[1] = lattice.span.lo, lattice.span.hi
+        integers[0], integers[min(1, samples - 1)] = lattice.span.lo, lattice.span.hi
         return lattice.numbers(integers, spec.dtype)
     if spec.span:
         values = rng.integers(spec.span.lo, spec.span.hi + 1, size=shape)
-        values[0], values[1] = spec.span.lo, spec.span.hi
+        values[0], values[min(1, samples - 1)] = spec.span.lo, spec.span.hi
         return values
     points = _points(argument)
     if not len(points):
@@ -52,7 +58,15 @@ def _draw(spec: InputSpec, argument: BlockArgument, samples: int, rng: np.random
     below = np.nextafter(exact, np.array(-np.inf, dtype=spec.dtype))
     between = ((points[1:] + points[:-1]) / 2).astype(spec.dtype)
     ends = np.array([points[0] - 1, points[-1] + 1]).astype(spec.dtype)
-    return rng.choice(np.concatenate([exact, below, between, ends]), size=shape)
+    return _spread(np.concatenate([exact, below, between, ends]), shape, rng)
+
+
+def _spread(points: Value, shape: tuple[int, ...], rng: np.random.Generator) -> Value:
+    """An array in which every point is in every channel, as often as every other one, where there is room."""
+    samples, channels = shape[0], shape[1] if len(shape) > 1 else 1
+    size = prod(shape) // channels
+    by_channel = [rng.permutation(np.resize(rng.permutation(points), size)) for _ in range(channels)]
+    return np.moveaxis(np.stack(by_channel).reshape(channels, samples, *shape[2:]), 0, 1).reshape(shape)
 
 
 def _points(argument: BlockArgument) -> FloatArray:
@@ -82,8 +96,12 @@ class Validator:
         """Raises MismatchError where the module gives other outputs than the first one."""
         if self.inputs is None:
             self.inputs = edge_inputs(module)
-        result = Interpreter(trace=False).run(module, self.inputs)
-        self.compare(result, name)
+        network = network_of(module, Target("default"))
+        self.compare(Executor(network, trace=False).run_part(self.inputs), name)
+        try:
+            check_table(network.programs)
+        except MismatchError as error:
+            raise MismatchError(f"{name}: {error.message}", place=error.place, hint=error.hint) from error
 
     def compare(self, result: Result, name: str) -> None:
         """The same for outputs that were computed elsewhere."""
@@ -97,19 +115,19 @@ class Validator:
         self.checked.append(name)
 
 
-def difference(expected: Mapping[str, Value], found: Mapping[str, Value]) -> str | None:
-    """The first difference between two sets of outputs, or None where they are equal to the bit."""
+def difference(expected: Mapping[str, Value], found: Mapping[str, Value], what: str = "output") -> str | None:
+    """The first difference between two sets of outputs or tensors, or None where they are equal to the bit."""
     if expected.keys() != found.keys():
-        return f"its outputs are {sorted(found)} instead of {sorted(expected)}"
+        return f"its {what}s are {sorted(found)} instead of {sorted(expected)}"
     for name, value in expected.items():
         other = found[name]
         if value.shape != other.shape:
-            return f"output '{name}' has shape {other.shape} instead of {value.shape}"
+            return f"{what} '{name}' has shape {other.shape} instead of {value.shape}"
         where = np.argwhere(value != other)
         if len(where):
             place = tuple(int(index) for index in where[0])
             return (
-                f"output '{name}' differs in {len(where)} of {value.size} values, first at {list(place)}: "
+                f"{what} '{name}' differs in {len(where)} of {value.size} values, first at {list(place)}: "
                 f"{other[place]} instead of {value[place]}"
             )
     return None

@@ -7,6 +7,7 @@ levels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import cast
@@ -195,15 +196,23 @@ def action_of(op: Operation) -> Action | AnyProgram:
 
 
 def value_names(function: func.FuncOp) -> dict[SSAValue, str]:
-    """The name of every value of a function in the network: inputs have their ONNX names, all others are numbered."""
+    """The name of every value of a function in the network, each another one.
+
+    Inputs have their ONNX names. Others keep their names in the module; the second of a name is followed by `#2`, and
+    one that has none in the module is `#` and its number.
+    """
     specs, block = input_specs(function), function.body.block
     names: dict[SSAValue, str] = {argument: spec.name for spec, argument in zip(specs, block.args, strict=True)}
-    prefix = "value "
-    while any(spec.name.startswith(prefix) for spec in specs):
-        prefix = f"_{prefix}"
-    for op in block.ops:
-        for result in op.results:
-            names[result] = f"{prefix}{len(names)}"
+    taken = set(names.values())
+    times: Counter[str] = Counter()
+    for value in (result for op in block.ops for result in op.results):
+        stem = value.name_hint or ""
+        name = stem
+        while name in taken or not name:
+            times[stem] += 1
+            name = f"{stem}#{times[stem] + bool(stem)}"
+        names[value] = name
+        taken.add(name)
     return names
 
 

@@ -253,7 +253,10 @@ BAD = [
     (["run", "net.camx", "--input", "x.npy", "--pipeline", "date24"], ["--pipeline: the program is compiled already"]),
     (["run", "net.camx", "--input", "x.npy", "-O2"], ["-O: the program is compiled already", "hint: compile"]),
     (["run", "net.camx", "--input", "x.npy", "--target", "small"], ["--target: the program is compiled already"]),
-    (["run", "net.camx", "--input", "x.npy", "--check"], ["--check: a compiled program has no golden integers"]),
+    (
+        ["run", "net.camx", "--input", "x.npy", "--check"],
+        ["--check: a compiled program has no golden integers", "--golden"],
+    ),
     (["run", "net.camx", "--input", "member.npz"], ["member.npz"]),
     (["run", "net.camx", "--input", "nothing.npz"], ["nothing.npz: it holds no array"]),
     (["run", "net.camx", "--input", "vast.npy"], ["vast.npy: it claims more than memory holds"]),

@@ -7,11 +7,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays
 from cam_compiler.golden_check import GoldenCheck
-from cam_compiler.loading import compiled_with_golden, load_network, report_of, with_macs
+from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of, with_macs
 from cam_compiler.options import (
     add_batch,
     add_energy,
@@ -21,6 +22,7 @@ from cam_compiler.options import (
     add_pipeline,
     add_trace,
     add_work,
+    stated_types,
 )
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.render import print_listing, print_schedule
@@ -51,7 +53,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--check",
         action="store_true",
-        help="compare every tensor that is stored between layers with the golden integers",
+        help="compare every tensor that is stored between layers, and the outputs, with the golden integers",
+    )
+    command.add_argument(
+        "--golden",
+        type=Path,
+        metavar="M",
+        help="the .onnx or .mlir file that --check compares with (default: the model itself, at the ternary level)",
     )
     command.add_argument("--labels", type=Path, metavar="L.npy", help="class of each sample; prints the accuracy")
     command.add_argument("--expect", type=Path, metavar="Y.npz", help="outputs to compare with, by name")
@@ -139,6 +147,8 @@ def _check_options(options: argparse.Namespace) -> None:
     check_output(options.trace, (".json",), options)
     if options.trace and not options.schedule:
         raise UsageError("a trace is of a schedule", hint="add --schedule, such as --schedule parts", place="--trace")
+    if options.golden and not options.check:
+        raise UsageError("it is what --check compares with", hint="add --check", place="--golden")
     if options.report and options.level not in (None, "ap"):
         raise UsageError(
             "counts come from the simulator", hint="leave --level out, or use --level ap", place="--report"
@@ -151,13 +161,18 @@ def _check_options(options: argparse.Namespace) -> None:
 
 def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
     """The network, and with `--check` what compares it with the golden one while it runs."""
-    if not options.check or options.model.suffix == ".camx":
+    if not options.check:
         executor, check = load_network(options), None
+    elif options.golden:
+        executor = load_network(options)
+        golden, _ = compile_file(options.golden, stop_after="ternary", input_types=stated_types(options))
+        check = GoldenCheck(executor, of_module(golden, executor.network.target, "native", trace=False))
     else:
+        refuse_unchecked(options)
         golden, module, target = compiled_with_golden(options)
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
         executor = with_macs(executor, macs_of(golden))
-        check = GoldenCheck(executor, module, golden)
+        check = GoldenCheck(executor, of_module(golden, target, "native", trace=False))
     if options.report and not executor.network.programs:
         raise UsageError(
             "counts come from the simulator, and the pipeline ends above the machine code", place="--report"
