@@ -12,7 +12,9 @@ from onnx_testing import Net, canonical, evaluate, images, ops, ternary_weights
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.importer import import_model
+from cam_compiler.pipeline import parse_passes, run_passes
 from dialects import ternary
+from dialects.machine.target import Target
 
 RANDOM = np.random.default_rng(13)
 
@@ -116,3 +118,44 @@ def test_unequal_sums_at_the_output() -> None:
     three = net.op("Add", two, net.op("Mul", q, net.const(RANDOM.normal(size=(2, 1, 1)))))
     turned = net.op("Transpose", three, perm=[0, 2, 3, 1])
     check(net, images(2, 3, 3, count=6), two, three, turned, net.op("Mul", two, net.const(-0.7)))
+
+
+OF_SUMS = [
+    *((bend, after) for bend in ("relu", "relu6") for after in ("average", "sum", "conv")),
+    *((bend, after) for bend in ("leaky", "prelu") for after in ("product", "output")),
+]
+
+
+@pytest.mark.parametrize(("bend", "after"), OF_SUMS)
+def test_a_bent_line_of_a_sum(bend: str, after: str) -> None:
+    """Where the sum is between the bounds of a clamp, each of its summands goes on."""
+    net = Net(2, 3, 3, opset=16)
+    q = net.qdq("x", 0.25, 3, np.int8)
+    y = net.op("Sub", branch(net, q, 3, 2, 3), branch(net, q, 3, 2, bias=False))
+    y = BENDS[bend](net, y)
+    y = net.op("Conv", y, net.const([[[[1.0]], [[0.0]], [[-1.0]]]])) if after == "conv" else AFTER[after](net, y)
+    check(net, images(2, 3, 3, count=8), net.qdq(y, 0.11, 5, np.int8), y)
+
+
+def test_a_convolution_of_averages_of_what_is_there() -> None:
+    """Integers of positions get one scale; offsets differ by position."""
+    net = Net(2, 3, 3)
+    y = net.op("Add", net.qdq("x", 0.25, 3, np.int8), net.const(RANDOM.normal(size=(2, 1, 1))))
+    y = branch(net, AFTER["average of what is there"](net, y), 3, 2, 3)
+    check(net, images(2, 3, 3, count=6), y, net.qdq(y, 0.3, 0, np.int8))
+
+
+@pytest.mark.parametrize("levels", [15, 255])
+def test_three_branches_on_the_machine(levels: int) -> None:
+    """As RepVGG has them, in 8 bits: sums of more bits than an instruction's number."""
+    net = Net(6, 3, 3)
+    q = net.qdq("x", 0.0371, 120)
+    norm = net.op("Mul", q, net.const(scales(2, 1, 1)[[0, 1, 0, 1, 0, 1]]))
+    y = net.op("Add", net.op("Add", branch(net, q, 6, 6, 3), branch(net, q, 6, 6)), norm)
+    net.qdq(net.op("Clip", y, net.const(-1.0), net.const(4.0)), 5 / levels)
+    x = (RANDOM.integers(0, 256, size=(8, 6, 3, 3)) - 120) * np.float32(0.0371)
+    module = check(net, x.astype(np.float32))
+    assert max(ternary.range_of(op.result).width for op in ops(module, ternary.CombineOp)) > 32
+    wanted = evaluate(module, x)
+    run_passes(module, parse_passes("default"), Target("default"))
+    np.testing.assert_array_equal(evaluate(module, x), wanted)

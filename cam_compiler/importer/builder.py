@@ -31,6 +31,7 @@ from cam_compiler.importer.arithmetic.thresholds import (
 from cam_compiler.importer.arithmetic.uneven import uneven_table
 from cam_compiler.importer.layouts import by_channel, changed, channels_at, inverse, varying_axis
 from cam_compiler.importer.linear import MAX_FINER, finer, is_linear, joined, real_lines, unbent, without_step
+from cam_compiler.importer.masks import bent_sum
 from cam_compiler.importer.model import Node, UnquantisedError
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
 from dialects import ternary
@@ -71,10 +72,19 @@ class Builder:
     )
     """Likewise tensors and the sums that they are."""
 
+    made: dict[Hashable, SSAValue] = field(default_factory=dict[Hashable, SSAValue])
+    """The results of operations, by what they compute."""
+
     def add(self, op: Operation, hint: str) -> SSAValue:
-        """Appends an operation of one result, whose name is made of `hint`."""
+        """Appends an operation of one result, whose name is made of `hint`; one that is there computes it already."""
+        properties = frozenset((name, value) for name, value in op.properties.items() if name != "layer")
+        key = (op.name, tuple(op.operands), op.results[0].type, properties)
+        if key in self.made:
+            op.erase()
+            return self.made[key]
         self.block.add_op(op)
         op.results[0].name_hint = hint_of(hint)
+        self.made[key] = op.results[0]
         return op.results[0]
 
     def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
@@ -147,7 +157,8 @@ class Builder:
         return self.summed_up[id(value)][1]
 
     def _linear(self, value: Activation, node: Node) -> Activation:
-        if value.kind is not None or (value.before is None and not value.terms and _is_small_table(value)):
+        nothing_made = value.kind is not None and value.steps is None
+        if nothing_made or (value.before is None and not value.terms and _is_small_table(value)):
             return self.materialise(value, node)
         ready = without_step(self, value, node)
         if is_linear(ready):
@@ -159,6 +170,9 @@ class Builder:
         if not by_channel(ready):
             return self.reshaped(self.linear(self.reshaped(ready, (prod(ready.shape),), node), node), ready.shape, node)
         if ready.terms:
+            found = bent_sum(self, ready, node)
+            if found is not None:
+                return joined(self, found, node)
             ready = self.summed(ready, node)
         found = unbent(self, ready, node)
         # What can't be said so is a table, or refused there.

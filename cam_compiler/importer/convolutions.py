@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import lcm
+from fractions import Fraction
+from math import lcm, prod
 
 import numpy as np
 
-from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
+from cam_compiler.importer.arithmetic.multipliers import exact_multipliers
 from cam_compiler.importer.arithmetic.weights import Weights, constant_part, weights_of
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call
@@ -19,6 +21,9 @@ from cam_compiler.importer.windows import FittedWindow, fitted
 from dialects import ternary
 from dialects.support.tensors import IntMatrix
 from dialects.ternary.spatial import window_range
+
+MAX_FACTOR = 1 << 10
+"""Of integers of positions that get the scale of their channel."""
 
 
 def _kernels(call: Call, weights: Constant, rank: int) -> Constant:
@@ -63,10 +68,10 @@ def _weighted(call: Call, matrix: Constant, slopes: ObjectArray, groups: int) ->
         gains = np.repeat(slopes[group * channels : (group + 1) * channels], window)
         tables.append(weights_of(call.node, _columns(matrix, part), gains))
     longest = max(map(len, tables))
-    filled = [[*own, *[_none(own[0])] * (longest - len(own))] for own in tables]
+    padded = [[*own, *[_none(own[0])] * (longest - len(own))] for own in tables]
     return [
         Weights(np.concatenate([own.integers for own in rows]), np.concatenate([own.scales for own in rows]))
-        for rows in zip(*filled, strict=True)
+        for rows in zip(*padded, strict=True)
     ]
 
 
@@ -74,16 +79,36 @@ def _none(like: Weights) -> Weights:
     return Weights(np.zeros_like(like.integers), each(lambda _: ONE, like.scales))
 
 
-def _constants(call: Call, matrix: Constant, offsets: ObjectArray, groups: int) -> ObjectArray:
-    """What the channels' offsets add to each output, where a window lies within the image."""
-    outputs, channels = matrix.shape[1], len(offsets) // groups
-    window = matrix.shape[0] // channels
-    count = 1 if len(set(offsets)) == 1 else groups
+def _constants(
+    call: Call, matrix: Constant, offsets: ObjectArray, groups: int, fit: FittedWindow, *, bordered: bool
+) -> ObjectArray:
+    """What the offsets of an image (channels, height, width) add to each output, (outputs, 1, 1).
+
+    By position, (outputs, height, width), where they differ within a channel or are zero around the image, `bordered`.
+    """
+    if not bordered and all(size == 1 for size in offsets.shape[1:]):
+        windows = np.repeat(offsets.reshape(-1), fit.window.size)
+        return _products(call, matrix, windows, groups).reshape(-1, 1, 1)
+    numbers: dict[Fraction, int] = {ZERO: 0}
+    coded = each(lambda offset: numbers.setdefault(offset, len(numbers)), offsets).astype(np.int64)
+    rows = fit.window.gather(np.broadcast_to(coded, (offsets.shape[0], *fit.size))[np.newaxis], 0)
+    patterns, which = np.unique(rows, axis=0, return_inverse=True)
+    known = filled((len(numbers),), ZERO)
+    known[:] = list(numbers)
+    table = filled((len(patterns), matrix.shape[1]), ZERO)
+    for row, pattern in enumerate(patterns):
+        table[row] = _products(call, matrix, known[pattern], groups)
+    return table[which.reshape(-1)].T.reshape(-1, *fit.positions)
+
+
+def _products(call: Call, matrix: Constant, shifts: ObjectArray, groups: int) -> ObjectArray:
+    """The product of one window's offsets and the weights."""
+    outputs, inputs = matrix.shape[1], len(shifts) // groups
     found: list[ObjectArray] = []
-    for group in range(count):
-        part = slice(group * (outputs // count), (group + 1) * (outputs // count))
-        shifts = np.repeat(offsets[group * channels : (group + 1) * channels], window)
-        found.append(constant_part(call.node, _columns(matrix, part), shifts))
+    for group in range(groups):
+        part = slice(group * (outputs // groups), (group + 1) * (outputs // groups))
+        own = shifts[group * inputs : (group + 1) * inputs]
+        found.append(constant_part(call.node, _columns(matrix, part), own))
     return np.concatenate(found)
 
 
@@ -103,8 +128,8 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     image = as_image(call, call.builder.linear(value, call.node))
     groups = _groups(call, image.shape[0], weights)
     fit = fitted(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
-    matrix = _matrix(weights)
-    offsets = per_channel(call.node, offsets_of(image), image.shape[0])
+    image, matrix = _levelled(call, image), _matrix(weights)
+    offsets = np.broadcast_to(offsets_of(image), (image.shape[0], *offsets_of(image).shape[1:]))
     summands, bordered = _padded(call, image, offsets) if fit.window.padded else (_unpadded(image), False)
     products = [
         (summand, table, pad)
@@ -116,12 +141,33 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
         _emit(call, summand, fit, table, groups, pad, hint)
         for (summand, table, pad), hint in zip(products, hints, strict=True)
     ]
-    constants = _constants(call, matrix, offsets, groups).reshape(-1, 1, 1)
-    if bordered:
-        constants = _bordered(call, matrix, offsets, groups, fit)
+    constants = _constants(call, matrix, offsets, groups, fit, bordered=bordered)
     like = replace(image, shape=(weights.shape[0], *fit.positions))
     result = joined(call.builder, total(like, terms, constants, Origin.of(call.node)), call.node)
     return (result if rank == 2 else as_sequence(call, result)).typed(value.elem_type)
+
+
+def _levelled(call: Call, image: Activation) -> Activation:
+    """The image with one scale per channel: integers of positions with greater ones are multiplied."""
+    if all(size == 1 for term in terms_of(image) for size in term.slopes.shape[1:]):
+        return image
+    builder, terms, shape = call.builder, list[Term](), image.shape
+    origin = Origin(call.node.name, f"{call.node.name}_levelled")
+    for term in terms_of(image):
+        slopes = np.broadcast_to(term.slopes, shape).reshape(shape[0], -1)
+        found = [exact_multipliers(list(row)) for row in slopes]
+        factors = np.array([own for own, _ in found])
+        if np.abs(factors).max() > MAX_FACTOR:
+            raise call.node.error(
+                "its input has scales that differ within a channel", hint="a quantiser between the two operators"
+            )
+        flat = builder.reshape(term.base, (prod(shape),))
+        base = builder.combine([flat], IntMatrix.from_array(factors.reshape(-1, 1)), origin)
+        ends = [np.broadcast_to(part, shape) * factors.reshape(shape) for part in (term.lows, term.highs)]
+        units = filled((shape[0], 1, 1), ZERO)
+        units[:, 0, 0] = [unit for _, unit in found]
+        terms.append(Term(builder.reshape(base, shape), units, np.minimum(*ends), np.maximum(*ends)))
+    return total(image, terms, offsets_of(image), image.origin)
 
 
 def _unpadded(image: Activation) -> list[tuple[Term, int]]:
@@ -135,12 +181,12 @@ def _padded(call: Call, image: Activation, offsets: ObjectArray) -> tuple[list[t
     zeros of their own, and what the offsets add differs at the borders.
     """
     terms = terms_of(image)
-    if not any(offsets):
+    if not any(offsets.flat):
         return [(term, 0) for term in terms], False
-    if len(terms) > 1:
+    if len(terms) > 1 or any(size != 1 for size in offsets.shape[1:]):
         return [(term, 0) for term in terms], True
     term = next(iter(terms))
-    slopes = per_channel(call.node, term.slopes, image.shape[0])
+    slopes, offsets = per_channel(call.node, term.slopes, image.shape[0]), offsets.reshape(-1)
     live = next((-offset / slope for slope, offset in zip(slopes, offsets, strict=True) if slope), ZERO)
     zeros = [-offset / slope if slope else live for slope, offset in zip(slopes, offsets, strict=True)]
     finer = lcm(*(zero.denominator for zero in zeros))
@@ -160,19 +206,6 @@ def _of_zero(term: Term, numbers: list[int], number: int) -> Term:
         return term
     mine = np.array([own == number for own in numbers]).reshape(-1, *[1] * (term.slopes.ndim - 1))
     return replace(term, slopes=each(lambda own, slope: slope if own else ZERO, mine, term.slopes))
-
-
-def _bordered(call: Call, matrix: Constant, offsets: ObjectArray, groups: int, fit: FittedWindow) -> ObjectArray:
-    """What the offsets add to each output at each position, (outputs, height, width): less where windows are cut."""
-    channels = len(offsets) // groups
-    inside = fit.window.gather(np.ones((1, 1, *fit.size), dtype=np.int64), 0)
-    patterns, which = np.unique(inside, axis=0, return_inverse=True)
-    table = np.empty((len(patterns), matrix.shape[1]), dtype=object)
-    for row, pattern in enumerate(patterns):
-        covered = np.tile(pattern, channels)[:, np.newaxis]
-        cut = Constant(np.where(covered, matrix.raw, np.zeros_like(matrix.raw)), matrix.elem_type, matrix.scale)
-        table[row] = _constants(call, cut, offsets, groups)
-    return table[which.reshape(-1)].T.reshape(-1, *fit.positions)
 
 
 def _emit(call: Call, image: Term, fit: FittedWindow, table: Weights, groups: int, pad: int, hint: str) -> Term:

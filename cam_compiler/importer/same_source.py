@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cam_compiler.importer.arithmetic.compositions import Combined, Operation
+from cam_compiler.importer.arithmetic.compositions import Bent, Combined, Operation
 from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each, filled
 from cam_compiler.importer.arithmetic.functions import Chain
 from cam_compiler.importer.arithmetic.quantizers import rounded
@@ -79,6 +79,14 @@ def real(value: Activation) -> bool:
     """Is it a function with nothing that makes its numbers integers?"""
     pending = value.before is not None or any(piece.clamps for piece in value.outer.flat)
     return value.steps is None and pending
+
+
+def straight(value: Activation) -> bool:
+    """Is the tensor made of straight lines of its integers?"""
+    chains = value.folded().before
+    return chains is not None and all(
+        isinstance(stage, Piece | Bent) for chain in chains.flat for stage in chain.stages
+    )
 
 
 def _same(left: Activation, right: Activation) -> bool:

@@ -34,7 +34,7 @@ CHEAP = 2
 MAX_SEARCHED = 1 << 10
 """Levels of a quantiser for which smaller multipliers are searched."""
 
-MAX_TRIED = 1 << 20
+MAX_TRIED = 1 << 17
 """Edges of the quantiser times integers of the narrower of two summands for which the smallest are searched."""
 
 

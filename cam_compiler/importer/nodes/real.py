@@ -17,7 +17,7 @@ from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipped, integer_range, root
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.nodes.sums import summed, two_tensors
-from cam_compiler.importer.same_source import combined, inverted, real, required, two_tensors_error
+from cam_compiler.importer.same_source import combined, inverted, real, required, straight, two_tensors_error
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 
 MAX_POWER = 8
@@ -34,8 +34,12 @@ def pair(call: Call) -> tuple[Activation, ObjectArray, bool]:
 
 
 def _sum(call: Call, left: Activation, right: Activation) -> Activation:
-    """The sum of two tensors; where one is a real function, of functions of the same integers."""
-    found = combined(call, Operation.ADD, left, right) if real(left) or real(right) else None
+    """The sum of two tensors; where one is a real function, of functions of the same integers.
+
+    Bent lines of pending sums are sums again: a table of all their integers would be too large.
+    """
+    bent = bool(left.terms) and straight(left) and straight(right)
+    found = combined(call, Operation.ADD, left, right) if not bent and (real(left) or real(right)) else None
     return found or summed(call, left, right)
 
 
