@@ -54,11 +54,11 @@ def other_data(given: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def reported(result: Result, network: Network) -> Report:
-    return make_report(result, network, load_technology("rtsim"), batch=BATCH)
+    return make_report(result, network, load_technology("rtsim"), batch=BATCH, operations=True)
 
 
 def check_sums(report: Report) -> None:
-    """Components sum to totals, and layers, in the order of the network or by name, to the network."""
+    """Components sum to totals, operations to layers, and layers, in their order or by name, to the network."""
     for layers in (report.layers, report.by_layer):
         for name in COMPONENTS:
             assert report.total.energy_fj[name] == pytest.approx(sum(layer.energy_fj[name] for layer in layers))
@@ -68,6 +68,12 @@ def check_sums(report: Report) -> None:
         assert report.total.latency_ns == pytest.approx(sum(layer.latency_ns for layer in layers))
     for layer in (*report.layers, report.total):
         assert layer.total_fj == pytest.approx(sum(layer.energy_fj.values()))
+    for layer, shares in zip(report.layers, report.operations, strict=True):
+        for name in COMPONENTS:
+            assert layer.energy_fj[name] == pytest.approx(sum(share.energy_fj[name] for share in shares.values()))
+        for name, count in layer.priced.items():
+            assert count == pytest.approx(sum(share.priced[name] for share in shares.values())), name
+        assert layer.latency_ns == pytest.approx(sum(share.latency_ns for share in shares.values()))
 
 
 def check_data(report: Report, other: Report) -> None:

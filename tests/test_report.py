@@ -13,8 +13,10 @@ import pytest
 from cam_compiler.cli import main
 from dialects.machine.target import bundled_targets, load_target
 from dialects.support.errors import TargetError
-from runtime.cost.prices import COUNTER
-from runtime.cost.technology import bundled_technologies, load_technology
+from runtime.cost.counts import OPERATIONS
+from runtime.cost.prices import COUNTER, DERIVED, FORMULAS
+from runtime.cost.prices import TIMES as TIMES_PRICED
+from runtime.cost.technology import bundled_technologies, kinds, load_technology
 
 INPUT = np.random.default_rng(0).random((70, 1, 3)).astype(np.float32)
 TIMES = {
@@ -233,6 +235,16 @@ def test_malformed_technologies(old: str, new: str, message: str, tmp_path: Path
     with pytest.raises(TargetError, match=message) as caught:
         load_technology(str(path))
     assert str(path) in str(caught.value)
+
+
+def test_the_docs_say_what_every_parameter_and_count_is() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    technology, numbers = ((docs / f"{name}.md").read_text() for name in ("technology", "numbers"))
+    assert [name for name in kinds() if f"`{name}`" not in technology] == []
+    products = [item for products in (*FORMULAS.values(), TIMES_PRICED) for item in products]
+    stated = {name for item in products for name in item} - DERIVED.keys() - {"latency_ns"}
+    assert sorted(name for name in stated if f"`{name}`" not in numbers) == []
+    assert sorted(name for name in OPERATIONS if name not in numbers) == []
 
 
 def test_missing_and_sourceless_numbers(tmp_path: Path) -> None:

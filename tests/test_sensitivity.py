@@ -10,6 +10,7 @@ import pytest
 from test_counts import priced_everywhere, small_network, traced_result
 
 from cam_compiler.cli import main
+from runtime.cost.prices import COUNTER
 from runtime.cost.report import Report, make_report
 from runtime.cost.sensitivity import Outcome, sensitivity, with_value
 from runtime.cost.technology import Technology, kinds, load_technology
@@ -50,8 +51,8 @@ def test_each_end_is_the_report_with_that_value(factors: tuple[float, float] | N
         assert sizes == sorted(sizes, reverse=True) and all(sizes)
 
 
-IDLE = {"arrays_per_tile", "tiles_per_bank"}
-"""whole numbers that rounding may leave without an effect"""
+IDLE = {"arrays_per_tile", "tiles_per_bank", *COUNTER}
+"""whole numbers that rounding may leave without an effect, and what a target without counters doesn't have"""
 
 
 def test_a_price_moves_the_total_by_its_share() -> None:

@@ -12,7 +12,7 @@ from runtime.cost.technology import Parameter, Technology, kinds
 def print_technology(technology: Technology) -> None:
     """One row per parameter, block by block; a `*` stands at what is not confirmed."""
     out = console()
-    out.print(f"{technology.name}: {technology.description}", markup=False)
+    out.print(f"{technology.name}: {technology.description}")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for head in ("block", "parameter"):
         table.add_column(head, no_wrap=True)
