@@ -123,6 +123,6 @@ def test_refusals() -> None:
     refused("DepthToSpace", blocksize=3, parts=("no whole blocks of 3 by 3",))
     refused("SpaceToDepth", blocksize=2, parts=("no whole blocks of 2 by 2",))
     refused("Tile", np.array([2, 1, 1, 1]), parts=("its repeats are [2, 1, 1, 1]", "1 for the batch"))
-    refused("Tile", np.array([1, 1 << 30, 1 << 30, 1]), parts=("its repeats are", "at most 67108864"))
+    refused("Tile", np.array([1, 1 << 30, 1 << 30, 1]), parts=("samples of", "at most"))
     refused("Expand", np.array([2, 1, 4, 3, 4]), parts=("it expands (batch, 4, 3, 4)", "the batch as it is"))
     refused("Expand", np.array([4, 5, 4]), parts=("it expands (batch, 4, 3, 4) to [4, 5, 4]",))

@@ -592,7 +592,7 @@ def test_errors_of_pools_and_sums():
     net.op("MaxPool", net.quant("x", 0.25), kernel_shape=[1, 1], pads=[1, 1, 1, 1], name="pool")
     failing(net, "MaxPool 'pool'", "wholly in the padding")
     net = Net(2, 4, 4)
-    net.op("ReduceMean", net.quant("x", 0.25), axes=[0, 1], name="mean")
+    net.op("ReduceMean", net.quant("x", 0.25), net.const([0, 1], np.int64), name="mean")
     failing(net, "ReduceMean 'mean'", "along the batch")
     net = Net(2, 4, 4)
     q = net.quant("x", 0.25)

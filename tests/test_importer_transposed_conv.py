@@ -82,7 +82,7 @@ REFUSED: tuple[tuple[tuple[int, ...], dict[str, Any], tuple[str, ...]], ...] = (
     ((2, 3, 3, 3), {"pads": [0, -1, 0, 0]}, ("its pads are [0, -1, 0, 0]", "4 numbers of at least 0")),
     ((2, 3, 3, 3), {"pads": [4, 0, 4, 0]}, ("its result has [-2, 6] positions",)),
     ((2, 3, 3, 3), {"kernel_shape": [2, 2]}, ("its kernel_shape is [2, 2], its weights have the kernel [3, 3]",)),
-    ((2, 3, 3, 3), {"strides": [99999, 99999]}, ("positions", "at most")),
+    ((2, 3, 3, 3), {"strides": [99999, 99999]}, ("samples of", "at most")),
 )
 
 

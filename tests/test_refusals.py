@@ -72,7 +72,7 @@ one("Conv", "pads", constants=(ternary_weights(1, 2, 3, 3),), pads=[-1, 0, 0, 0]
 one("Conv", "auto_pad", constants=(ternary_weights(1, 2, 3, 3),), auto_pad="SOME")
 one("Conv", "dilations", constants=(ternary_weights(1, 2, 3, 3),), dilations=[1, 1, 1])
 one("MaxPool", "kernel_shape is missing")
-one("MaxPool", "positions", kernel_shape=[1, 1], pads=[0, 0, 10**6, 10**6])
+one("MaxPool", "samples of", kernel_shape=[1, 1], pads=[0, 0, 10**6, 10**6])
 one("AveragePool", "(batch, 2, 3, 3, 3)", shape=(2, 3, 3, 3), kernel_shape=[2, 2, 2])
 
 # Functions that are no steps, and operators that there are none of.
@@ -94,7 +94,7 @@ one("Concat", "along axis 0", axis=0)
 one("Slice", "nothing is left", constants=([9], [9], [2]))
 one("Gather", "indices", constants=([99],), axis=1)
 one("Pad", "leave nothing", constants=([0, 0, -3, 0, 0, 0, -3, 0],))
-one("Pad", "elements", constants=([0, 0, 10**9, 0, 0, 0, 0, 0],), mode="edge")
+one("Pad", "samples of", constants=([0, 0, 10**9, 0, 0, 0, 0, 0],), mode="edge")
 one("Add", "does not fit", constants=(np.ones((4, 1, 1)),))
 one("BatchNormalization", "channels", constants=tuple(np.ones(3) for _ in range(4)))
 one("BatchNormalization", "not positive", constants=(*(np.ones(2) for _ in range(3)), -np.ones(2)))
@@ -139,7 +139,7 @@ def test_scales(op: str, scale: float) -> None:
         import_model(net.model())
 
 
-@refused("its local functions can't be inlined")
+@refused("its local function 'F' calls itself")
 def functions_that_call_themselves() -> onnx.ModelProto:
     net = Net(4)
     net.op("F", "x", name="f", domain="loc")

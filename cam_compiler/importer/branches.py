@@ -8,6 +8,7 @@ from onnx import AttributeProto, GraphProto, NodeProto
 
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.model import Node, check_names, ordered
+from cam_compiler.importer.validity import check_graph
 from cam_compiler.importer.values import Value
 
 
@@ -27,6 +28,7 @@ def taken(node: Node, condition: Value, known: Container[str]) -> GraphProto:
     if len(graph.output) != len(node.proto.output) or graph.input or graph.sparse_initializer:
         raise node.error(f"its {name} has {len(graph.output)} results", hint="as many as the If, and no inputs")
     check_names(graph, node.place)
+    check_graph(graph, node.place)
     branch = GraphProto()
     branch.CopyFrom(graph)
     own = {tensor.name for tensor in graph.initializer}
@@ -38,9 +40,9 @@ def taken(node: Node, condition: Value, known: Container[str]) -> GraphProto:
     return branch
 
 
-def nodes_of(node: Node, branch: GraphProto, known: Iterable[str]) -> list[Node]:
+def nodes_of(node: Node, branch: GraphProto, known: Iterable[str], opset: int) -> list[Node]:
     """The nodes that the branch's results need, in order; `known` are the names of the tensors around it."""
-    return ordered(branch, {*known, *(tensor.name for tensor in branch.initializer)}, node.place)
+    return ordered(branch, {*known, *(tensor.name for tensor in branch.initializer)}, opset, node.place)
 
 
 def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper
 
 from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, each, fractions, square_root
 from cam_compiler.importer.model import LOW_BIT, Node, array_of
+from cam_compiler.importer.validity import type_name
 from dialects.support.ranges import Range
 
 
@@ -359,7 +360,7 @@ def cast(node: Node, data: Constant) -> Constant:
         return Constant(each(lambda item: int(item != 0), data.exact(node)).astype(np.int64), target)
     span = WIDE_RANGES.get(target) or integer_range(target)
     if span is None:
-        name = TensorProto.DataType.Name(target)
+        name = type_name(target)
         raise node.error(f"casts of constants to {name} are not supported", hint="floats, integers, BOOL")
     if data.integral and data.scale is None and data.raw.size and data.raw.dtype.kind in "iu":
         low, high = int(data.raw.min()), int(data.raw.max())

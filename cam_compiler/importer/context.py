@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeAlias
 
+from cam_compiler.importer.budget import Budget
 from cam_compiler.importer.builder import Builder
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.first_quantiser import after_input
@@ -36,6 +37,7 @@ class Context:
 
     builder: Builder
     opset: int
+    budget: Budget
     batches: set[int] = field(default_factory=set[int])
     """The batch sizes that the model states, which stand for the batch in literal shapes."""
     single: bool = False

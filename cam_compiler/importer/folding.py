@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -26,24 +25,6 @@ from cam_compiler.importer.constants import (
     unspread,
 )
 from cam_compiler.importer.model import Node
-
-MAX_ELEMENTS = 1 << 26
-"""Elements of a constant that an operator makes."""
-
-
-def _check_size(node: Node, inputs: list[Constant | None]) -> None:
-    """Raises ModelError for operators that would make a huge tensor of a small one."""
-    first, second = [*inputs, None, None][:2]
-    if node.op == "ConstantOfShape" and first is not None:
-        count = prod(first.integers(node))
-    elif node.op == "Expand" and first is not None and second is not None:
-        count = prod(np.broadcast_shapes(first.shape, tuple(second.integers(node))))
-    elif node.op == "Tile" and first is not None and second is not None:
-        count = first.raw.size * prod(second.integers(node))
-    else:
-        return
-    if count > MAX_ELEMENTS:
-        raise node.error(f"it makes a constant of {count} elements", hint=f"at most {MAX_ELEMENTS}")
 
 
 def _slice(node: Node, data: Constant, inputs: list[Constant | None]) -> Constant:
@@ -202,7 +183,6 @@ def fold(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant
     """The results of an operator of the standard domain on constants; raises ModelError where there are none."""
     if node.op.startswith("Random") or node.op in ("Bernoulli", "Multinomial"):
         raise node.error("random numbers are not supported")
-    _check_size(node, inputs)
     if node.op == "Split" and inputs[0] is not None:
         given = inputs[1] if len(inputs) > 1 else None
         return _split(node, inputs[0], given.integers(node) if given is not None else node.integers("split"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from cam_compiler.importer.validity import check_expansion, check_graph, check_node, check_tensor, place_of
 from dialects.support.errors import FileError, ModelError
 from dialects.support.lattice import annotated
-from dialects.support.text import on_one_line
 
 OLDEST_OPSET = 9
 _STANDARD = ("", "ai.onnx")
@@ -29,11 +30,6 @@ AttributeValue = int | float | bytes | list[int] | list[float] | list[bytes] | T
 
 class UnquantisedError(ModelError):
     """The float input, or float weights, reach a product or an output as they are."""
-
-
-def place_of(op: str, name: str) -> str:
-    """How errors name a node."""
-    return on_one_line(f"{op} '{name}'")
 
 
 @dataclass(frozen=True)
@@ -119,6 +115,7 @@ def load_model(source: str | Path | ModelProto) -> Model:
     if proto.functions:
         from onnx import inliner
 
+        check_expansion(proto, place)
         try:
             proto = inliner.inline_local_functions(proto)
         except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
@@ -166,15 +163,17 @@ def _opset(proto: ModelProto, place: str) -> int:
 def _model(proto: ModelProto, place: str) -> Model:
     graph = proto.graph
     check_names(graph, place)
+    check_graph(graph, place)
     if graph.sparse_initializer:
         raise ModelError("sparse initialisers are not supported", place=place, hint="store them as dense tensors")
     initialisers = {tensor.name: tensor for tensor in graph.initializer}
     inputs = [_port(info) for info in graph.input if info.name not in initialisers]
     if not graph.output:
         raise ModelError("the graph has no outputs", place=place)
-    nodes = ordered(graph, {port.name for port in inputs} | set(initialisers), place)
+    opset = _opset(proto, place)
+    nodes = ordered(graph, {port.name for port in inputs} | set(initialisers), opset, place)
     outputs, types = [_port(info) for info in graph.output], _annotations(graph, inputs, initialisers, place)
-    return Model(_opset(proto, place), inputs, outputs, initialisers, nodes, types, place)
+    return Model(opset, inputs, outputs, initialisers, nodes, types, place)
 
 
 def _annotations(
@@ -218,8 +217,9 @@ def _port(info: ValueInfoProto) -> Port:
     return Port(info.name, tensor.elem_type, tuple(sizes))
 
 
-def _node(proto: NodeProto) -> Node:
+def _node(proto: NodeProto, opset: int) -> Node:
     name = proto.name or next((output for output in proto.output if output), proto.op_type)
+    check_node(proto, opset, place_of(proto.op_type, name))
     attributes: dict[str, AttributeValue] = {}
     for attribute in proto.attribute:
         if attribute.type == AttributeProto.GRAPH and proto.op_type == "If":
@@ -235,7 +235,7 @@ def _node(proto: NodeProto) -> Node:
     return Node(proto.op_type, domain, name, tuple(proto.input), tuple(proto.output), attributes, proto)
 
 
-def ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
+def ordered(graph: GraphProto, known: set[str], opset: int, place: str) -> list[Node]:
     """The nodes that the outputs need, each after its producers, else in the file's order."""
     producers: dict[str, NodeProto] = {}
     for proto in graph.node:
@@ -244,21 +244,27 @@ def ordered(graph: GraphProto, known: set[str], place: str) -> list[Node]:
                 raise ModelError(f"the tensor '{output}' has two producers", place=place)
             producers[output] = proto
     wanted = _needed(graph, producers, known, place)
-    waiting = [_node(proto) for proto in graph.node if any(output in wanted for output in proto.output)]
-    reads = {id(node): _reads(node.proto) for node in waiting}
-    ready: list[Node] = []
-    while waiting:
-        later: list[Node] = []
-        for node in waiting:
-            if reads[id(node)] <= known:
-                ready.append(node)
-                known.update(node.outputs)
-            else:
-                later.append(node)
-        if len(later) == len(waiting):
-            raise ModelError("the graph has a cycle", place=later[0].place)
-        waiting = later
-    return ready
+    protos = [proto for proto in graph.node if any(output in wanted for output in proto.output)]
+    readers: dict[str, list[int]] = {}
+    missing: list[int] = []
+    for index, proto in enumerate(protos):
+        reads = _reads(proto) - known
+        missing.append(len(reads))
+        for name in reads:
+            readers.setdefault(name, []).append(index)
+    ready = [index for index, count in enumerate(missing) if not count]
+    nodes: list[Node] = []
+    while ready:
+        proto = protos[heappop(ready)]
+        nodes.append(_node(proto, opset))
+        for index in (index for output in proto.output for index in readers.get(output, ())):
+            missing[index] -= 1
+            if not missing[index]:
+                heappush(ready, index)
+    if len(nodes) < len(protos):
+        stuck = next(proto for proto, count in zip(protos, missing, strict=True) if count)
+        raise ModelError("the graph has a cycle", place=place_of(stuck.op_type, stuck.name or stuck.output[0]))
+    return nodes
 
 
 def _reads(proto: NodeProto) -> set[str]:
@@ -292,6 +298,7 @@ def _needed(graph: GraphProto, producers: dict[str, NodeProto], known: Iterable[
 
 def array_of(tensor: TensorProto, place: str) -> NDArray[Any]:
     """The values of a tensor, low-bit integers as int64; raises ModelError where they can't be read."""
+    check_tensor(tensor, place)
     try:
         array = onnx.numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError, OSError, RuntimeError, onnx.checker.ValidationError) as error:

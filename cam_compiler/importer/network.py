@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Block
 
 from cam_compiler.importer.branches import nodes_of, taken
+from cam_compiler.importer.budget import Budget
 from cam_compiler.importer.builder import Builder
 from cam_compiler.importer.constants import attribute_constant, constant_of
 from cam_compiler.importer.context import Call, Context, handler_of, supported
@@ -89,8 +90,10 @@ def import_network(
     model = load_model(source)
     declared = declarations(model, input_types or {}, quantise_inputs or {})
     block = Block()
-    context = Context(Builder(block), model.opset)
-    context.values.update({name: constant_of(tensor, model.place) for name, tensor in model.initialisers.items()})
+    stored = {name: constant_of(tensor, model.place) for name, tensor in model.initialisers.items()}
+    budget = Budget.of(model.opset, sum(constant.raw.size for constant in stored.values()))
+    context = Context(Builder(block), model.opset, budget)
+    context.values.update(stored)
     for port in model.inputs:
         context.values[port.name] = argument_of(context.builder, port, declared.get(port.name))
         if port.shape:
@@ -123,7 +126,9 @@ def _run(context: Context, node: Node) -> None:
     try:
         if node.op == "Constant" and not node.domain:
             context.values[node.outputs[0]] = attribute_constant(node)
-        elif len(constants) == len(operands) and not node.domain and not _exactly_handled(node):
+            return
+        context.budget.before(node, operands)
+        if len(constants) == len(operands) and not node.domain and not _exactly_handled(node):
             context.values.update(zip(node.outputs, fold(node, context.opset, constants), strict=False))
         elif handler is None:
             domain = f" of domain '{node.domain}'" if node.domain else ""
@@ -134,6 +139,7 @@ def _run(context: Context, node: Node) -> None:
             result = handler(call)
             if result is not None:
                 context.values[node.outputs[0]] = followed(call, result)
+        context.budget.after(node, [context.values.get(name) for name in node.outputs if name])
     except (ValueError, IndexError, OverflowError) as error:
         # Shapes and numbers that no valid model has surface here, whatever the operator.
         raise node.error(f"its inputs or attributes don't fit: {error}") from error
@@ -143,7 +149,7 @@ def _run_branch(context: Context, node: Node) -> None:
     """The branch that an If with a constant condition takes, in place."""
     branch = taken(node, context.value(node.input(0), node), context.values)
     context.values.update({tensor.name: constant_of(tensor, node.place) for tensor in branch.initializer})
-    for inner in nodes_of(node, branch, context.values):
+    for inner in nodes_of(node, branch, context.values, context.opset):
         _run(context, inner)
     for name, port in zip(node.outputs, branch.output, strict=True):
         # Whoever reads the result is checked, not the If.

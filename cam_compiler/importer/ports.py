@@ -41,6 +41,7 @@ from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, integ
 from cam_compiler.importer.context import Context
 from cam_compiler.importer.model import Model, Node, Port, UnquantisedError
 from cam_compiler.importer.nodes.host import finished
+from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Activation, Origin, Value, identity_pieces, with_quantiser
 from dialects import ternary
 from dialects.support.errors import InputError, ModelError
@@ -104,7 +105,7 @@ def argument_of(builder: Builder, port: Port, declared: Declared | None) -> Acti
         )
     span = integer_range(port.elem_type)
     if span is None and port.elem_type not in _FLOAT_INPUTS:
-        name = TensorProto.DataType.Name(port.elem_type)
+        name = type_name(port.elem_type)
         raise ModelError(f"its type is {name}", place=place, hint=_INPUT_HINT)
     lattice = declared.lattice if declared and not declared.rounds else None
     if lattice:
@@ -213,7 +214,7 @@ def _check_shape(value: Activation, port: Port) -> None:
 
 def _check_integers(value: Activation, declared: int, place: str) -> None:
     """Raises ModelError where numbers may lie outside the integer type that the model declares."""
-    name = TensorProto.DataType.Name(declared)
+    name = type_name(declared)
     span = WIDE_RANGES.get(declared) or integer_range(declared)
     low, high = extent(value)
     if span is None or not (value.whole or value.integral):

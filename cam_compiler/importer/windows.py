@@ -12,6 +12,10 @@ from dialects.support.window import Window
 
 MAX_POSITIONS = 1 << 16
 """Positions of a window along one dimension."""
+MAX_ELEMENTS = 1 << 16
+"""Elements of a window in one channel."""
+MAX_NUMBER = 1 << 16
+"""The greatest extent of a kernel, stride, dilation or pad."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +39,32 @@ class FittedWindow:
 
         What lies beyond the declared pads, where ceil_mode lets the last window reach, never counts.
         """
-        inside = np.ones((1, 1, *self.size), dtype=np.int64)
-        pads = self.window.pads
-        if include_pads:
-            top, left, bottom, right = self.declared
-            inside = np.pad(inside, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=1)
-            pads = (0, 0, max(0, pads[2] - bottom), max(0, pads[3] - right))
-        window = Window(self.window.kernel, self.window.strides, pads, self.window.dilations)
-        down, across = self.positions
-        covered = window.gather(inside, 0).sum(axis=1).reshape(window.positions(*inside.shape[2:]))
-        return covered[:down, :across]
+        down, across = (self._covered(axis, include_pads) for axis in (0, 1))
+        return np.outer(down, across)
+
+    def _covered(self, axis: int, include_pads: bool) -> IntArray:
+        """Elements of each position along one dimension."""
+        window, extent = self.window, self.size[axis]
+        before, after = (self.declared[axis], self.declared[axis + 2]) if include_pads else (0, 0)
+        first = np.arange(self.positions[axis]) * window.strides[axis] - window.pads[axis]
+        # Of an element first + i * dilation it counts whether it lies from -before to extent + after - 1.
+        step, count = window.dilations[axis], window.kernel[axis]
+        low = np.clip(-((first + before) // step), 0, count)
+        high = np.clip(-((first - extent - after) // step), 0, count)
+        return np.maximum(high - low, 0)
 
 
 def _pair(node: Node, name: str, rank: int) -> tuple[int, int]:
     values = node.integers(name) or [1] * rank
-    if len(values) != rank or min(values) < 1:
-        raise node.error(f"its {name} are {values}", hint=f"{rank} numbers of at least 1")
+    if len(values) != rank or min(values) < 1 or max(values) > MAX_NUMBER:
+        raise node.error(f"its {name} are {values}", hint=f"{rank} numbers of at least 1, at most {MAX_NUMBER}")
     return values[0], values[1] if rank == 2 else 1
+
+
+def check_size(node: Node, kernel: tuple[int, int]) -> None:
+    """Raises ModelError for a window that no array could take."""
+    if kernel[0] * kernel[1] > MAX_ELEMENTS:
+        raise node.error(f"its window has {kernel[0]} x {kernel[1]} elements", hint=f"at most {MAX_ELEMENTS}")
 
 
 def fitted(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int) -> FittedWindow:
@@ -59,6 +72,7 @@ def fitted(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int
 
     Raises ModelError where the attributes are malformed or no window fits.
     """
+    check_size(node, kernel)
     strides, dilations = _pair(node, "strides", rank), _pair(node, "dilations", rank)
     spans = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     starts, ends, counts = [0, 0], [0, 0], [0, 0]
@@ -91,8 +105,8 @@ def fitted(node: Node, size: tuple[int, int], kernel: tuple[int, int], rank: int
 def _stated_pads(node: Node, rank: int) -> list[int]:
     """Top, left, bottom, right."""
     pads = node.integers("pads") or [0] * 2 * rank
-    if len(pads) != 2 * rank or min(pads) < 0:
-        raise node.error(f"its pads are {pads}", hint=f"{2 * rank} numbers of at least 0")
+    if len(pads) != 2 * rank or min(pads) < 0 or max(pads) > MAX_NUMBER:
+        raise node.error(f"its pads are {pads}", hint=f"{2 * rank} numbers of at least 0, at most {MAX_NUMBER}")
     return pads if rank == 2 else [pads[0], 0, pads[1], 0]
 
 

@@ -24,6 +24,7 @@ from cam_compiler.importer.context import Call
 from cam_compiler.importer.layouts import by_channel
 from cam_compiler.importer.linear import offsets_of, terms_of
 from cam_compiler.importer.linear import total as total_of
+from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Activation, Origin, Term, with_quantiser
 from dialects import ternary
 from dialects.support.errors import ModelError
@@ -88,7 +89,7 @@ def wrapped(call: Call, value: Activation) -> Activation:
         return value
     size = span.hi - span.lo + 1
     wraps = floor((low - span.lo) / size), floor((high - span.lo) / size)
-    name = TensorProto.DataType.Name(value.elem_type)
+    name = type_name(value.elem_type)
     if wraps[1] - wraps[0] > MAX_WRAPS or not (WORD.covers(span) and WORD.lo <= low and high <= WORD.hi):
         raise _beyond(call, name, low, high)
     if not by_channel(value):

@@ -20,6 +20,7 @@ from cam_compiler.importer.arithmetic.float_operations import FloatChain, FloatO
 from cam_compiler.importer.arithmetic.steps import ROUNDING_NAMES, Rounding, RoundStep, rounding_of
 from cam_compiler.importer.constants import Constant, integer_range
 from cam_compiler.importer.model import Node
+from cam_compiler.importer.validity import type_name
 from dialects.support.ranges import Range
 
 
@@ -61,13 +62,17 @@ def _single_integer(node: Node, constant: Constant, what: str) -> int:
     return value.numerator
 
 
+MAX_WIDTH = 32
+"""Bits of a quantiser's integers."""
+
+
 def quant(node: Node, scale: Constant, zero: Constant, bits: Constant, *, falling: bool = False) -> Quantiser:
     """Quant and IntQuant of QONNX (qonnx/custom_op/general/intquant.py); `falling` allows negative scales."""
     sizes, shift = checked_scale(node, scale, falling=falling), zero.exact(node)
     width = _single_integer(node, bits, "bit width")
     signed, narrow = bool(node.integer("signed", 1)), bool(node.integer("narrow", 0))
-    if not 1 <= width <= 32:
-        raise node.error(f"its bit width is {width}", hint="1 to 32 bits")
+    if not 1 <= width <= MAX_WIDTH:
+        raise node.error(f"its bit width is {width}", hint=f"1 to {MAX_WIDTH} bits")
     name = node.text("rounding_mode", "ROUND")
     rounding = rounding_of(name)
     if rounding is None:
@@ -111,8 +116,13 @@ def aligned(node: Node, values: NDArray[Any], shape: tuple[int, ...], default_ax
     axis %= rank
     block = node.integer("block_size", 0)
     if values.ndim == rank and rank > 1 and (block or values.shape != shape):
-        size = block or -(-shape[axis] // values.shape[axis])
-        spread = np.repeat(values, size, axis=axis)
+        size = block or -(-shape[axis] // max(1, values.shape[axis]))
+        if size < 1 or values.shape[axis] != -(-shape[axis] // size):
+            raise node.error(
+                f"scales or zero points of shape {values.shape} don't fit blocks of {size} of shape {shape}"
+            )
+        # A block ends with the tensor.
+        spread = np.repeat(values, min(size, shape[axis]), axis=axis)
         return spread[tuple(slice(0, extent) for extent in shape)]
     if values.ndim != 1 or values.shape[0] != shape[axis]:
         raise node.error(f"scales or zero points of shape {values.shape} don't fit axis {axis} of shape {shape}")
@@ -126,9 +136,7 @@ def quantize_linear(
     elem_type = zero.elem_type if zero is not None else node.integer("output_dtype", 0) or TensorProto.UINT8
     span = integer_range(elem_type)
     if span is None:
-        raise node.error(
-            f"its result type is {TensorProto.DataType.Name(elem_type)}", hint="integers of 2, 4, 8, 16 or 32 bits"
-        )
+        raise node.error(f"its result type is {type_name(elem_type)}", hint="integers of 2, 4, 8, 16 or 32 bits")
     sizes = aligned(node, checked_scale(node, scale), shape, axis)
     points = filled((), ZERO) if zero is None else aligned(node, zero.exact(node), shape, axis)
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, filled
-from cam_compiler.importer.arithmetic.quantizers import Quantiser
+from cam_compiler.importer.arithmetic.quantizers import MAX_WIDTH, Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import CHANNELS_LAST, QONNX, Call, Handler, handles
@@ -140,6 +140,8 @@ def quant_average_pool(call: Call) -> Value:
     size, stride = node.integer("kernel", 0), node.integer("stride", 1)
     if min(size, stride) < 1:
         raise node.error(f"its kernel is {size}, its stride {stride}", hint="numbers of at least 1")
+    if not 0 <= node.integer("ibits", 0) <= MAX_WIDTH:
+        raise node.error(f"its ibits are {node.integer('ibits', 0)}", hint=f"at most {MAX_WIDTH} bits")
     greatest = ((1 << node.integer("ibits", 0)) - 1) * size * size
     shift = max(0, greatest.bit_length() - node.integer("obits", 0))
 

@@ -13,6 +13,7 @@ from cam_compiler.importer.arithmetic.quantizers import finite_scale
 from cam_compiler.importer.constants import Constant, unspread
 from cam_compiler.importer.context import MICROSOFT, Call, handles
 from cam_compiler.importer.nodes.product import product
+from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Value, per_sample
 
 WIDTHS = (2, 4, 8)
@@ -32,7 +33,7 @@ def _unpacked(call: Call, constant: Constant, bits: int, shape: tuple[int, int],
     each_row = -(-columns * bits // BYTE)
     if constant.elem_type != TensorProto.UINT8 or constant.raw.size != rows * each_row:
         raise call.node.error(
-            f"its {what} have shape {constant.shape} and the type {TensorProto.DataType.Name(constant.elem_type)}",
+            f"its {what} have shape {constant.shape} and the type {type_name(constant.elem_type)}",
             hint=f"{rows * each_row} numbers of UINT8, which hold {rows} x {columns} codes of {bits} bits",
         )
     stored: NDArray[Any] = constant.raw.reshape(rows, each_row, 1).astype(np.int64)

@@ -16,7 +16,7 @@ from cam_compiler.importer.nodes.real import to_integers
 from cam_compiler.importer.nodes.shape import sample_axis
 from cam_compiler.importer.pools import affine_only, average, max_pool, without_step
 from cam_compiler.importer.values import Activation, Value
-from cam_compiler.importer.windows import FittedWindow, fitted, kernel_of
+from cam_compiler.importer.windows import FittedWindow, check_size, fitted, kernel_of
 from dialects.support.window import Window
 
 
@@ -50,7 +50,8 @@ def average_pool(call: Call) -> Value:
     return _averaged(call, call.activation())
 
 
-def _whole(size: tuple[int, int], kernel: tuple[int, int]) -> FittedWindow:
+def _whole(call: Call, size: tuple[int, int], kernel: tuple[int, int]) -> FittedWindow:
+    check_size(call.node, kernel)
     return FittedWindow(Window(kernel, kernel), size, (0, 0, 0, 0))
 
 
@@ -58,7 +59,7 @@ def _global(call: Call, value: Activation, greatest: bool) -> Activation:
     rank = rank_of(call, value)
     ready = without_step(call, value) if greatest else affine_only(call, value)
     image = as_image(call, ready)
-    fit = _whole(_size(image), _size(image))
+    fit = _whole(call, _size(image), _size(image))
     result = max_pool(call, image, fit) if greatest else average(call, image, fit, include_pads=False)
     return _restored(call, result, rank)
 
@@ -70,7 +71,7 @@ def global_pool(call: Call) -> Value:
 
 def _reduced(call: Call, image: Activation, kernel: tuple[int, int]) -> Activation:
     """Maxima, averages or sums of an image over its height, its width or both."""
-    fit = _whole(_size(image), kernel)
+    fit = _whole(call, _size(image), kernel)
     if call.node.op == "ReduceMax":
         return max_pool(call, image, fit)
     return average(call, image, fit, include_pads=False, mean=call.node.op == "ReduceMean")

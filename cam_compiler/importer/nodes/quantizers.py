@@ -11,6 +11,7 @@ from onnx import TensorProto
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
 from cam_compiler.importer.arithmetic.float_operations import FloatOperation
 from cam_compiler.importer.arithmetic.quantizers import (
+    MAX_WIDTH,
     Quantiser,
     bipolar_quant,
     checked_scale,
@@ -100,6 +101,13 @@ def _quotient(call: Call, ratio: Fraction) -> Fraction:
     return Fraction(2) ** round(log2(ratio))
 
 
+def _width(call: Call, index: int, what: str) -> int:
+    width = call.constant(index, what).scalar(call.node)
+    if width.denominator != 1 or not 1 <= width <= MAX_WIDTH:
+        raise call.node.error(f"its {what} is {float(width):g}", hint=f"1 to {MAX_WIDTH} bits")
+    return width.numerator
+
+
 @handles("Trunc", domains=QONNX)
 def trunc(call: Call) -> Value:
     """Drops low bits (qonnx/custom_op/general/trunc.py): five inputs in version 1, six in version 2.
@@ -109,7 +117,7 @@ def trunc(call: Call) -> Value:
     """
     node, value = call.node, call.activation()
     sizes, points = checked_scale(node, call.constant(1, "scale")), call.constant(2, "zero point").exact(node)
-    first = call.constant(3, "input bit width").scalar(node)
+    first = _width(call, 3, "input bit width")
     one, none = filled((), ONE), filled((), ZERO)
     scale, zero = call.constant(1, "scale").held(node), call.constant(2, "zero point").held(node)
     executed = FloatOperation("divide", (scale,)), FloatOperation("add", (zero,))
@@ -117,14 +125,14 @@ def trunc(call: Call) -> Value:
     whole = Quantiser(sizes, points, step, one, none, TensorProto.FLOAT, executed)
     rounding = _rounding(call, "FLOOR")
     if len(node.inputs) < 6:
-        last = call.constant(4, "output bit width").scalar(node)
-        divisor, gains, zeros = filled((), Fraction(2) ** int(first - last)), sizes, points
+        last = _width(call, 4, "output bit width")
+        divisor, gains, zeros = filled((), Fraction(2) ** (first - last)), sizes, points
         step = RoundStep(None, None, rounding)
     else:
         gains = checked_scale(node, call.constant(4, "output scale"))
         divisor = each(lambda gain, size: _quotient(call, gain / size), gains, sizes)
         zeros = each(Fraction.__truediv__, points, divisor)
-        bits = int(call.constant(5, "output bit width").scalar(node))
+        bits = _width(call, 5, "output bit width")
         signed, narrow = node.integer("signed", 1), node.integer("narrow", 0)
         low = -(1 << (bits - 1)) + narrow if signed else 0
         step = RoundStep(low, (1 << (bits - 1)) - 1 if signed else (1 << bits) - 1 - narrow, rounding)

@@ -18,6 +18,7 @@ from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipp
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.nodes.sums import summed, two_tensors
 from cam_compiler.importer.same_source import combined, inverted, real, required, straight, two_tensors_error
+from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 
 MAX_POWER = 8
@@ -222,7 +223,7 @@ def cast(call: Call) -> Value:
     if value.host and value.kind is not None and value.steps is None:
         raise call.node.error(f"it cuts off the fractions of {value.host}, which the host computes at the end")
     if target not in WIDE_RANGES and integer_range(target) is None:
-        name = TensorProto.DataType.Name(target)
+        name = type_name(target)
         raise call.node.error(f"casts to {name} are not supported", hint="floats of 16 bits or more, integers")
     whole = to_integers(call, value, Rounding.DOWN, target)
     if whole.terms:
