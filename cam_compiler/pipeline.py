@@ -39,6 +39,27 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-rtm-to-ap",
         # ap: machine code
     ),
+    # Accumulators that stand still where a layer allows it, and writes of what changes only: the least energy.
+    "across": (
+        "ternary-canonicalize",
+        "ternary-rescale",
+        "convert-ternary-to-apv",
+        "apv-across",
+        "apv-split",
+        "apv-share",
+        "convert-apv-to-rtm{placement=loops}",
+        "convert-rtm-to-ap{lean=true}",
+    ),
+    # All values along their tracks, in bit loops of shared sums: the fewest cycles; what energy is measured against.
+    "tracks": (
+        "ternary-canonicalize",
+        "ternary-rescale",
+        "convert-ternary-to-apv",
+        "apv-split",
+        "apv-share",
+        "convert-apv-to-rtm{placement=loops}",
+        "convert-rtm-to-ap",
+    ),
     # Every output a running sum of its own: what sharing is measured against.
     "unshared": ("ternary-canonicalize", "convert-ternary-to-apv", "convert-apv-to-rtm", "convert-rtm-to-ap"),
     # Values one after another, in the emptiest column, or there in ShiftsReduce's order; one instruction per loop: what

@@ -31,6 +31,23 @@ def place_operations(
 ) -> Tables | TooSmall:
     """Operations as in passes/placing/vector_code.py, scheduled and placed by the best method."""
 
+def place_across(
+    *,
+    operations: NDArray[np.int64],
+    spans: NDArray[np.int64],
+    thresholds: NDArray[np.int64],
+    places: NDArray[np.int64],
+    standing: int,
+    segments: int,
+    columns: int,
+    domains: int,
+    first: int,
+) -> Tables | TooSmall:
+    """Operations in their order, values across columns: at a column and domain, or, with -1, from column `first` on.
+
+    Values below `standing` are continued in place by one another only.
+    """
+
 def place_code(
     *,
     words: NDArray[np.uint64],

@@ -82,7 +82,7 @@ class ApvSplit(ModulePass):
                 hint="outputs, moved and step are at least 0, inputs at least 1, budget is a percentage",
             )
         geometry = target_of(op).geometry
-        layers = [item for item in op.walk() if isinstance(item, apv.LinearOp)]
+        layers = [item for item in op.walk() if isinstance(item, apv.LinearOp) and not is_across(item)]
         for layer, parts in zip(layers, self._parts(layers, geometry), strict=True):
             if layer.parent is None:
                 continue  # It follows another layer output by output, and is in its parts now.
@@ -115,6 +115,12 @@ class ApvSplit(ModulePass):
                 found.append(count)
         by_shape = dict(zip(shapes, found, strict=True))
         return [by_shape[_shape(layer)] for layer in layers]
+
+
+def is_across(layer: apv.LinearOp) -> bool:
+    """Whether a layer's stage is to have its values across columns, and so isn't split or shared."""
+    stage = layer.parent_op()
+    return isinstance(stage, apv.StageOp) and stage.across is not None
 
 
 def _shape(layer: apv.LinearOp) -> tuple[object, ...]:
@@ -263,14 +269,14 @@ def _chain(layer: apv.LinearOp) -> list[Operation]:
     chain: list[Operation] = [layer]
     while len(uses := list(chain[-1].results[0].uses)) == 1:
         user = uses[0].operation
-        by_channel = isinstance(user, apv.LinearOp) and _by_channel(user, chain[-1])
+        by_channel = isinstance(user, apv.LinearOp) and is_by_channel(user, chain[-1])
         if not (isinstance(user, apv.ThresholdOp | apv.RescaleOp) or by_channel):
             break
         chain.append(user)
     return chain
 
 
-def _by_channel(op: apv.LinearOp, before: Operation) -> bool:
+def is_by_channel(op: apv.LinearOp, before: Operation) -> bool:
     """Whether each output of a sum depends on the same column of each operand, all of which but one are loaded."""
     count = op.weights.data.rows
     others = [value for value in op.inputs if value.owner is not before]

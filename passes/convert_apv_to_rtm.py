@@ -30,7 +30,7 @@ from typing import Literal
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -45,6 +45,7 @@ from dialects.support.errors import CapacityError, PipelineError, TargetError
 from dialects.support.instrumentation import Figure, did, progress
 from dialects.support.threads import thread_count, thread_pool
 from passes.adder_graphs.sums import signed_digits, unshared
+from passes.apv_across import StandingLayer, standing_layer
 from passes.counting.lowering import place_counted
 from passes.counting.planning import CountOptions
 from passes.placing.placement import (
@@ -59,10 +60,12 @@ from passes.placing.placement import (
     in_loops,
     loops,
     place,
+    place_across,
 )
+from passes.placing.standing import Standing, order_by_output
 from passes.placing.vector_code import VectorCode, View
 
-_Code = list[tuple[str, PlacedCode]]
+_Segments = list[tuple[str, PlacedCode]]
 """placed statements by segment"""
 
 
@@ -104,18 +107,20 @@ class ConvertApvToRtm(ModulePass):
         set_target(module, target)
         return target.geometry
 
-    def _placed(self, stages: Sequence[apv.StageOp], geometry: Geometry) -> list[_Code]:
+    def _placed(self, stages: Sequence[apv.StageOp], geometry: Geometry) -> list[_Segments]:
         """The code of every stage, several at a time."""
 
         # A lone stage's methods share the threads.
         each = max(1, thread_count() // max(1, len(stages)))
 
-        def placed(stage: apv.StageOp) -> _Code:
-            code = _vector_code(stage, geometry.domains)
+        def placed(stage: apv.StageOp) -> _Segments:
+            if across := _across(stage, geometry):
+                return across
+            code = _Code(stage, geometry.domains).code
             placed = self._in_loops(code, geometry, each) if self.placement == "loops" else self._place(code, geometry)
             return list(zip(code.segments, placed, strict=True))
 
-        found: list[_Code] = []
+        found: list[_Segments] = []
         with thread_pool() as pool:
             for index, (stage, code) in enumerate(zip(stages, pool.map(placed, stages), strict=True)):
                 progress(index, len(stages), _layer_name(stage))
@@ -147,7 +152,7 @@ class ConvertApvToRtm(ModulePass):
         raise min(problems, key=lambda error: error.needs.columns if error.needs else inf)
 
 
-def _replace(stage: apv.StageOp, code: _Code, geometry: Geometry) -> None:
+def _replace(stage: apv.StageOp, code: _Segments, geometry: Geometry) -> None:
     """Put a placed program in the place of its stage."""
     segments = [rtm.SegmentOp(layer, placed) for layer, placed in code if len(placed)]
     program = rtm.ProgramOp(stage.inputs, [output.type for output in stage.outputs], geometry, segments)
@@ -175,18 +180,48 @@ def _graph(op: apv.LinearOp | apv.SumOp) -> AdderGraph:
     return op.graph.data if isinstance(op, apv.SumOp) else unshared(op.weights.data.array, ranges_of(op.inputs))
 
 
-def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
-    code = VectorCode(domains)
-    columns: dict[SSAValue, list[View]] = {}
-    loads = read = written = 0
-    for op in stage.ops:
+def _across(stage: apv.StageOp, geometry: Geometry) -> _Segments | None:
+    """The code of a stage whose values are to lie across columns, if they find room there."""
+    standing = standing_layer(stage, geometry) if stage.across else None
+    if standing is None:
+        return None
+    made = _Code(stage, geometry.domains, standing)
+    sums, code = made.sums, made.code
+    assert sums is not None
+    order = order_by_output(code.operations, made.first_after, sums.rank())
+    code.reorder(order, made.segment)
+    try:
+        placed = place_across(code, sums.places(), made.standing, standing.shape.first_input, geometry)
+    except CapacityError:
+        return None
+    return list(zip(code.segments, placed, strict=True))
+
+
+class _Code:
+    """A stage as straight-line code; with the sums of one layer as accumulators that stand still, if asked for."""
+
+    def __init__(self, stage: apv.StageOp, domains: int, standing: StandingLayer | None = None):
+        self.code = VectorCode(domains)
+        self.columns: dict[SSAValue, list[View]] = {}
+        self.read = self.written = 0
+        self.layer = standing
+        self.sums: Standing | None = None
+        self.segment = self.first_after = self.standing = 0
+        """of the layer: its segment, the first operation after it, the first value that it hasn't made"""
+        for number, op in enumerate(stage.ops):
+            self._add(op, number)
+
+    def _add(self, op: Operation, number: int) -> None:
+        code, columns = self.code, self.columns
         match op:
             case apv.LoadOp():
-                code.begin_segment(f"load {op.input.name_hint or loads}")
+                code.begin_segment(f"load {op.input.name_hint or number}")
                 kind = apv.columns_of(op.result)
-                columns[op.result] = code.load(read, kind.count.data, kind.range)
-                read += kind.count.data
-                loads += 1
+                columns[op.result] = code.load(self.read, kind.count.data, kind.range)
+                self.read += kind.count.data
+            case apv.LinearOp() if self.layer and op is self.layer.op:
+                code.begin_segment(op.layer.data if op.layer else "linear")
+                columns[op.result] = self._stand(self.layer)
             case apv.LinearOp() | apv.SumOp():
                 code.begin_segment(op.layer.data if op.layer else "linear")
                 views = [view for value in op.inputs for view in columns[value]]
@@ -204,9 +239,17 @@ def _vector_code(stage: apv.StageOp, domains: int) -> VectorCode:
             case ConcatOp():
                 columns[op.result] = [view for value in op.inputs for view in columns[value]]
             case apv.StoreOp():
-                code.begin_segment(f"store {op.result.name_hint or written}")
-                code.store(columns[op.input], written)
-                written += apv.columns_of(op.input).count.data
+                code.begin_segment(f"store {op.result.name_hint or number}")
+                code.store(columns[op.input], self.written)
+                self.written += apv.columns_of(op.input).count.data
             case _:
                 raise PipelineError(f"{op.name} can't be placed")
-    return code
+
+    def _stand(self, layer: StandingLayer) -> list[View]:
+        code, op = self.code, layer.op
+        views = [view for value in op.inputs for view in self.columns[value]]
+        self.sums = Standing(code, views, layer.weights, layer.shape, layer.offset)
+        self.sums.emit()
+        self.segment = len(code.segments) - 1
+        self.first_after, self.standing = len(code.operations), len(code.spans)
+        return self.sums.views()

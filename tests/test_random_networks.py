@@ -47,7 +47,7 @@ def test_the_reference_computes_the_same(seed: int) -> None:
 
 
 @settings(SLOW, max_examples=6)
-@given(seeds, st.sampled_from(["default", "date24", "unshared"]))
+@given(seeds, st.sampled_from(["default", "across", "date24", "unshared"]))
 def test_all_levels_compute_the_same(seed: int, pipeline: str) -> None:
     module, x, found = compare(seed)
     target = load_target("default")

@@ -44,10 +44,11 @@ class Worn(Simulator):
         super()._align(cells, counts)
         self.steps += np.abs(np.array(self.ports) - before)
 
-    def _write(self, pattern: list[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
-        super()._write(pattern, cells, counts)
+    def _write(self, pattern: list[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> int:
+        written = super()._write(pattern, cells, counts)
         for role, _ in pattern:
             self.writes[cells[role]] += 1
+        return written
 
 
 @pytest.mark.parametrize("seed", range(6))

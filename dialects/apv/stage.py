@@ -9,14 +9,25 @@
 
 A stage runs on arrays of its own, or after another one on the same arrays, and becomes one program. Column vectors
 don't leave it: what goes on from a stage to another is stored in the global buffer and loaded again.
+
+In `apv.stage across` the bits of values are to lie across columns rather than along tracks (passes/apv_across.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from xdsl.dialects.builtin import UnitAttr
 from xdsl.ir import Block, Operation, Region, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, region_def, traits_def, var_operand_def, var_result_def
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    region_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
 from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
@@ -45,7 +56,8 @@ class StageOp(IRDLOperation):
     name = "apv.stage"
     outputs = var_result_def(RowsTensor)
     body = region_def("single_block")
-    assembly_format = "(`:` type($outputs)^)? attr-dict-with-keyword $body"
+    across = opt_prop_def(UnitAttr)
+    assembly_format = "(`across` $across^)? (`:` type($outputs)^)? attr-dict-with-keyword $body"
 
     def __init__(self, ops: Sequence[Operation]):
         """A stage of operations, which leave the block that they are in; uses outside of it take its results."""

@@ -12,6 +12,7 @@
 
 #include "numpy.hpp"
 #include "parallel.hpp"
+#include "placing/across.hpp"
 #include "placing/lowering.hpp"
 #include "placing/reading.hpp"
 #include "placing/scheduler.hpp"
@@ -99,6 +100,13 @@ int64_t peak_bits(const Statements& code) {
     return peak;
 }
 
+nb::tuple as_tuple(Tables tables) {
+    const std::size_t count = tables.names.size(), values = tables.values.size();
+    return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, 2),
+                          native::to_numpy<int32_t>(std::move(tables.names), count, 4),
+                          native::to_numpy<int32_t>(std::move(tables.values), values, 6), tables.segments);
+}
+
 // `read` makes the statements, while Python goes on with other work.
 template <typename Read>
 nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, const std::vector<Choice>& choices,
@@ -117,14 +125,11 @@ nb::tuple schedule(Read read, std::size_t segments, int columns, int domains, co
         const int widest = code.slots.empty() ? 0 : *std::max_element(code.slots.begin(), code.slots.end());
         return nb::make_tuple(width, widest, peak_bits(code));
     }
-    const std::size_t count = tables.names.size(), values = tables.values.size();
-    return nb::make_tuple(native::to_numpy<uint64_t>(std::move(tables.words), count, 2),
-                          native::to_numpy<int32_t>(std::move(tables.names), count, 4),
-                          native::to_numpy<int32_t>(std::move(tables.values), values, 6), tables.segments);
+    return as_tuple(std::move(tables));
 }
 
 Statements lowered(const Longs& operations, const Longs& spans, const Longs& thresholds, bool full,
-                   const Thrift& thrift) {
+                   const Thrift& thrift, int64_t standing = 0) {
     static_assert(sizeof(Operation) == 11 * sizeof(int64_t) && sizeof(Interval) == 16 && sizeof(Threshold) == 16);
     if (operations.shape(1) != 11 || spans.shape(1) != 2 || thresholds.shape(1) != 2)
         throw std::invalid_argument("the tables have wrong shapes");
@@ -134,7 +139,7 @@ Statements lowered(const Longs& operations, const Longs& spans, const Longs& thr
     if (!rows.empty()) std::memcpy(rows.data(), operations.data(), rows.size() * sizeof(Operation));
     if (!ranges.empty()) std::memcpy(static_cast<void*>(ranges.data()), spans.data(), ranges.size() * sizeof(Interval));
     if (!entries.empty()) std::memcpy(entries.data(), thresholds.data(), entries.size() * sizeof(Threshold));
-    return Lowering(rows, std::move(ranges), entries, full, thrift).run();
+    return Lowering(rows, std::move(ranges), entries, full, thrift, standing).run();
 }
 
 nb::tuple place_operations(const Longs& operations, const Longs& spans, const Longs& thresholds, bool full,
@@ -145,6 +150,24 @@ nb::tuple place_operations(const Longs& operations, const Longs& spans, const Lo
             return lowered(operations, spans, thresholds, full, {by_output, limit});
         },
         segments, columns, domains, choices, objective, threads);
+}
+
+// `places` has column and domain of each value, or -1. Values below `standing` are continued by one another only.
+nb::tuple place_across(const Longs& operations, const Longs& spans, const Longs& thresholds, const Longs& places,
+                       int64_t standing, std::size_t segments, int columns, int domains, int first) {
+    if (places.shape(1) != 2) throw std::invalid_argument("the tables have wrong shapes");
+    std::vector<Place> given(places.shape(0));
+    for (std::size_t i = 0; i < given.size(); ++i)
+        given[i] = {static_cast<int32_t>(places(i, 0)), static_cast<int32_t>(places(i, 1))};
+    Tables tables;
+    try {
+        nb::gil_scoped_release released;
+        Statements code = lowered(operations, spans, thresholds, true, {}, standing);
+        tables = to_tables(Across(std::move(code), given, columns, domains, first).run(), segments);
+    } catch (const NoPlace& problem) {
+        return nb::make_tuple(problem.width, problem.width, int64_t{columns} * domains);
+    }
+    return as_tuple(std::move(tables));
 }
 
 nb::tuple place_code(const CodeWords& words, const NameRows& names, const ValueRows& values,
@@ -164,6 +187,9 @@ NB_MODULE(_placing, module) {
     module.def("place_operations", &place_operations, nb::kw_only(), nb::arg("operations"), nb::arg("spans"),
                nb::arg("thresholds"), nb::arg("full"), nb::arg("by_output"), nb::arg("limit"), nb::arg("segments"),
                nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"), nb::arg("threads"));
+    module.def("place_across", &place_across, nb::kw_only(), nb::arg("operations"), nb::arg("spans"),
+               nb::arg("thresholds"), nb::arg("places"), nb::arg("standing"), nb::arg("segments"), nb::arg("columns"),
+               nb::arg("domains"), nb::arg("first"));
     module.def("place_code", &place_code, nb::kw_only(), nb::arg("words"), nb::arg("names"), nb::arg("values"),
                nb::arg("segments"), nb::arg("columns"), nb::arg("domains"), nb::arg("choices"), nb::arg("objective"),
                nb::arg("threads"));

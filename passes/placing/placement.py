@@ -37,6 +37,7 @@ from dialects.machine.code import WORDS
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import NAMES, VALUES, PlacedCode
 from dialects.support.errors import CapacityError, Needs
+from dialects.support.tensors import IntArray
 from passes import _placing
 from passes.placing.vector_code import VectorCode
 
@@ -151,6 +152,27 @@ def place(
         limit=saving.limit(geometry),
         segments=len(code.segments),
         **_choice(geometry, methods, objective, threads),
+    )
+    return _codes(found, geometry)
+
+
+def place_across(code: VectorCode, places: IntArray, standing: int, first: int, geometry: Geometry) -> list[PlacedCode]:
+    """The placed statements of each segment of the code, in the order that it has, with all values across columns.
+
+    `places` has column and domain of each value, -1 for those that go where there is room, in a column from `first` on.
+    Values below `standing` stay as wide as they are: others don't continue them in place.
+    Raises CapacityError where there is none.
+    """
+    found = _placing.place_across(
+        operations=code.operations,
+        spans=code.spans,
+        thresholds=code.table,
+        places=places,
+        standing=standing,
+        segments=len(code.segments),
+        columns=geometry.columns,
+        domains=geometry.domains,
+        first=first,
     )
     return _codes(found, geometry)
 

@@ -63,11 +63,12 @@ class Operation(NamedTuple):
 
 
 class View(NamedTuple):
-    """(value << shift), negated if `negate`; value -1 is zero."""
+    """((value - offset) << shift), negated if `negate`; value -1 is zero. Only thresholds take one with an offset."""
 
     value: int
     shift: int = 0
     negate: bool = False
+    offset: int = 0
 
 
 _KIND_OF = {Do.SUM: Kind.SUM, Do.SHIFTED: Kind.SHIFTED, Do.CLAMPED: Kind.CLAMPED}
@@ -138,6 +139,21 @@ class VectorCode:
         self._blocks.append(block)
         return list(map(View, range(number, number + count)))
 
+    def extend(self, rows: IntArray, bounds: IntArray) -> None:
+        """Operations in this segment, which make the next values one after another; of these the bounds."""
+        self._flush()
+        rows[:, 1] = len(self.segments) - 1
+        self._blocks.append(rows)
+        lows, highs = self._bounds
+        lows += bounds[:, 0].tolist()
+        highs += bounds[:, 1].tolist()
+
+    def reorder(self, order: IntArray, segment: int) -> None:
+        """Put all operations in another order, in which values are still made before they are read, in one segment."""
+        rows = self.operations[order]
+        rows[:, 1] = segment
+        self._blocks = [rows]
+
     def linear(self, columns: Sequence[View], graph: AdderGraph) -> list[View]:
         """The outputs of an adder graph over the given columns."""
         values = [self.plain(column) for column in columns]
@@ -178,7 +194,9 @@ class VectorCode:
 
     def _threshold(self, column: View, thresholds: list[int], down: bool, result: Range) -> View:
         source = self.range_of(column.value) if column.value >= 0 else Range(0, 0)
+        source = Range(source.lo - column.offset, source.hi - column.offset)
         steps = step_table(source, column, thresholds, down, result)
+        steps = steps._replace(table=tuple((bound + column.offset, number) for bound, number in steps.table))
         if not steps.table and steps.start in IMMEDIATE:
             return View(self._add(Kind.CONST, Range(steps.start, steps.start), imm=steps.start))
         parts = within_immediates(steps)
@@ -261,6 +279,7 @@ class VectorCode:
 
     def plain(self, view: View) -> int:
         """The value of a view as it is, computed where it is negated, shifted or the constant zero."""
+        assert not view.offset, "an offset is the thresholds' business"
         if view.value < 0:
             return self._add(Kind.CONST, Range(0, 0))
         if not (view.shift or view.negate):

@@ -17,8 +17,8 @@ struct Thrift {
 class Lowering {
 public:
     Lowering(const std::vector<Operation>& operations, std::vector<Interval> spans,
-             std::span<const Threshold> thresholds, bool full, const Thrift& thrift)
-        : spans_(std::move(spans)), thresholds_(thresholds) {
+             std::span<const Threshold> thresholds, bool full, const Thrift& thrift, int64_t standing = 0)
+        : spans_(std::move(spans)), thresholds_(thresholds), standing_(standing) {
         out_.full = full;
         operations_ =
             Loading(thrift.by_output ? by_output(operations, spans_.size()) : operations, spans_, thrift.limit).run();
@@ -45,6 +45,8 @@ private:
     std::vector<Operation> operations_;
     std::vector<Interval> spans_;
     std::span<const Threshold> thresholds_;
+    // Values below are continued in place by one another only; if there are any, terms of a sum are added as they come.
+    int64_t standing_;
     std::vector<int64_t> last_, reads_;
     std::vector<int32_t> sum_of_;  // of each value that is the latest of a sum
     Statements out_;
@@ -56,8 +58,11 @@ private:
         if (operation.a == operation.b || operation.a < 0 || operation.b < 0) return -1;
         // A source that is shifted beyond the result leaves only the other one.
         if (spans_[operation.result].width() <= std::max(operation.a_shift, operation.b_shift)) return -1;
-        if (operation.a_shift == 0 && last_[operation.a] == at) return operation.a;
-        if (operation.b_shift == 0 && last_[operation.b] == at && !operation.subtract) return operation.b;
+        const auto takes = [&](int64_t value, int64_t shift) {
+            return shift == 0 && last_[value] == at && (value >= standing_ || operation.result < standing_);
+        };
+        if (takes(operation.a, operation.a_shift)) return operation.a;
+        if (!operation.subtract && takes(operation.b, operation.b_shift)) return operation.b;
         return -1;
     }
 
@@ -123,7 +128,7 @@ private:
             const bool first = before == operation.a;
             const int64_t source = first ? operation.b : operation.a,
                           shift = first ? operation.b_shift : operation.a_shift;
-            if (reads_[before] == 1)
+            if (reads_[before] == 1 && standing_ == 0)
                 add_term(operation, before, source, shift);
             else
                 accumulate(operation, extend(operation, before, result.width), source, shift);

@@ -13,13 +13,13 @@ struct Tables {
     std::vector<int64_t> segments;  // instructions of each
 };
 
-inline ap::Row row_of(const Placed& from, int32_t id, const Value& value) {
+inline ap::Row row_of(const Placed& from, int32_t id, const Value& value, bool across) {
     const Place place = from.places[value.slot];
-    return {id, place.column, place.domain, value.width, value.is_signed, false};
+    return {id, place.column, place.domain, value.width, value.is_signed, across};
 }
 
 inline ap::Operand operand_of(const Placed& from, int32_t number, int shift) {
-    return number < 0 ? ap::Operand{} : row_of(from, number, from.values[number]).operand(shift);
+    return number < 0 ? ap::Operand{} : row_of(from, number, from.values[number], from.across).operand(shift);
 }
 
 inline Tables to_tables(const Placed& from, std::size_t segments) {
@@ -33,10 +33,12 @@ inline Tables to_tables(const Placed& from, std::size_t segments) {
         ap::Instruction code;
         if (item.result >= 0) {
             number_of[item.result] = static_cast<int32_t>(out.values.size());
-            out.values.push_back(row_of(from, number_of[item.result], from.values[item.result]));
-            code.dst = {out.values.back().column, out.values.back().domain + item.offset};
+            const bool across = from.across && !item.makes_flag();
+            out.values.push_back(row_of(from, number_of[item.result], from.values[item.result], across));
+            code.dst = out.values.back().first().after(item.offset, across);
         }
         code.op = item.op;
+        code.across = from.across;
         code.last = item.last;
         code.start = item.start;
         code.width = item.width;

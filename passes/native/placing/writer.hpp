@@ -21,6 +21,7 @@ struct Placed {
     std::vector<Value> values;
     std::vector<Place> places;  // of each slot
     Shifts shifts;
+    bool across = false;  // values lie across columns
 };
 
 class Writer {

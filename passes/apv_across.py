@@ -1,0 +1,98 @@
+"""apv-across: layers whose accumulators stand still, with all values across columns.
+
+Stands between convert-ternary-to-apv and apv-split. A stage that adds up one layer from loaded inputs, and goes on
+output by output, is marked; apv-split and apv-share leave it alone, and convert-apv-to-rtm lays it across columns
+(passes/placing/standing.py), where the array has room.
+
+    %r = apv.stage : tensor<?x64x!ternary.int<0, 15>> { ... apv.linear ... }
+  becomes
+    %r = apv.stage across : tensor<?x64x!ternary.int<0, 15>> { ... apv.linear ... }
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, UnitAttr
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+
+from dialects import apv
+from dialects.apv.types import ranges_of
+from dialects.machine.target import Geometry
+from dialects.rtm.target import target_of
+from dialects.support.instrumentation import Figure, did
+from dialects.support.tensors import IntArray
+from passes.apv_split import is_by_channel
+from passes.placing.standing import Shape, shape_of, sum_widths
+
+
+class StandingLayer(NamedTuple):
+    """The layer of a stage whose accumulators can stand still, and how they lie."""
+
+    op: apv.LinearOp
+    weights: IntArray
+    """without those of inputs that are always zero"""
+    shape: Shape
+    offset: bool
+    """all that follows are thresholds, which don't mind where an accumulator begins"""
+
+
+@dataclass(frozen=True)
+class ApvAcross(ModulePass):
+    """Lay the values of layers across columns."""
+
+    name = "apv-across"
+
+    stats: bool = False
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        geometry = target_of(op).geometry
+        for stage in [item for item in op.walk() if isinstance(item, apv.StageOp)]:
+            layer = standing_layer(stage, geometry)
+            if layer is None:
+                continue
+            stage.across = UnitAttr()
+            name = layer.op.layer.data if layer.op.layer else "linear"
+            did(self.name, name, Figure("accumulators", None, layer.shape.outputs, peak=True), show=self.stats)
+
+
+def standing_layer(stage: apv.StageOp, geometry: Geometry) -> StandingLayer | None:
+    """The layer of a stage whose accumulators can stand still, if it has one and there is room."""
+    layers = [op for op in stage.ops if isinstance(op, apv.LinearOp)]
+    # Inputs make room for others once they are added, so nothing else may read them.
+    if not layers or not all(isinstance(value.owner, apv.LoadOp) and value.has_one_use() for value in layers[0].inputs):
+        return None
+    layer = layers[0]
+    if not all(_goes_on(op, layer) for op in stage.ops if op is not layer):
+        return None
+    inputs = ranges_of(layer.inputs)
+    weights = layer.weights.data.array.copy()
+    weights[:, [span.lo == span.hi == 0 for span in inputs]] = 0
+    used, summed = np.flatnonzero(weights.any(axis=0)), np.flatnonzero(weights.any(axis=1))
+    if not len(summed):
+        return None
+    bits = max(inputs[number].width for number in used.tolist())
+    widest = int(sum_widths(weights, inputs).max())
+    shape = shape_of(len(summed), widest, len(used), bits, geometry)
+    offset = all(isinstance(use.operation, apv.ThresholdOp) for use in layer.result.uses)
+    return StandingLayer(layer, weights, shape, offset) if shape else None
+
+
+def _goes_on(op: object, layer: apv.LinearOp) -> bool:
+    """Whether an operation of a layer's stage loads, or works on the layer's outputs one by one."""
+    count = layer.weights.data.rows
+    match op:
+        case apv.LoadOp():
+            return True
+        case apv.ThresholdOp() | apv.RescaleOp() | apv.StoreOp():
+            return apv.columns_of(op.input).count.data == count and not isinstance(op.input.owner, apv.LoadOp)
+        case apv.LinearOp():
+            owners = [value.owner for value in op.inputs if isinstance(value.owner, Operation)]
+            before = [owner for owner in owners if not isinstance(owner, apv.LoadOp)]
+            return len(before) == 1 and op.weights.data.rows == count and is_by_channel(op, before[0])
+        case _:
+            return False
