@@ -13,7 +13,8 @@ again for their next use, by another `in`. With "loops", `effort` (0 to 3) says 
 
 Counted layers get places for their weights and tables: `count_parts` is the most parts that outputs are dealt to (0: as
 many as keep all weights under their ports), `count_searches` the searches of a layer, one after another for one sample,
-above which it is dealt to more (0: any number).
+above which it is dealt to more (0: any number), `count_copies` the same above which it gets copies of all its arrays,
+which share the sample's rows.
 
     %b = apv.sum %x : ... graph <{ ... %2 = %0 + %1 : u2 ... }>
   becomes
@@ -83,7 +84,8 @@ class ConvertApvToRtm(ModulePass):
     effort: int = 1
     objective: Objective = "energy"
     count_parts: int = 0
-    count_searches: int = 0
+    count_searches: int = 8_000_000
+    count_copies: int = 0
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         if not 0 <= self.effort < len(LOOPS):
@@ -96,7 +98,9 @@ class ConvertApvToRtm(ModulePass):
             did(self.name, item.layer.data if item.layer else "linear", Figure("additions", None, count))
         for stage, code in zip(stages, self._placed(stages, geometry), strict=True):
             _replace(stage, code, geometry)
-        place_counted(op, target_of(op), CountOptions(self.count_parts, self.count_searches), self.name)
+        place_counted(
+            op, target_of(op), CountOptions(self.count_parts, self.count_searches, self.count_copies), self.name
+        )
 
     def _geometry(self, module: ModuleOp) -> Geometry:
         """The arrays that programs are placed for, of which the module's target says the same."""

@@ -27,7 +27,7 @@ from dialects.machine.target import Target, load_target
 from dialects.support.errors import CapacityError, ModelError, PipelineError, ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import Thresholds
-from passes.counting.planning import CountOptions, plan_counts, plan_terms, with_tables
+from passes.counting.planning import CountOptions, plan_counts, plan_terms, with_copies, with_tables
 from passes.counting.selection import select
 from passes.counting.tables import patterns
 from passes.counting.terms import terms_of
@@ -122,10 +122,11 @@ def test_layers_of_every_shape() -> None:
         reach = Range(min(int(sums.min()), -1), int(sums.max()) + 1)
         thresholds = np.sort(rng.integers(reach.lo, reach.hi + 2, (1 if trial % 2 else len(weights), 1)), axis=1)
         table = Thresholds.from_array(thresholds, rng.random(len(thresholds)) < 0.5)
-        target = Target("t", rows=4, columns=span.width + 7, domains=16, counter=True, accumulators=64)
+        target = Target("t", rows=4, columns=span.width + 7, domains=16, counter=True, counter_segments=1 + trial % 2)
         for parts in (0, 1, 3):
             ranges = [span] * weights.shape[1]
             places = plan_counts(weights, ranges, 3, target, CountOptions(parts))
+            places = with_copies(places, 3, target, CountOptions(most_copied=parts * len(weights) * span.width))
             if trial % 5 == 1 and reach.width <= target.columns:
                 try:
                     places = with_tables(places, table, reach, Range(-1, 0), target)
@@ -140,7 +141,7 @@ def test_layers_of_every_shape() -> None:
             found = select(places, 3, Range(-(1 << 15), (1 << 15) - 1))
             sizes = ((weights.shape[1],), (len(weights),))
             program = CountedProgram(
-                "t", encode_counting(found.code), found.memory, found.parts, found.tables, *sizes, 3
+                "t", encode_counting(found.code), found.memory, found.parts, found.tables, *sizes, 3, found.copies
             )
             np.testing.assert_array_equal(both(target, program, rows), expected)
 
@@ -271,7 +272,8 @@ def test_prices_of_counters_price_what_is_counted() -> None:
         assert after.latency_ns - before.latency_ns == pytest.approx(nanoseconds)
     # By hand: 12 samples, 2 outputs of 3 inputs of 2 bits in one array, and a search of each output's table.
     assert counts.searches == 12 * (2 * 2 * 2 + 2 + 2 * 2 + 2)
-    assert counts.counted_rows == 12 * 256 * (2 * 2 * 2 + 2)
+    # Of the rows, one segment of 16 is searched and counted.
+    assert counts.counted_rows == 12 * 16 * (2 * 2 * 2 + 2)
     assert counts.added_bits == 12 * 2 * 2 * 2 * 24 and counts.accumulator_bits == 12 * 24 * (2 + 2 * 2 + 2)
 
 

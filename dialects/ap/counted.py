@@ -48,6 +48,9 @@ from dialects.ternary import RowsTensor, rows_of, verify_rows
 _LINE = re.compile(r"outputs (\d+):(\d+)(?: inputs((?: \d+:\d+)+))?(?: tables (\d+))?")
 
 
+_COPIES = re.compile(r"copies (\d+)")
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of a counted program, one per line: its outputs, and the inputs of each of its counting arrays."""
@@ -55,17 +58,22 @@ class Parts:
     parts: tuple[CountedPart, ...]
     tables: int
     """table arrays, as many in each part"""
+    copies: int = 1
+    """copies of all of that"""
 
     def to_text(self) -> str:
-        return "\n".join(part_line(part, self.tables) for part in self.parts)
+        lines = [part_line(part, self.tables) for part in self.parts]
+        return "\n".join([*lines, f"copies {self.copies}"] if self.copies > 1 else lines)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
         parts: list[CountedPart] = []
         tables: set[int] = set()
-        offset = 0
+        copies, offset = 1, 0
         for line in text.splitlines(keepends=True):
-            if stripped := line.strip():
+            if (stripped := line.strip()) and (found := _COPIES.fullmatch(stripped)):
+                copies = int(found[1])
+            elif stripped:
                 match = _LINE.fullmatch(stripped)
                 if match is None:
                     at = offset + line.index(stripped)
@@ -75,7 +83,7 @@ class Parts:
             offset += len(line)
         if len(tables) != 1:
             raise TextError("expected one or more parts, with as many tables each", 0)
-        return cls(tuple(parts), tables.pop())
+        return cls(tuple(parts), tables.pop(), copies)
 
 
 def part_line(part: CountedPart, tables: int) -> str:
@@ -165,6 +173,7 @@ class CountedOp(IRDLOperation):
             tuple(map(features, self.inputs)),
             (features(self.result),),
             rows_of(self.result),
+            self.parts.data.copies,
         )
 
     def verify_(self) -> None:

@@ -3,6 +3,8 @@
 Parts of a program have arrays of their own and get the same instructions. A part computes a range of the outputs; each
 of its counting arrays has a range of the inputs in its rows, in order, and the counts of all of them are added up. Its
 table arrays follow its counting arrays. Arrays are numbered through all parts, as the lines of the memory name them.
+Copies of all of that work on rows of a sample at the same time, each on as many that follow one another: the loop is
+gone through once for a row of each copy.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from dialects.machine.cells import Cells
+from dialects.machine.cells import ONE, ZERO, Cells
 from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, decode_counting
 from dialects.machine.isa import MAX_WIDTH, Cell
 from dialects.machine.program import Program, Segment
@@ -49,7 +51,9 @@ class CountedProgram:
     outputs: tuple[int, ...]
     """features of its output"""
     rows: int
-    """rows of one sample, one for each time that the loop is gone through"""
+    """rows of one sample"""
+    copies: int = 1
+    """copies of all arrays with the same cells, which work on rows of the sample at the same time"""
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -88,8 +92,36 @@ class CountedProgram:
 
     @property
     def arrays(self) -> int:
-        """All arrays; a program without any has accumulators of its own all the same, at the edge of one a part."""
-        return max(self.first_arrays[-1], len(self.parts))
+        """All arrays of all copies; a part without any has the accumulators at the edge of one all the same."""
+        return max(self.first_arrays[-1], len(self.parts)) * self.copies
+
+    @property
+    def rounds(self) -> int:
+        """How often the loop is gone through for a sample."""
+        return -(-self.rows // self.copies)
+
+    @cached_property
+    def used_rows(self) -> tuple[int, ...]:
+        """The rows of each array, of one copy, that inputs or tables belong to."""
+        found = [0] * self.first_arrays[-1]
+        table: list[list[int]] = self.memory.table.tolist()
+        for array, _, _, count in table:
+            found[array] = max(found[array], count)
+        for first, part in zip(self.first_arrays, self.parts, strict=False):
+            for number, (begin, end) in enumerate(part.inputs):
+                found[first + number] = end - begin
+        return tuple(found)
+
+    @cached_property
+    def most_weights(self) -> int:
+        """Most cells of a column of a counting array that are 1 or 0, and no don't-care."""
+        lines = (cells for array, _, _, cells in self.memory.lines if not self.is_table(array))
+        return max((int(((cells == ZERO) | (cells == ONE)).sum()) for cells in lines), default=0)
+
+    def active_rows(self, array: int, rows: int, segments: int) -> int:
+        """The rows of an array that are searched, where it has so many, in so many segments."""
+        size = -(-rows // segments)
+        return min(rows, -(-self.used_rows[array] // size) * size)
 
     @property
     def stored_bits(self) -> int:
@@ -142,12 +174,17 @@ class CountedProgram:
         ops = [item.op for item in self.instructions]
         if ops[:1] != [CountOp.REPEAT] or ops.count(CountOp.REPEAT) != 1 or ops.count(CountOp.END) != 1:
             raise ProgramError("a counted program is one `repeat { }`, and what follows at the end of a sample")
-        if self.instructions[0].imm != self.rows:
-            raise ProgramError(f"a sample has {self.rows} rows, its loop is repeated {self.instructions[0].imm} times")
+        if not 1 <= self.copies <= self.rows or self.instructions[0].imm != self.rounds:
+            raise ProgramError(
+                f"{self.copies} copies share the {self.rows} rows of a sample, the loop is repeated "
+                f"{self.instructions[0].imm} times"
+            )
         if wrong := [item for item in self.ending if item.op is not CountOp.CLEAR]:
             raise ProgramError(f"only `clear` can follow the loop, found {wrong[0].op.name.lower()}")
         if any(item.op is CountOp.CLEAR for item in self.body):
             raise ProgramError("`clear` follows the loop")
+        if (self.copies - 1) * self.rounds >= self.rows:
+            raise ProgramError(f"of {self.copies} copies some have none of the {self.rows} rows of a sample")
         loaded = [cell for item in self.body if item.op is CountOp.LOAD for cell in across(item)]
         if sorted(loaded) != sorted(cell for item in self.ending for cell in across(item)):
             raise ProgramError("a cell is loaded once in the loop, and cleared once at the end of a sample")

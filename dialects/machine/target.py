@@ -74,6 +74,8 @@ class Target:
     accumulators: int = 1024
     """of a group of arrays whose counts meet; the fields from here on mean something only with a counter"""
     accumulator_bits: int = 24
+    counter_segments: int = 1
+    """segments of an array's rows that are searched and counted by themselves; those that hold nothing stay off"""
 
     @property
     def geometry(self) -> Geometry:

@@ -8,6 +8,7 @@
       t0.c5.0:5 = table all : ...                        one for all outputs
     take 0:4 step 9 << 1                                 what accumulators take themselves; also add, sub, max
     offset -1                                            what a table gives for no match
+    copies 2                                             of all of that, which share the rows of a sample
 
 Weights +1, -1 and 0 are the cells 1, 0 and x, a don't-care. Parts are in step: what one has for its n-th output is
 where the others have what they have for theirs.
@@ -71,6 +72,7 @@ class CountPlaces:
     parts: tuple[PlacedPart, ...]
     terms: tuple[PlacedTerm, ...] = ()
     offset: int = 0
+    copies: int = 1
 
     def to_text(self) -> str:
         lines: list[str] = []
@@ -82,7 +84,9 @@ class CountPlaces:
             lines += [f"  {line}" for line in map(_weights_line, placed.weights)]
             lines += [f"  {line}" for line in map(_table_line, placed.tables)]
         lines += [_term_line(term) for term in self.terms]
-        return "\n".join([*lines, f"offset {self.offset}"] if self.offset else lines)
+        lines += [f"offset {self.offset}"] if self.offset else []
+        lines += [f"copies {self.copies}"] if self.copies > 1 else []
+        return "\n".join(lines)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -94,7 +98,7 @@ class CountPlaces:
                 except ValueError as error:
                     raise TextError(f"{error}: {stripped[:60]}", offset + line.index(stripped)) from error
             offset += len(line)
-        return cls(reader.activation, tuple(reader.parts), tuple(reader.terms), reader.offset)
+        return cls(reader.activation, tuple(reader.parts), tuple(reader.terms), reader.offset, reader.copies)
 
     def problem(self, inputs: int, outputs: int) -> str | None:
         """What is malformed, if anything, for so many features: places that collide, lines that are too short."""
@@ -109,6 +113,8 @@ class CountPlaces:
                 return problem
         if at != outputs:
             return f"the parts have {at} outputs, expected {outputs}"
+        if self.copies < 1:
+            return f"there are {self.copies} copies, expected at least 1"
         if bool(self.terms) == bool(self.activation):
             return "expected either an activation, which weights are counted with, or terms of accumulators"
         return None
@@ -213,6 +219,7 @@ _PART = re.compile(r"part outputs (\d+):(\d+)(?: inputs((?: \d+:\d+)+))?")
 _WEIGHTS = re.compile(r"c(\d+)\.(\d+) = out (\d+)(?: << (\d+))? :((?: [01x]+)+)")
 _TABLE = re.compile(r"t(\d+)\.c(\d+)\.(\d+):(\d+) = table (\d+|all) :((?: [01x]+)*)")
 _TERM = re.compile(r"(take|add|sub|max) (\d+):(\d+)(s?)(?: step (\d+))?(?: << (\d+))?")
+_COPIES = re.compile(r"copies (\d+)")
 _OFFSET = re.compile(r"offset (-?\d+)")
 
 
@@ -223,6 +230,7 @@ class _Reader:
     activation: Operand | None = None
     terms: list[PlacedTerm] = field(default_factory=list[PlacedTerm])
     offset: int = 0
+    copies: int = 1
     _parts: list[CountedPart] = field(default_factory=list[CountedPart])
     _weights: list[list[Weights]] = field(default_factory=list[list[Weights]])
     _tables: list[list[Table]] = field(default_factory=list[list[Table]])
@@ -254,6 +262,8 @@ class _Reader:
             self.terms.append(PlacedTerm(term, int(match[3]), bool(match[4])))
         elif match := _OFFSET.fullmatch(line):
             self.offset = int(match[1])
+        elif match := _COPIES.fullmatch(line):
+            self.copies = int(match[1])
         else:
             raise ValueError("expected a place of a counted layer, such as `c4.0 = out 0 : 10x`")
 

@@ -15,7 +15,7 @@ from dialects.rtm.program import features
 from dialects.support.errors import CapacityError
 from dialects.support.instrumentation import Figure, did
 from dialects.ternary import range_of, rows_of
-from passes.counting.planning import CountOptions, plan_counts, plan_terms, with_tables
+from passes.counting.planning import CountOptions, arrays_of, plan_counts, plan_terms, with_copies, with_tables
 from passes.counting.selection import select
 
 
@@ -41,6 +41,9 @@ def _placed(op: CountOp | AccumulateOp, layer: str, target: Target, options: Cou
         places = plan_terms(op.terms.data, inputs, outputs, rows, options, target)
     if op.thresholds:
         places = with_tables(places, op.thresholds.data, op.sums, range_of(op.result), target)
+    places = with_copies(places, rows, target, options)
+    if (arrays := arrays_of(places) * places.copies) > target.arrays:
+        raise CapacityError(f"its weights and tables take {arrays} arrays, the target has {target.arrays}")
     return rtm.CountedOp(list(op.inputs), op.result.type, layer, target.geometry, places)
 
 
@@ -54,7 +57,7 @@ def select_counted(module: ModuleOp, name: str) -> None:
             op.result.type,
             op.layer.data,
             op.geometry.geometry,
-            Parts(found.parts, found.tables),
+            Parts(found.parts, found.tables, found.copies),
             found.memory,
             CountingCode.of(found.code),
         )

@@ -38,6 +38,10 @@ class CountOptions:
     """0: as many as keep every weight under its port"""
     most_searches: int = 0
     """searches of a layer one after another, for one sample, above which it is dealt to more parts; 0: any number"""
+    most_copied: int = 0
+    """the same, above which it gets copies that share a sample's rows"""
+    most_lanes: int = 16
+    """outputs of a part that only accumulates, which takes no array's rows"""
 
 
 def plan_counts(
@@ -63,10 +67,28 @@ def plan_terms(
     """Accumulators of terms, dealt to so many parts that each has few enough cycles."""
     cycles = rows * len(terms.terms)
     most = options.most_searches // max(1, cycles) or outputs
-    ends = _even(outputs, -(-outputs // max(1, min(most, target.accumulators))))
+    ends = _even(outputs, -(-outputs // max(1, min(most, options.most_lanes, target.accumulators))))
     spans = [terms.range_of(term, inputs, outputs) for term in terms.terms]
     placed = [PlacedTerm(term, span.width, span.signed) for term, span in zip(terms.terms, spans, strict=True)]
     return CountPlaces(None, tuple(PlacedPart(CountedPart(part, ())) for part in ends), tuple(placed))
+
+
+def with_copies(places: CountPlaces, rows: int, target: Target, options: CountOptions) -> CountPlaces:
+    """The same with as many copies as the options ask for and the target has arrays for, each of which has rows."""
+    lanes = max(placed.part.size for placed in places.parts)
+    bits = places.activation.width if places.activation else 0
+    digits = max(len(placed.weights) for placed in places.parts)
+    each = 2 * bits * digits + lanes * (len(places.terms) + bool(places.parts[0].tables))
+    arrays = max(1, arrays_of(places))
+    wanted = -(-each * rows // options.most_copied) if options.most_copied else 1
+    rounds = -(-rows // max(1, min(wanted, target.arrays // arrays, rows)))
+    return replace(places, copies=-(-rows // rounds))
+
+
+def arrays_of(places: CountPlaces) -> int:
+    """The arrays of one copy."""
+    tables = max((table.array + 1 for placed in places.parts for table in placed.tables), default=0)
+    return sum(len(placed.part.inputs) + tables for placed in places.parts)
 
 
 def with_tables(places: CountPlaces, thresholds: Thresholds, sums: Range, result: Range, target: Target) -> CountPlaces:
@@ -199,7 +221,5 @@ def _filled(
 
 def _text(rows: Sequence[Pattern], width: int) -> tuple[str, ...]:
     """Rows of a table as text, most significant bits first."""
-    return tuple(
-        "".join("x" if not care >> bit & 1 else str(bits >> bit & 1) for bit in reversed(range(width)))
-        for care, bits in rows
-    )
+    # The bits that a pattern says are its first ones.
+    return tuple(f"{bits:0{width}b}"[: care.bit_count()].ljust(width, "x") for care, bits in rows)

@@ -31,6 +31,7 @@ class Selected(NamedTuple):
     tables: int
     memory: Cells
     code: tuple[CountInstruction, ...]
+    copies: int = 1
 
 
 def select(places: CountPlaces, rows: int, result: Range) -> Selected:
@@ -41,9 +42,9 @@ def select(places: CountPlaces, rows: int, result: Range) -> Selected:
     lanes = max(part.size for part in parts)
     store = CountInstruction(CountOp.STORE, 0, lanes, Operand(0, 0, result.width, result.signed), Cell(1, 0))
     ending = [item._replace(op=CountOp.CLEAR) for item in body if item.op is CountOp.LOAD]
-    loop = CountInstruction(CountOp.REPEAT, imm=rows)
+    loop = CountInstruction(CountOp.REPEAT, imm=-(-rows // places.copies))
     code = (loop, *body, store, CountInstruction(CountOp.END), *ending)
-    return Selected(parts, tables, Cells.of(list(_lines(places, tables))), code)
+    return Selected(parts, tables, Cells.of(list(_lines(places, tables))), code, places.copies)
 
 
 def _lines(places: CountPlaces, tables: int) -> Iterator[tuple[int, int, int, CellArray]]:

@@ -9,6 +9,7 @@ matching rows of all of them is the step function. A channel that falls has the 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +77,7 @@ def steps_of(lines: Rescales, span: Range, result: Range) -> Thresholds | None:
     return Thresholds.from_array(np.array(rows).reshape(len(rows), levels), np.array(down))
 
 
+@lru_cache(1 << 8)
 def table_rows(table: Thresholds, span: Range) -> int:
     """Rows of the longest table of any channel."""
     rows = zip(table.array.tolist(), table.down, strict=True)

@@ -1,9 +1,10 @@
 """What a counted program takes on a number of samples: every count but those of written cells follows from the code.
 
 A program is fetched once for each sample. Each time that the loop is gone through, the controller reads its
-instructions from its buffer and sends them to all arrays of the program. Each addition beside an array has the
+instructions from its buffer and sends them to the arrays that execute them. Segments of rows that hold nothing are
+neither searched nor counted. Each addition beside an array has the
 accumulators' width. The partial sums that a part's arrays send to its accumulators, all but those of the array that has
-them at its edge, are moved bits, as wide as what so many rows can give.
+them at its edge, are moved bits, as wide as what the weights of any array can give.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, 
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
 from runtime.cost.counts import Counts
+
+_TOGETHER = ("instructions", "bit_loops", "searches", "writes", "move_cycles", "count_cycles", "replayed_bits")
+"""counts of what copies do together"""
 
 
 class Shifts(NamedTuple):
@@ -38,9 +42,11 @@ def counted_counts(program: CountedProgram, target: Target, samples: int) -> Cou
 @lru_cache(1 << 10)
 def _sample_counts(program: CountedProgram, target: Target) -> Counts:
     total = Counts()
-    for times, code in ((program.rows, program.body), (1, program.ending)):
+    # All copies do the work, in the time that one takes for its rows.
+    for work, times, code in ((program.rows, program.rounds, program.body), (program.copies, 1, program.ending)):
         for item in code:
-            total += _executed(item, program, target) * times
+            done = _executed(item, program, target)
+            total += replace(done * work, **{name: getattr(done, name) * times for name in _TOGETHER})
     shifts = shifts_of(program, target)
     total.fetched_bits = len(program.code) * 8
     steps = {"shift_steps": shifts.steps, "column_steps": shifts.column_steps}
@@ -52,28 +58,53 @@ def _sample_counts(program: CountedProgram, target: Target) -> Counts:
 def _executed(item: CountInstruction, program: CountedProgram, target: Target) -> Counts:
     """An instruction that is executed once, but for its shifts."""
     bits = BYTES_PER_INSTRUCTION * 8
-    counts = Counts(instructions=1, bit_loops=1, replayed_bits=bits, broadcast_bits=bits * program.arrays)
+    inside = item.op in (CountOp.LOAD, CountOp.CLEAR, *COUNTS)
+    told = sum(len(part.inputs) for part in program.parts) if inside else len(program.parts)
+    counts = Counts(instructions=1, bit_loops=1, replayed_bits=bits, broadcast_bits=bits * told)
     if item.op in (CountOp.LOAD, CountOp.CLEAR):
         _add_written(counts, item, program, target)
     elif item.op in COUNTS:
         _add_counted(counts, item, program, target)
     elif item.op is CountOp.MATCH:
+        rows = sum(active_rows(program, target)[array] for array in table_arrays(program, item.table))
         counts.searches = item.n
-        counts.searched_row_cells = item.n * item.a.width * target.rows * len(program.parts)
-        counts.counted_rows = counts.searched_rows = item.n * target.rows * len(program.parts)
+        counts.searched_row_cells = item.n * item.a.width * rows
+        counts.counted_rows = counts.searched_rows = item.n * rows
         counts.accumulator_bits = 2 * item.n * target.accumulator_bits * len(program.parts)
     else:
         _add_vectors(counts, item, program, target)
     return counts
 
 
+def active_rows(program: CountedProgram, target: Target) -> list[int]:
+    """The rows of each array, of one copy, that are searched."""
+    arrays = range(program.first_arrays[-1])
+    return [program.active_rows(array, target.rows, target.counter_segments) for array in arrays]
+
+
+def counting_arrays(program: CountedProgram) -> list[int]:
+    """The numbers of the counting arrays of all parts, of one copy."""
+    parts = zip(program.first_arrays, program.parts, strict=False)
+    return [first + number for first, part in parts for number in range(len(part.inputs))]
+
+
+def table_arrays(program: CountedProgram, table: int) -> list[int]:
+    """The numbers of the table arrays of that number of all parts, of one copy."""
+    parts = zip(program.first_arrays, program.parts, strict=False)
+    return [first + len(part.inputs) + table for first, part in parts]
+
+
+def _counting_rows(program: CountedProgram, target: Target) -> int:
+    return sum(active_rows(program, target)[array] for array in counting_arrays(program))
+
+
 def _add_written(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
-    arrays, width = sum(len(part.inputs) for part in program.parts), item.a.width
+    rows, width = _counting_rows(program, target), item.a.width
     passes = bit_passes(item.op, False, False)
     counts.searches = counts.writes = len(passes) * width
     # Of a key with the latch's bit, only the cell is searched.
-    counts.searched_row_cells = len(passes) * width * target.rows * arrays
-    counts.searched_rows = counts.driven_rows = len(passes) * width * target.rows * arrays
+    counts.searched_row_cells = len(passes) * width * rows
+    counts.searched_rows = counts.driven_rows = len(passes) * width * rows
     if item.op is CountOp.LOAD:
         spans = [end - begin for part in program.parts for begin, end in part.inputs]
         counts.moved_row_bits = width * sum(spans)
@@ -81,22 +112,22 @@ def _add_written(counts: Counts, item: CountInstruction, program: CountedProgram
 
 
 def _add_counted(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
-    arrays = sum(len(part.inputs) for part in program.parts)
+    arrays, rows = len(counting_arrays(program)), _counting_rows(program, target)
     passes = bit_passes(item.op, False, False)
     counts.searches = item.n * item.a.width * len(passes)
-    counts.searched_row_cells = counts.searches * len(passes[0].key) * target.rows * arrays
-    counts.counted_rows = counts.searched_rows = counts.searches * target.rows * arrays
+    counts.searched_row_cells = counts.searches * len(passes[0].key) * rows
+    counts.counted_rows = counts.searched_rows = counts.searches * rows
     meeting = sum(len(part.inputs) - 1 for part in program.parts)
-    counts.moved_row_bits = item.n * meeting * partial_width(item, target)
+    counts.moved_row_bits = item.n * meeting * partial_width(item, program)
     touched = 2 if item.op is CountOp.COUNT_ADD else 1
     into_accumulators = meeting + (touched - 1) * len(program.parts)
     counts.added_bits = (counts.searches * arrays + item.n * into_accumulators) * target.accumulator_bits
     counts.accumulator_bits = touched * item.n * len(program.parts) * target.accumulator_bits
 
 
-def partial_width(item: CountInstruction, target: Target) -> int:
-    """Bits of what the counter of one array gives for one output."""
-    return (target.rows * ((1 << item.a.width) - 1)).bit_length() + 1
+def partial_width(item: CountInstruction, program: CountedProgram) -> int:
+    """Bits of what the counter of one array gives for one output, from the weights that count in its rows."""
+    return (program.most_weights * ((1 << item.a.width) - 1)).bit_length() + 1
 
 
 def _add_vectors(counts: Counts, item: CountInstruction, program: CountedProgram, target: Target) -> None:
@@ -113,6 +144,13 @@ def _add_vectors(counts: Counts, item: CountInstruction, program: CountedProgram
 @lru_cache(1 << 10)
 def shifts_of(program: CountedProgram, target: Target) -> Shifts:
     """The shifts of one sample, which begins and ends with domain 0 under all ports."""
+    whole = _shifts_of_copy(program, target, program.rounds)
+    last = _shifts_of_copy(program, target, program.rows - (program.copies - 1) * program.rounds)
+    return whole._replace(column_steps=whole.column_steps * (program.copies - 1) + last.column_steps)
+
+
+def _shifts_of_copy(program: CountedProgram, target: Target, rounds: int) -> Shifts:
+    """The same of one copy that goes through the loop so often."""
     counting, tables = np.zeros(target.columns, dtype=np.int64), np.zeros((program.tables, target.columns), np.int64)
     first, column_steps, steps = np.zeros(target.columns, dtype=np.int64), 0, 0
     arrays = sum(len(part.inputs) for part in program.parts)
@@ -134,7 +172,7 @@ def shifts_of(program: CountedProgram, target: Target) -> Shifts:
 
     gone_through(program.body, 1)
     # From the second time on, ports are at the beginning where they are at the end.
-    gone_through(program.body, program.rows - 1)
+    gone_through(program.body, rounds - 1)
     gone_through(program.ending, 1)
     steps += int(max(counting.max(), tables.max(initial=0)))
     column_steps += int(counting.sum()) * arrays + int(tables.sum()) * len(program.parts)

@@ -71,7 +71,7 @@ def wear_of(program: Program, target: Target) -> Wear:
 def counted_wear(program: CountedProgram, target: Target) -> Wear:
     """What the first array goes through for one sample: nothing is written but what is loaded."""
     writes = np.zeros((target.columns, target.domains), dtype=np.int64)
-    for times, code in ((program.rows, program.body), (1, program.ending)):
+    for times, code in ((program.rounds, program.body), (1, program.ending)):
         for item in (item for item in code if item.op in (CountOp.LOAD, CountOp.CLEAR)):
             for cell in across(item):
                 writes[cell] += times * len(bit_passes(item.op, False, False))

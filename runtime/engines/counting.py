@@ -150,13 +150,14 @@ class _Part:
             q[:count] += taken if item.op is CountOp.TAKE_ADD else -taken
 
     def toggled(self, features: Ints) -> int:
-        """Cells that change by loading: from one row of a sample to the next, and from and to zeros at its ends."""
+        """Cells that change by loading: from one row of a copy to the next, and from and to zeros at the ends."""
         total = 0
         for item in (item for item in self.program.body if item.op is CountOp.LOAD):
             for bit in range(item.a.width):
                 plane = self._packed(features >> bit & 1)
-                plane = plane.reshape(-1, self.program.rows, plane.shape[1])
-                total += int(np.bitwise_count(plane[:, 1:] ^ plane[:, :-1]).sum(dtype=np.int64))
-                total += int(np.bitwise_count(plane[:, 0]).sum(dtype=np.int64))
-                total += int(np.bitwise_count(plane[:, -1]).sum(dtype=np.int64))
+                samples = plane.reshape(-1, self.program.rows, plane.shape[1])
+                for begin in range(0, self.program.rows, self.program.rounds):
+                    rows = samples[:, begin : begin + self.program.rounds]
+                    total += int(np.bitwise_count(rows[:, 1:] ^ rows[:, :-1]).sum(dtype=np.int64))
+                    total += int(np.bitwise_count(rows[:, [0, -1]]).sum(dtype=np.int64))
         return total

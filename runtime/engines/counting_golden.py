@@ -19,7 +19,7 @@ from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray
-from runtime.cost.counting import counted_counts, shifts_of
+from runtime.cost.counting import active_rows, counted_counts, shifts_of
 from runtime.cost.counts import Counts, Traced
 
 Tags = NDArray[np.bool_]
@@ -41,6 +41,7 @@ class CountingSimulator:
                 for array in (array for part in self._numbered() for array in part[2]):
                     for cell in across(item):
                         self._cells[array, cell] = np.full(target.rows, ZERO, dtype=np.uint8)
+        self._active = active_rows(program, target)
         self._q = np.zeros((len(program.parts), target.accumulators), dtype=np.int64)
         self._range = Range.of_width(target.accumulator_bits, True)
         self.ports: dict[tuple[int, int], int] = {}
@@ -58,7 +59,9 @@ class CountingSimulator:
         for number, (row, output) in enumerate(zip(features, outputs, strict=True), start=1):
             for item in self.program.body:
                 self._execute(item, row, output)
-            if number % self.program.rows == 0:
+            # A copy has as many rows as follow one another; what it leaves behind is cleared.
+            of_sample = (number - 1) % self.program.rows + 1
+            if of_sample % self.program.rounds == 0 or of_sample == self.program.rows:
                 for item in self.program.ending:
                     self._execute(item, row, output)
                 self._align([(place, 0) for place, domain in self.ports.items() if domain])
@@ -117,27 +120,27 @@ class CountingSimulator:
         self.steps += longest
 
     def _search(self, array: int, key: Sequence[tuple[Cell, int]]) -> Tags:
-        """The tags of a search, one for each row."""
-        tags = np.ones(self.target.rows, dtype=bool)
+        """The tags of a search, one for each row of the segments that are not switched off."""
+        tags = np.ones(self._active[array], dtype=bool)
         for cell, bit in key:
             if self.ports.get((array, cell.column), 0) != cell.domain:
                 raise ProgramError(f"a{array}.c{cell.column}.{cell.domain} is not under its port")
             held = self._cells.get((array, cell))
-            tags &= np.zeros_like(tags) if held is None else (held >> bit & 1).astype(bool)
+            tags &= np.zeros_like(tags) if held is None else (held[: len(tags)] >> bit & 1).astype(bool)
         self.searched += len(key) * len(tags)
         return tags
 
     def _write(self, item: CountInstruction, array: int, values: IntArray) -> None:
         """Each bit of the values into the rows, by the passes of the table, which search the cell and the latch."""
         for bit, cell in enumerate(across(item)):
-            latch = np.zeros(self.target.rows, dtype=bool)
+            latch = np.zeros(self._active[array], dtype=bool)
             latch[: len(values)] = values >> bit & 1
             for key, write in bit_passes(item.op, False, False):
                 known = dict(key)
                 tags = self._search(array, [(cell, known["D"])])
                 if "T" in known:
                     tags = tags & (latch == bool(known["T"]))
-                held = self._cells[array, cell]
+                held = self._cells[array, cell][: len(tags)]
                 self.toggled += int(tags.sum())
                 held[tags] = ONE if write[0][1] else ZERO
 
@@ -160,7 +163,7 @@ class CountingSimulator:
     def _matches(self, item: CountInstruction, table: int, lane: int, value: int) -> int:
         first = item.a.column + lane * item.stride
         key = [(Cell(first + bit, item.a.domain), value >> bit & 1) for bit in range(item.a.width)]
-        self.counted += self.target.rows
+        self.counted += self._active[table]
         return int(self._search(table, key).sum())
 
     def _take(self, item: CountInstruction, q: IntArray, row: IntArray, part: CountedPart) -> None:
@@ -186,10 +189,14 @@ def run(target: Target, program: CountedProgram, features: IntArray) -> tuple[In
     samples = len(features) // program.rows
     counts = counted_counts(program, target, samples)
     shifts = shifts_of(program, target)
-    found = (simulator.searches, simulator.searched, simulator.counted, simulator.steps, simulator.column_steps)
-    expected = (counts.searches, counts.searched_row_cells, counts.counted_rows)
-    if found != (*expected, shifts.steps * samples, shifts.column_steps * samples):
-        raise ProgramError(f"{program.layer}: counted {found}, expected {expected} and {shifts[:2]} a sample")
+    found = [simulator.searched, simulator.counted, simulator.column_steps]
+    expected = [counts.searched_row_cells, counts.counted_rows, shifts.column_steps * samples]
+    if program.copies == 1:
+        # Copies work at the same time, the simulator goes through them one after another.
+        found += [simulator.searches, simulator.steps]
+        expected += [counts.searches, shifts.steps * samples]
+    if found != expected:
+        raise ProgramError(f"{program.layer}: counted {found}, expected {expected}")
     return outputs, counts.with_traced(
         Traced(simulator.toggled, simulator.toggled, written_by_others=simulator.toggled)
     )
