@@ -17,8 +17,10 @@ from runtime.cost.report import Report
 from runtime.cost.report_files import explained, numbered
 from runtime.cost.wear import Spread, Wear, total_wear
 
-_WIDE = 140
-"""characters that the table of a report needs"""
+_NAME = 16
+"""characters that a name gets on one line, at least"""
+_GAP = 3
+"""characters between two columns"""
 _COUNTED = ("rows\nin use", "instr.", "searches", "writes", "shift\nsteps", "column\nsteps")
 
 
@@ -68,19 +70,38 @@ def _print_layers(report: Report, kind: str, rows: Iterable[tuple[str, Layer]]) 
     total_mark = max((marks[name] for name in shown), default="")
     priced = (*(f"{name}\nenergy{marks[name]}" for name in shown), f"total\nenergy{total_mark}")
     priced += (f"latency{marks['latency']}",)
-    # A narrow terminal shows counts and energies one below the other.
-    split = len(_COUNTED) if out.width < _WIDE else len(_COUNTED) + len(priced)
+    heads = (*_COUNTED, *priced)
+    lines = [(on_one_line(name), _cells(layer, shown)) for name, layer in [*rows, (report.total.name, report.total)]]
+    if _width(heads, lines) <= out.width:
+        out.print(_table(kind, heads, lines))
+        return
+    # Counts and energies, one below the other.
+    split = len(_COUNTED)
     for part in (slice(0, split), slice(split, None)):
-        if heads := (*_COUNTED, *priced)[part]:
-            table = Table(box=SIMPLE_HEAD, pad_edge=False)
-            table.add_column(kind, overflow="fold", min_width=12)
-            for head in heads:
-                table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
-            for name, layer in rows:
-                table.add_row(on_one_line(name), *_cells(layer, shown)[part])
-            table.add_section()
-            table.add_row(report.total.name, *_cells(report.total, shown)[part], style="bold")
-            out.print(table)
+        out.print(_table(kind, heads[part], [(name, cells[part]) for name, cells in lines]))
+
+
+def _width(heads: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> int:
+    """Characters that a table needs so that nothing but names is cut."""
+    name = min(_NAME, max(len(name) for name, _ in lines))
+    cells = zip(*(cells for _, cells in lines), strict=True)
+    columns = ([*head.split("\n"), *column] for head, column in zip(heads, cells, strict=True))
+    return name + sum(_GAP + max(map(len, column)) for column in columns) + _GAP
+
+
+def _table(kind: str, heads: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> Table:
+    """A table whose last line is the total."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    longest = max(len(name) for name, _ in lines)
+    table.add_column(kind, overflow="fold", min_width=min(longest, _NAME))
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
+    for name, cells in lines[:-1]:
+        table.add_row(name, *cells)
+    table.add_section()
+    name, cells = lines[-1]
+    table.add_row(name, *cells, style="bold")
+    return table
 
 
 def _cells(layer: Layer, components: Sequence[str]) -> list[str]:
@@ -100,8 +121,8 @@ def _print_machine(report: Report) -> None:
     turns = f", in up to {report.total.rounds} turns" if report.total.rounds > 1 else ""
     batches = f" in {report.batches} batches of {report.batch}" if report.batches > 1 else ""
     console().print(
-        f"{report.samples} samples{batches} on up to {report.total.arrays} arrays of {report.target.geometry} "
-        f"(target {report.target.name}{turns})"
+        f"{report.samples} sample{'' if report.samples == 1 else 's'}{batches} on up to {report.total.arrays} arrays "
+        f"of {report.target.geometry} (target {report.target.name}{turns})"
     )
     total, whole = report.total, "all batches" if batches else "the batch"
     console().print(
