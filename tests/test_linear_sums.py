@@ -145,6 +145,17 @@ def test_a_convolution_of_averages_of_what_is_there() -> None:
     check(net, images(2, 3, 3, count=6), y, net.qdq(y, 0.3, 0, np.int8))
 
 
+@pytest.mark.parametrize("channels", [3, 12])
+def test_a_classifier_after_a_global_average(channels: int) -> None:
+    """Flags of each channel have a scale of their own: products for each, or digits of weights with one small step."""
+    net = Net(2, 3, 3)
+    y = net.op("Relu", branch(net, net.qdq("x", 0.25, 3, np.int8), channels, 2, 3))
+    y = net.op("Flatten", net.op("GlobalAveragePool", y))
+    net.op("MatMul", y, net.weights(ternary_weights(channels, 4), 0.31))
+    module = check(net, images(2, 3, 3, count=16))
+    assert len(ops(module, ternary.MatmulOp)) <= 8
+
+
 @pytest.mark.parametrize("levels", [15, 255])
 def test_three_branches_on_the_machine(levels: int) -> None:
     """As RepVGG has them, in 8 bits: sums of more bits than an instruction's number."""

@@ -30,7 +30,7 @@ from cam_compiler.importer.arithmetic.thresholds import (
 )
 from cam_compiler.importer.arithmetic.uneven import uneven_table
 from cam_compiler.importer.layouts import by_channel, changed, channels_at, inverse, varying_axis
-from cam_compiler.importer.linear import MAX_FINER, finer, is_linear, joined, real_lines, unbent, without_step
+from cam_compiler.importer.linear import MAX_FINER, SUMMABLE, finer, is_linear, joined, real_lines, unbent, without_step
 from cam_compiler.importer.masks import bent_sum
 from cam_compiler.importer.model import Node, UnquantisedError
 from cam_compiler.importer.values import Activation, Origin, identity_pieces
@@ -40,8 +40,6 @@ from dialects.support.errors import ModelError
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 
-WORD = Range.of_width(32, True)
-"""Integers that the arrays add and compare."""
 FEW_LEVELS = 1 << 8
 """A clamp of integers with so many results is a table, else an operation with a flag for what is between integers."""
 _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear, or Clip and Round"
@@ -390,5 +388,5 @@ def _result(value: Activation, base: SSAValue, levels: Sequence[Levels], shape: 
 
 def check_word(span: Range, place: str) -> None:
     """Raises ModelError for integers that the arrays can't add."""
-    if not WORD.covers(span):
-        raise ModelError(f"it adds integers that range over {span}", place=place, hint=f"integers of {WORD}")
+    if not SUMMABLE.covers(span):
+        raise ModelError(f"it adds integers that range over {span}", place=place, hint=f"integers of {SUMMABLE}")

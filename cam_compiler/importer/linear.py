@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Summands whose scales are in the ratio of integers up to this become one where they stand; others wait."""
+SUMMABLE = Range.of_width(32, True)
+"""Integers that the arrays add and compare."""
 MAX_FINER = 16
 """How much finer integers may get so that a clamp's bound is one of them."""
 
@@ -107,7 +109,8 @@ def _pending(value: Activation, terms: Sequence[Term]) -> Activation:
 
 def _simple(value: Activation, terms: Sequence[Term], node: Node) -> bool:
     by_channel = all(size == 1 for term in terms for size in term.slopes.shape[1:])
-    found = exact_sum(_pending(value, terms), node) if by_channel else None
+    addable = all(SUMMABLE.covers(ternary.range_of(term.base)) for term in terms)
+    found = exact_sum(_pending(value, terms), node) if by_channel and addable else None
     return found is not None and int(np.abs(found.multipliers.array).max()) <= AT_ONCE
 
 

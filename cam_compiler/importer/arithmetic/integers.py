@@ -18,11 +18,10 @@ from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import exact_sum
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, TableError, value_range
 from cam_compiler.importer.arithmetic.uneven import ends_of
-from cam_compiler.importer.builder import WORD
 from cam_compiler.importer.constants import integer_range
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.layouts import by_channel
-from cam_compiler.importer.linear import offsets_of, terms_of
+from cam_compiler.importer.linear import SUMMABLE, offsets_of, terms_of
 from cam_compiler.importer.linear import total as total_of
 from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Activation, Origin, Term, with_quantiser
@@ -90,7 +89,7 @@ def wrapped(call: Call, value: Activation) -> Activation:
     size = span.hi - span.lo + 1
     wraps = floor((low - span.lo) / size), floor((high - span.lo) / size)
     name = type_name(value.elem_type)
-    if wraps[1] - wraps[0] > MAX_WRAPS or not (WORD.covers(span) and WORD.lo <= low and high <= WORD.hi):
+    if wraps[1] - wraps[0] > MAX_WRAPS or not (SUMMABLE.covers(span) and SUMMABLE.lo <= low and high <= SUMMABLE.hi):
         raise _beyond(call, name, low, high)
     if not by_channel(value):
         return call.reshaped(wrapped(call, call.reshaped(value, (prod(value.shape),))), value.shape)
@@ -129,6 +128,6 @@ def _beyond(call: Call, name: str, low: Fraction, high: Fraction) -> ModelError:
 def as_int32(call: Call, value: Activation) -> Activation:
     """Sums of products, which ONNX keeps in 32 bits; raises ModelError where they could be more."""
     low, high = extent(value)
-    if low < WORD.lo or high > WORD.hi:
+    if low < SUMMABLE.lo or high > SUMMABLE.hi:
         raise _beyond(call, "INT32", low, high)
     return value.typed(TensorProto.INT32)

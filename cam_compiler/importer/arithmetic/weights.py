@@ -1,7 +1,8 @@
 """From the constant operand of a matrix product to integer weights with an exact scale for every output.
 
 Where an output's scales differ from input to input and have no common step that is not too small, the product is the
-sum of several: each has the inputs of one scale, or of scales in the ratio of small integers.
+sum of several: each has the inputs of one scale, or of scales in the ratio of small integers; or, where these would be
+more, each has one digit of the weights as multiples of the small step.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ FLOAT_STEPS = 1 << 15
 MAX_WEIGHT = 1 << 20
 MAX_MULTIPLE = 8
 """Of a group's step: scales of a simple ratio are one product with weights of a few bits more."""
+DIGIT = 20
+"""Bits of the digits of weights that are multiples of a very small step."""
 MAX_SUMMANDS = 64
 """Products that an output may be the sum of."""
 MAX_INTEGER = 1 << 30
@@ -148,10 +151,24 @@ class _Factors(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A common step of some factors, and the multiple of it that each of them is; 0 for all others."""
+    """A common step of some factors, and the multiple of it that each of them is; 0 for all others.
+
+    With a `digit`, of the multiples times the weights only that digit counts, DIGIT bits from -2^(DIGIT - 1) on.
+    """
 
     step: Fraction
-    multiples: IntArray
+    multiples: NDArray[Any]
+    digit: int = -1
+
+    def weights(self, row: IntArray, which: IntArray) -> IntArray:
+        """The integers of an output's weights, whose factors are `which`."""
+        if self.digit < 0:
+            return row * self.multiples[which]
+        rest, digit = row.astype(object) * self.multiples[which], row.astype(object)
+        for _ in range(self.digit + 1):
+            digit = (rest + (1 << DIGIT - 1)) % (1 << DIGIT) - (1 << DIGIT - 1)
+            rest = (rest - digit) >> DIGIT
+        return digit.astype(np.int64)
 
 
 def _by_scale(node: Node, table: IntArray, factors: _Factors) -> list[Weights]:
@@ -175,7 +192,7 @@ def _by_scale(node: Node, table: IntArray, factors: _Factors) -> list[Weights]:
     parts: list[Weights] = []
     for number in range(count):
         rows = [
-            row * own[number].multiples[index] if number < len(own) else np.zeros_like(row)
+            own[number].weights(row, index) if number < len(own) else np.zeros_like(row)
             for row, index, own in zip(table, factors.which, steps, strict=True)
         ]
         scales = np.empty(len(rows), dtype=object)
@@ -202,14 +219,20 @@ def _grouped(present: list[int], largest: int, values: list[Fraction]) -> list[_
                 break
         else:
             groups.append([number])
+    bits = int(max(abs(values[number] / whole) for number in met) * largest).bit_length() + 1
+    digits = -(-bits // DIGIT)
+    if digits < len(groups):
+        own = _stepped(met, whole, values)
+        return [own._replace(step=whole * (1 << DIGIT * digit), digit=digit) for digit in range(digits)]
     return [_stepped(group, _common_step([values[number] for number in group]), values) for group in groups]
 
 
 def _stepped(group: list[int], step: Fraction, values: list[Fraction]) -> _Step:
-    multiples = np.zeros(len(values), dtype=np.int64)
+    multiples: NDArray[Any] = np.zeros(len(values), dtype=object)
     for number in group:
         multiples[number] = int(values[number] / step)
-    return _Step(step, multiples)
+    small = max(abs(values[number] / step) for number in group) <= MAX_WEIGHT
+    return _Step(step, multiples.astype(np.int64) if small else multiples)
 
 
 def _smallest(weights: Weights) -> Weights:

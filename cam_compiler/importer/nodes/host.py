@@ -119,7 +119,7 @@ def qlinear_softmax(call: Call) -> Value:
 def _over_channels(call: Call, value: Activation, name: str, opset: int) -> Activation:
     """A softmax at the end of the network; before opset 13 it is over all dimensions from its axis on."""
     node, builder = call.node, call.builder
-    ready, shape, old = builder.materialise(value, node), value.shape, opset < 13
+    ready, shape, old = builder.linear(value, node), value.shape, opset < 13
     axis = sample_axis(call, value, node.integer("axis", 1 if old else -1))
     if old:
         ready = call.reshaped(ready, (prod(shape[:axis]), prod(shape[axis:])))
@@ -174,6 +174,6 @@ def finished(builder: Builder, value: Activation, node: Node) -> Activation:
         steps=steps if stepped else None,
         outer=outer,
     )
-    flat = builder.reshaped(builder.materialise(under, node), value.shape or (1,), node)
+    flat = builder.reshaped(builder.linear(under, node), value.shape or (1,), node)
     found = on_host(builder, flat, name, replace(node, name=value.origin.layer))
     return builder.reshaped(found, value.shape, node)
