@@ -12,6 +12,7 @@ from typing import Any
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.support.errors import InputError
+from runtime.cost.prices import COMPONENTS
 from runtime.cost.report import Report
 from runtime.cost.schedule import schedule_of
 from runtime.cost.sizes import area_mm2
@@ -176,9 +177,15 @@ def _own_row(machine: str, network: Network, report: Report, workload: Workload)
         sum(area or 0.0 for area in areas.values()) if areas["cells"] else None,
         schedule.arrays,
         "exact integers",
-        tuple(report.unconfirmed),
+        tuple(_rests_on(report, area=areas["cells"] is not None)),
         {name: value / report.samples / _FJ_PER_UJ for name, value in report.total.energy_fj.items()},
     )
+
+
+def _rests_on(report: Report, *, area: bool) -> list[str]:
+    """Parameters of what a row shows that are not published."""
+    shown = {name for part in (*COMPONENTS, "latency") for name in report.unconfirmed_of(part)}
+    return [name for name in report.unconfirmed if area or name in shown]
 
 
 def _rival_row(estimate: Estimate, workload: Workload) -> Row:

@@ -150,17 +150,22 @@ CHANGES = {
     "control": "decode_fj_per_instruction sequence_fj_per_cycle",
     "leakage": "array_leakage_uw controller_leakage_uw buffer_leakage_uw instruction_memory_leakage_uw",
     "latency leakage": "search_ps write_ps shift_ps move_ps",
+    "area_cells": "domain_um2 cell_um2",
+    "area_array_periphery": "array_um2",
+    "area_controllers": "controller_um2",
+    "area_buffer": "buffer_bytes buffer_um2_per_byte",
+    "area_instruction_memory": "instruction_memory_um2_per_byte",
 }
 """what twice a parameter changes, by as much as the parameter alone comes to"""
 BENDS = {
     "search write shift tag": "row_segments",
     "fetch": "arrays_per_tile tiles_per_bank",
-    "program": "instruction_memory_bytes sram_exponent",
-    "": "buffer_bytes domain_um2 cell_um2 array_um2 controller_um2 buffer_um2_per_byte instruction_memory_um2_per_byte "
-    "count_fj_per_row add_fj_per_bit accumulator_fj_per_bit count_ps",
+    "program": "sram_exponent",
+    "program area_instruction_memory": "instruction_memory_bytes",
+    "": "count_fj_per_row add_fj_per_bit accumulator_fj_per_bit count_ps",
 }
-"""what else changes with a parameter, in proportion to nothing; sizes and areas change no energy, nor do
-counters where there are none (tests/test_counting.py has some)"""
+"""what else changes with a parameter, in proportion to nothing; counters cost nothing where there are none
+(tests/test_counting.py has some)"""
 LINEAR, OTHERS = (
     {name: set(parts.split()) for parts, names in table.items() for name in names.split()} for table in (CHANGES, BENDS)
 )
@@ -189,13 +194,20 @@ def test_doubling_a_parameter_changes_what_it_prices_and_nothing_else(name: str)
         )
         for factor in (0, 1, 2)
     )
+    areas = [
+        {f"area_{block.replace(' ', '_')}": area or 0.0 for block, area in report.area_mm2.items()}
+        for report in (without, once, twice)
+    ]
     changed: set[str] = set()
     for none, before, after in zip(
         [*without.layers, without.total], [*once.layers, once.total], [*twice.layers, twice.total], strict=True
     ):
         for field in ("counts", "rows", "arrays", "rounds", "row_utilisation"):
             assert getattr(after, field) == getattr(before, field)
-        values = [{**layer.energy_fj, "latency": layer.latency_ns} for layer in (none, before, after)]
+        values = [
+            {**layer.energy_fj, "latency": layer.latency_ns, **area}
+            for layer, area in zip((none, before, after), areas, strict=True)
+        ]
         changed |= {part for part in values[0] if values[2][part] != values[1][part]}
         if name in LINEAR:
             for part, value in values[1].items():
