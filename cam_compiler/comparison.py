@@ -117,19 +117,23 @@ class Flow:
     reports: Sequence[Report]
 
 
-def compare(golden: ModuleOp, name: str, compiled: Flow, others: Mapping[str, Flow]) -> Comparison:
+def compare(golden: ModuleOp, network: str, compiled: Flow, others: Mapping[str, Flow]) -> Comparison:
     """The compiled program, and those of other pipelines by name, beside the rivals on the `ternary` level's network.
 
     Times are those of a pipelined schedule, for the processor as for its rivals.
 
     Raises InputError where the network has no product with constant weights.
     """
-    workload = workload_of(golden, name)
+    workload = workload_of(golden, network)
     if not workload.layers:
-        raise InputError("the network has no layer with constant weights", place=name)
+        raise InputError("the network has no layer with constant weights", place=network)
     estimates = _rivals(workload, dataflow_of(golden))
     own = _own_rows("associative processor", compiled, workload)
-    flows = [row for flow in others for row in _own_rows(f"the same, flow {flow}", others[flow], workload)]
+    target = compiled.network.target
+    flows: list[Row] = []
+    for name, flow in others.items():
+        machine = "the same" if flow.network.target == target else f"target {flow.network.target.name}"
+        flows += _own_rows(f"{machine}, flow {name}", flow, workload)
     rivals = [_rival_row(item, workload) for item in estimates]
     bounds: list[Bound] = []
     pairs: list[Pair] = []
