@@ -141,8 +141,8 @@ def parse_passes(
         raise PipelineError(str(error), place=f"pipeline '{pipeline}'", hint=known) from error
 
 
-def counting(pipeline: str, mapping: str) -> str:
-    """A pipeline with apv-count behind convert-ternary-to-apv where the mapping, "count" or "auto", asks for it."""
+def counting(pipeline: str, mapping: str, objective: str = "energy", tech: str = "rtsim", samples: int = 1) -> str:
+    """A pipeline with apv-count behind convert-ternary-to-apv where the mapping is "count", apv-choose where "auto"."""
     if mapping == "code":
         return pipeline
     text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
@@ -151,7 +151,8 @@ def counting(pipeline: str, mapping: str) -> str:
         raise PipelineError(
             f"it has no place for --mapping {mapping}", place=f"pipeline '{pipeline}'", hint=f"a pipeline with {before}"
         )
-    return text.replace(before, f"{before},apv-count{{mapping={mapping}}}")
+    choose = f'apv-choose{{objective={objective} tech="{tech}" samples={samples}}}'
+    return text.replace(before, f"{before},{'apv-count' if mapping == 'count' else choose}")
 
 
 def _with_defaults(spec: ArgSpec, effort: int | None, objective: Objective | None) -> ArgSpec:

@@ -28,6 +28,7 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "ternary-canonicalize": _in("passes.ternary_canonicalize:TernaryCanonicalize"),
     "ternary-rescale": _in("passes.ternary_rescale:TernaryRescale"),
     "convert-ternary-to-apv": _in("passes.convert_ternary_to_apv:ConvertTernaryToApv"),
+    "apv-choose": _in("cam_compiler.apv_choose:ApvChoose"),
     "apv-across": _in("passes.apv_across:ApvAcross"),
     "apv-count": _in("passes.apv_count:ApvCount"),
     "apv-split": _in("passes.apv_split:ApvSplit"),

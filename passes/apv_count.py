@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from xdsl.context import Context
@@ -48,8 +47,6 @@ class ApvCount(ModulePass):
 
     name = "apv-count"
 
-    mapping: Literal["count", "auto"] = "count"
-
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_of(op)
         if not target.counter:
@@ -59,7 +56,12 @@ class ApvCount(ModulePass):
                 hint="--target counting can, or any with counter = true",
             )
         for stage in [item for item in op.walk() if isinstance(item, apv.StageOp)]:
-            _Counting(stage, target).convert()
+            count_stage(stage, target)
+
+
+def count_stage(stage: apv.StageOp, target: Target) -> None:
+    """Replace a stage by counted layers; raises PipelineError where that is impossible."""
+    _Counting(stage, target).convert()
 
 
 Requantisation = apv.ThresholdOp | apv.RescaleOp

@@ -227,7 +227,7 @@ def test_a_machine_without_counters_refuses() -> None:
         run_passes(parse_module(SMALL_NETWORK), parse_passes(counting("default", "count")), Target("default"))
 
 
-@settings(SLOW, max_examples=12)
+@settings(SLOW, max_examples=8)
 @given(st.integers(0, (1 << 32) - 1))
 def test_random_networks_are_counted_at_all_levels(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     model, x = random_network(random.Random(seed))
@@ -236,6 +236,8 @@ def test_random_networks_are_counted_at_all_levels(tmp_path_factory: pytest.Temp
     except ModelError:
         reject()
     target, validator = load_target("counting"), Validator({"x": x})
+    auto = module.clone()
+    run_passes(auto, parse_passes(counting("default", "auto", samples=1 << seed % 9)), target, validator=validator)
     run_passes(module, parse_passes(counting("default", "count")), target, validator=validator)
     network = network_of(module, target)
     path = tmp_path_factory.mktemp("counted") / "net.camx"
@@ -249,6 +251,29 @@ def test_random_networks_are_counted_at_all_levels(tmp_path_factory: pytest.Temp
             assert result.segments == runs[0].segments
             for name, value in validated.outputs.items():
                 np.testing.assert_array_equal(result.outputs[name], value)
+
+
+def mapped(source: str, target: Target, **options: object) -> list[str]:
+    """The operations of the main function that are counted or stages, with apv-choose."""
+    module = parse_module(source)
+    stated = " ".join(f"{name}={value}" for name, value in options.items())
+    run_passes(module, parse_passes(f"convert-ternary-to-apv,apv-choose{{{stated}}}"), target)
+    names = ("apv.stage", "apv.count", "apv.accumulate")
+    return [op.name for op in module.walk() if op.name in names]
+
+
+def test_auto_takes_what_costs_less() -> None:
+    target = load_target("counting")
+    assert mapped(SMALL_NETWORK, target) == ["apv.count"]
+    # Samples fill the rows of code, which pays for three inputs: a search costs the same for each of them.
+    assert mapped(SMALL_NETWORK, target, samples=256, tech="dwm") == ["apv.stage"]
+    assert mapped(SMALL_NETWORK, target, samples=256, tech="dwm", objective="latency") == ["apv.stage"]
+    # What can't be counted takes code, and so does everything on a machine that doesn't count.
+    assert mapped(SMALL_NETWORK, replace(target, accumulator_bits=2)) == ["apv.stage"]
+    assert mapped(SMALL_NETWORK, load_target("default")) == ["apv.stage"]
+    with pytest.raises(PipelineError, match="accumulators have 2 bits"):
+        passes = parse_passes(counting("default", "count"))
+        run_passes(parse_module(SMALL_NETWORK), passes, replace(target, accumulator_bits=2))
 
 
 def test_prices_of_counters_price_what_is_counted() -> None:
