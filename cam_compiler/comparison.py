@@ -168,7 +168,13 @@ def _own_rows(machine: str, flow: Flow, workload: Workload) -> list[Row]:
 
 
 def _own_row(machine: str, network: Network, report: Report, workload: Workload) -> Row:
-    energy, schedule = report.total.total_fj / report.samples, schedule_of(network, report, "pipeline")
+    energy = report.total.total_fj / report.samples
+    if not energy or not report.total.latency_ns:
+        raise InputError(
+            f"the technology '{report.technology.name}' prices nothing of what this program does",
+            hint="state energies and times that are greater than 0",
+        )
+    schedule = schedule_of(network, report, "pipeline")
     size = (schedule.arrays, schedule.streams, report.needs.spare_domains)
     areas = area_mm2(report.technology, report.target, *size)
     return Row(

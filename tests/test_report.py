@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,11 @@ BAD = [
     ("[search_ps]\nvalue = 263", '[search_ps]\nvalue = "263"', r"expected a number from 0 to 1e\+15, found '263'"),
     ("[search_ps]\nvalue = 263", "[search_ps]", "a number needs a value and its source"),
     ("[search_ps]\n", "[search_ns]\n", "unknown key 'search_ns'"),
+    (
+        "[search_ps]\n",
+        '[sram_exponent]\nvalue = 3\nsource = "x"\n[search_ps]\n',
+        "expected a number from 0 to 2, found 3",
+    ),
     ("[search_ps]\n", "[search_ps]\nunits = 1\n", "unknown key 'units'"),
     ("[search_ps]\n", '[search_ps]\nunit = "ns"\n', "its unit is ps, found 'ns'"),
     ("[search_ps]\n", "[search_ps]\nrange = [1, 2]\n", "the value 263 lies outside its range 1 to 2"),
@@ -249,6 +255,10 @@ def test_the_docs_say_what_every_parameter_and_count_is() -> None:
 
 def test_missing_and_sourceless_numbers(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
+    for unit, what in (("ps", "time"), ("fj_per_bit", "energy")):
+        path.write_text(re.sub(rf"(?<={unit}\]\nvalue = )\S+", "0", GOOD))
+        with pytest.raises(TargetError, match=f"every {what} that it states is 0"):
+            load_technology(str(path))
     path.write_text(GOOD[: GOOD.index("[broadcast_fj_per_bit]")])
     with pytest.raises(TargetError, match="missing: broadcast_fj_per_bit"):
         load_technology(str(path))

@@ -185,8 +185,8 @@ def _print_sources(report: Report) -> None:
         parameter, wires = technology.parameters[name], report.target.nanowires_per_cell
         taken = f", taken to be for one of {wires} nanowires of a cell" if parameter.nanowires else ""
         out.print(f"  {parameter.status}: {name} = {parameter.value:g}{taken} ({parameter.source})")
-    if len(technology.nodes) > 1:
-        mixed = ", ".join(f"{node:g}" for node in technology.nodes)
+    if len(report.nodes) > 1:
+        mixed = ", ".join(f"{node:g}" for node in report.nodes)
         out.print(f"numbers of several processes are mixed, unscaled: {mixed} nm, and sources that state none")
     if report.unpriced:
         out.print(f"not priced, for want of a public number: {', '.join(report.unpriced)}")

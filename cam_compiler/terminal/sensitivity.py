@@ -23,11 +23,10 @@ def print_sensitivity(found: Sensitivity) -> None:
     for quantity, text in shown.items():
         swings = found.sorted_by(quantity)
         name = quantity.partition("_")[0]
-        if not swings:
-            out.print(f"{name} of a sample: {text}; no parameter changes it")
-            continue
-        out.print(f"{name} of a sample: {text}" if quantity != "area_mm2" else f"area: {text}")
-        out.print(_table(found, quantity, swings))
+        head = f"area: {text}" if name == "area" else f"{name} of a sample: {text}"
+        out.print(head if swings else f"{head}; no parameter changes it")
+        if swings:
+            out.print(_table(found, quantity, swings))
     if found.fixed:
         out.print(f"not varied, as they are 0 and state no range: {', '.join(found.fixed)}")
     out.print("* not confirmed; camc tech shows the source")

@@ -122,6 +122,15 @@ class Report:
         return [name for name in self.technology.unconfirmed if name in used]
 
     @property
+    def nodes(self) -> list[float]:
+        """The processes that the numbers in it come from, in nm."""
+        products = [item for products in (*FORMULAS.values(), TIMES) for item in products]
+        used = {name for item in products for name in parameters_of(item, self.technology, self.target)}
+        used |= {name for block, area in self.area_mm2.items() if area for name in AREAS[block]}
+        entries = (self.technology.parameters[name] for name in used)
+        return sorted({entry.node for entry in entries if entry.node})
+
+    @property
     def unpriced(self) -> list[str]:
         """The parameters of the energy that are 0: what they would price is left out."""
         used = {item.price for products in FORMULAS.values() for item in products} - DERIVED.keys()

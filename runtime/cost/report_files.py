@@ -64,7 +64,7 @@ def _technology_json(report: Report) -> dict[str, Any]:
             name: {"value": price(name, technology, report.target), "formula": formula}
             for name, formula in DERIVED.items()
         },
-        "nodes_nm": technology.nodes,
+        "nodes_nm": report.nodes,
         "unconfirmed": report.unconfirmed,
         "not_priced": report.unpriced,
     }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, NamedTuple
 
 from runtime.cost.layers import Pricing, in_batches
 from runtime.cost.report import Report
 from runtime.cost.sizes import area_mm2
-from runtime.cost.technology import WHOLE_NUMBERS, Parameter, Technology, kinds
+from runtime.cost.technology import LIMITS, WHOLE_NUMBERS, Parameter, Technology, kinds
 from runtime.network import Network
 from runtime.result import Result, SegmentRun
 
@@ -104,7 +105,7 @@ def ends_of(name: str, entry: Parameter, factors: tuple[float, float] | None) ->
     """Between which values a parameter is varied; a factor changes no parameter that is 0."""
     if entry.range and (factors is None or not entry.value):
         return entry.range
-    low, high = (entry.value * factor for factor in factors or FACTORS)
+    low, high = (min(entry.value * factor, LIMITS.get(name, inf)) for factor in factors or FACTORS)
     return (max(1, round(low)), max(1, round(high))) if name in WHOLE_NUMBERS else (low, high)
 
 

@@ -26,6 +26,8 @@ _STATUS = ("published", "recalled", "assumed", "chosen")
 _KEYS = ("value", "unit", "source", "status", "nanowires", "node", "range")
 WHOLE_NUMBERS = ("row_segments", "arrays_per_tile", "tiles_per_bank")
 """parameters that are whole numbers from 1 on"""
+LIMITS = {"sram_exponent": 2.0}
+"""the greatest value of parameters for which it is not `_MOST`"""
 
 
 class Kind(NamedTuple):
@@ -128,6 +130,9 @@ def load_technology(name_or_path: str) -> Technology:
         if name in WHOLE_NUMBERS and (entry.value < 1 or entry.value % 1):
             raise TargetError(f"expected a whole number from 1 on, found {entry.value:g}", place=f"{path}, [{name}]")
         parameters[name] = entry
+    for unit, what in (("ps", "time"), ("fJ", "energy")):
+        if not any(parameters[name].value for name in data if known[name]["unit"] == unit):
+            raise TargetError(f"every {what} that it states is 0", place=str(path), hint="state one that is greater")
     return Technology(path.stem, description, parameters, frozenset(data))
 
 
@@ -139,7 +144,7 @@ def read_parameter(name: str, table: Any, path: Path, unit: str | None = None) -
     entry: dict[str, Any] = {**table}  # pyright: ignore[reportUnknownArgumentType]
     if unknown := sorted(entry.keys() - set(_KEYS)):
         raise TargetError(f"unknown key '{unknown[0]}'", place=place, hint=f"known keys are {', '.join(_KEYS)}")
-    value = _number(entry["value"], place)
+    value = _number(entry["value"], place, LIMITS.get(name, _MOST))
     if not isinstance(entry["source"], str) or not entry["source"].strip():
         raise TargetError("the source is empty", place=place)
     if entry.get("status", "published") not in _STATUS:
@@ -157,23 +162,23 @@ def read_parameter(name: str, table: Any, path: Path, unit: str | None = None) -
         entry.get("status", "published"),
         entry.get("nanowires", False),
         entry.get("node"),
-        _range(entry.get("range"), value, place),
+        _range(entry.get("range"), value, place, LIMITS.get(name, _MOST)),
     )
 
 
-def _number(value: object, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
-        raise TargetError(f"expected a number from 0 to {_MOST:g}, found {value!r}", place=place)
+def _number(value: object, place: str, most: float = _MOST) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise TargetError(f"expected a number from 0 to {most:g}, found {value!r}", place=place)
     return float(value)
 
 
-def _range(stated: Any, value: float, place: str) -> tuple[float, float] | None:
+def _range(stated: Any, value: float, place: str, most: float) -> tuple[float, float] | None:
     if stated is None:
         return None
     ends: list[Any] = [*stated] if isinstance(stated, list) else []  # pyright: ignore[reportUnknownArgumentType]
     if len(ends) != 2:
         raise TargetError(f"a range is two numbers, found {stated!r}", place=place, hint="range = [1.0, 2.0]")
-    low, high = (_number(end, place) for end in ends)
+    low, high = (_number(end, place, most) for end in ends)
     if not low <= value <= high:
         raise TargetError(f"the value {value:g} lies outside its range {low:g} to {high:g}", place=place)
     return low, high
