@@ -1,11 +1,12 @@
 """The paper's table, and its rivals: VGG-9, VGG-11 and ResNet-18 with activations of 4 and 8 bits.
 
-    python benchmarks/paper.py [NETWORK ...] [--bits 4,8] [--tech A,B] [--json FILE] [--cache DIR]
+    python benchmarks/paper.py [NETWORK ...] [--bits 4,8] [--flows A,B] [--tech A,B] [--json FILE] [--cache DIR]
 
-Of each network the additions without sharing, in the paper's own flow (`date24`) and in the default pipeline; then
-energy, latency and arrays of one image on the processor with both programs and every technology, beside crossbars,
-digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. Both
-programs must give the same outputs. Networks are the zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
+Of each network the additions without sharing, in the default pipeline and in other flows: `date24`, the paper's own;
+`across`, accumulators across columns; `counting`, weights as data on a machine that counts tags (docs/counting.md).
+Then energy, latency and arrays of one image on the processor with each program and every technology, beside crossbars,
+digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. All programs
+must give the same outputs. Networks are the zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
 
 Networks and programs are kept in --cache (default: camc in the user's cache folder) and named by their content, so the
 first run takes minutes and the next one seconds.
@@ -17,7 +18,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +26,20 @@ from program_cache import Cache, Measured, Options, additions_without_sharing
 
 from cam_compiler.comparison import Comparison, Flow, Row, compare
 from cam_compiler.compile import compile_file
+from cam_compiler.pipeline import counting
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import CapacityError
 from runtime.cost.report import make_report
 from runtime.cost.technology import Technology, bundled_technologies, load_technology
 
 NETWORKS = ("vgg9", "vgg11", "resnet18")
-OURS, PAPER = "default", "date24"
+OURS = "default"
+FLOWS: Mapping[str, tuple[str, str | None]] = {
+    "date24": ("date24", None),
+    "across": ("across", None),
+    "counting": (counting("default", "count"), "counting"),
+}
+"""other flows: the pipeline, and the target where it isn't the table's"""
 
 
 class Entry(NamedTuple):
@@ -54,20 +62,27 @@ class Entry(NamedTuple):
         }
 
 
-def measure(cache: Cache, name: str, options: Options, target: Target, technologies: Sequence[Technology]) -> Entry:
-    """One network; without the paper's flow where the arrays are too small for it."""
+def measure(
+    cache: Cache, name: str, options: Options, target: Target, technologies: Sequence[Technology], flows: Sequence[str]
+) -> Entry:
+    """One network; without the flows for which the arrays are too small."""
     model = cache.model(name, options)
-    ours = cache.program(model, OURS, target)
-    additions, flows = {OURS: ours.additions}, dict[str, Flow]()
-    try:
-        paper = cache.program(model, PAPER, target)
-        if paper.outputs != ours.outputs:
-            sys.exit(f"{model}: {PAPER} and {OURS} give different outputs")
-        additions[PAPER], flows[PAPER] = paper.additions, _flow(paper, technologies)
-    except CapacityError as error:
-        cache.say(f"{name}: without {PAPER}: {error}")
+    ours = cache.program(model, OURS, OURS, target)
+    additions, others = {OURS: ours.additions}, dict[str, Flow]()
+    for flow in flows:
+        pipeline, machine = FLOWS[flow]
+        try:
+            found = cache.program(model, flow, pipeline, load_target(machine) if machine else target)
+        except CapacityError as error:
+            cache.say(f"{name}: without {flow}: {error}")
+            continue
+        if found.outputs != ours.outputs:
+            sys.exit(f"{model}: {flow} and {OURS} give different outputs")
+        others[flow] = _flow(found, technologies)
+        if found.additions:
+            additions[flow] = found.additions
     golden, _ = compile_file(model, stop_after="ternary")
-    comparison = compare(golden, f"{name} w2a{options.activation_bits}", _flow(ours, technologies), flows)
+    comparison = compare(golden, f"{name} w2a{options.activation_bits}", _flow(ours, technologies), others)
     return Entry(name, options.activation_bits, additions_without_sharing(model, target), additions, comparison)
 
 
@@ -78,9 +93,9 @@ def _flow(found: Measured, technologies: Sequence[Technology]) -> Flow:
 def lines(entry: Entry) -> list[str]:
     """The entry's part of the table."""
     counted = [f"{entry.unshared:,} without sharing"]
-    for flow, additions in sorted(entry.additions.items()):
+    for flow, additions in entry.additions.items():
         counted.append(f"{additions:,} {flow} ({additions / entry.unshared:.2f})")
-    head = f"{'':24}{'':15}{'energy':>12}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'arrays':>8}  exactness"
+    head = f"{'':32}{'':15}{'energy':>12}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'arrays':>8}  exactness"
     return [
         f"{entry.name}, activations of {entry.bits} bits: {entry.comparison.workload.macs:,} multiply-accumulates",
         f"additions: {', '.join(counted)}",
@@ -95,7 +110,7 @@ def _line(row: Row) -> str:
     latency = "-" if row.latency_ms is None else f"{row.latency_ms:,.3g} ms"
     rate = "-" if row.images_per_second is None else f"{row.images_per_second:,.3g}"
     return (
-        f"{row.machine:24}{row.setting:15}{row.energy_uj:>9,.4g} uJ{latency:>12}{rate:>12}{row.tops_per_watt:>10.3g}"
+        f"{row.machine:32}{row.setting:15}{row.energy_uj:>9,.4g} uJ{latency:>12}{rate:>12}{row.tops_per_watt:>10.3g}"
         f"{row.arrays:>8,}  {row.exact}"
     )
 
@@ -106,7 +121,7 @@ def _ratios(comparison: Comparison) -> list[str]:
     theirs = {(row.machine, row.setting): row.energy_uj for row in comparison.flows}
     for machine in dict.fromkeys(row.machine for row in comparison.flows):
         ratios = [row.energy_uj / theirs[machine, row.setting] for row in comparison.own]
-        found.append(f"energy: {min(ratios):.2f} to {max(ratios):.2f} of that of {machine.removeprefix('the same, ')}")
+        found.append(f"energy: {min(ratios):.3g} to {max(ratios):.3g} times that of {machine}")
     for machine in dict.fromkeys(row.machine for row in comparison.rivals):
         rivals = [row.energy_uj for row in comparison.rivals if row.machine == machine]
         ratios = [row.energy_uj / rival for row in comparison.own for rival in rivals]
@@ -124,16 +139,20 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK", help=", ".join(NETWORKS))
     parser.add_argument("--bits", default="4,8", help="bits of the activations (default: 4,8)")
     parser.add_argument("--tech", default=",".join(bundled_technologies()), metavar="A,B")
+    parser.add_argument("--flows", default=",".join(FLOWS), metavar="A,B", help=f"(default: {','.join(FLOWS)})")
     parser.add_argument("--target", default="default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table, with all components")
     parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR")
     arguments = parser.parse_args()
     target, cache = load_target(arguments.target), Cache(arguments.cache, lambda said: print(said, file=sys.stderr))
     technologies = [load_technology(name) for name in arguments.tech.split(",")]
+    flows = [flow for flow in arguments.flows.split(",") if flow]
+    if unknown := {*flows} - FLOWS.keys():
+        parser.error(f"there is no flow '{min(unknown)}'; known are {', '.join(FLOWS)}")
     entries: list[Entry] = []
     for name in arguments.networks:
         for bits in arguments.bits.split(","):
-            entries.append(measure(cache, name, Options(activation_bits=int(bits)), target, technologies))
+            entries.append(measure(cache, name, Options(activation_bits=int(bits)), target, technologies, flows))
             print("\n".join(lines(entries[-1])), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps([entry.to_json() for entry in entries], indent=1) + "\n")

@@ -72,13 +72,16 @@ class Cache:
                 whole(path, lambda part: onnx.save(generate(name, options)[0], part))
         return path
 
-    def program(self, model: Path, pipeline: str, target: Target) -> Measured:
-        """The model through a pipeline, run on one image; raises CapacityError where the arrays are too small."""
+    def program(self, model: Path, name: str, pipeline: str, target: Target) -> Measured:
+        """The model through a pipeline, run on one image; raises CapacityError where the arrays are too small.
+
+        `name` is what files and messages call the pipeline.
+        """
         key = digest([model.read_bytes(), pipeline.encode(), target.to_text().encode(), sources()])
-        program = self.folder / f"{model.stem.rpartition('-')[0]}-{pipeline}-{key}.camx"
+        program = self.folder / f"{model.stem.rpartition('-')[0]}-{name}-{key}.camx"
         facts = program.with_suffix(".json")
         if not (program.exists() and facts.exists()):
-            with self._timed(f"{model.stem.rpartition('-')[0]}: compiling and running {pipeline}"):
+            with self._timed(f"{model.stem.rpartition('-')[0]}: compiling and running {name}"):
                 self._make(model, pipeline, target, program, facts)
         return _read(program, json.loads(facts.read_text()))
 

@@ -25,27 +25,30 @@ def test_a_small_network_of_the_table(paper: Any, tmp_path: Path, monkeypatch: p
     said: list[str] = []
     cache, target = paper.Cache(tmp_path / "kept", said.append), load_target("small")
     options = paper.Options(width=0.08, side=8)
-    entry = paper.measure(cache, "vgg9", options, target, TECHNOLOGIES)
+    entry = paper.measure(cache, "vgg9", options, target, TECHNOLOGIES, ["date24", "counting"])
     assert [line for line in said if line.endswith("...")] == [
         "vgg9, 4 bits: writing the network ...",
         "vgg9-4b: compiling and running default ...",
         "vgg9-4b: compiling and running date24 ...",
+        "vgg9-4b: compiling and running counting ...",
     ]
-    unshared = cache.program(cache.model("vgg9", options), "unshared", target).additions
+    unshared = cache.program(cache.model("vgg9", options), "none", "unshared", target).additions
     assert entry.unshared == unshared >= entry.additions["date24"] > entry.additions["default"] > 0
     own, flows = entry.comparison.own, entry.comparison.flows
-    assert [row.setting for row in own] == [row.setting for row in flows] == ["rtsim", "dwm"]
-    assert all(ours.energy_uj < theirs.energy_uj for ours, theirs in zip(own, flows, strict=True))
+    assert [row.setting for row in own] == ["rtsim", "dwm"]
+    assert [row.machine for row in flows] == 2 * ["the same, flow date24"] + 2 * ["target counting, flow counting"]
+    assert all(ours.energy_uj < theirs.energy_uj for ours, theirs in zip(own, flows[:2], strict=True))
     text = "\n".join(paper.lines(entry))
-    assert f"additions: {unshared:,} without sharing, {entry.additions['date24']:,} date24" in text
+    assert f"additions: {unshared:,} without sharing, {entry.additions['default']:,} default" in text
     for row in entry.comparison.rows:
-        assert f"{row.machine:24}{row.setting:15}" in text
+        assert f"{row.machine:32}{row.setting:15}" in text
     assert entry.to_json()["additions"] == {"unshared": unshared, **entry.additions}
 
     # What is kept is neither compiled nor run again, and says the same.
     said.clear()
     monkeypatch.delattr(Executor, "run")
-    assert paper.measure(cache, "vgg9", options, target, TECHNOLOGIES).to_json() == entry.to_json()
+    again = paper.measure(cache, "vgg9", options, target, TECHNOLOGIES, ["date24", "counting"])
+    assert again.to_json() == entry.to_json()
     assert not said
 
 
@@ -54,6 +57,6 @@ def test_without_the_papers_flow_where_arrays_are_too_small(
 ) -> None:
     said: list[str] = []
     cache, target = paper.Cache(tmp_path, said.append), Target("narrow", rows=64, columns=12, domains=14)
-    entry = paper.measure(cache, "vgg9", paper.Options(width=0.05, side=8), target, TECHNOLOGIES[:1])
+    entry = paper.measure(cache, "vgg9", paper.Options(width=0.05, side=8), target, TECHNOLOGIES[:1], ["date24"])
     assert any(line.startswith("vgg9: without date24: ") for line in said)
     assert entry.additions.keys() == {"default"} and not entry.comparison.flows
