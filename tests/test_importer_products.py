@@ -44,6 +44,33 @@ def test_the_batch_elsewhere() -> None:
     check(net, images(6))
 
 
+FUNCTIONS: dict[str, dict[str, Any]] = {
+    "LeakyRelu": {"alpha": 0.25},
+    "ThresholdedRelu": {"alpha": 0.75},
+    "HardSigmoid": {"alpha": 0.25, "beta": 0.5},
+    "Abs": {},
+    "Max": {},
+    "PRelu": {},
+    "Tanh": {},
+    "Pow": {},
+}
+
+
+@pytest.mark.parametrize("op", FUNCTIONS)
+@pytest.mark.parametrize("form", ["merged", "elsewhere"])
+def test_functions_wherever_the_batch_is(op: str, form: str) -> None:
+    net = Net(5, 6)
+    q = net.quant("x", 0.25)
+    merged, turned = form == "merged", {"perm": [1, 0, 2]}
+    rows = net.op("Reshape", q, net.const([-1, 6], np.int64)) if merged else net.op("Transpose", q, **turned)
+    y = net.op("MatMul", rows, net.const(ternary_weights(6, 3)))
+    constants = {"Max": 0.5, "PRelu": [0.5, 0.25, 0.125], "Pow": 2.0}
+    more = [net.const(constants[op])] if op in constants else []
+    y = net.quant(net.op(op, y, *more, **FUNCTIONS[op]), 0.25)
+    net.op("Reshape", y, net.const([-1, 5, 3], np.int64)) if merged else net.op("Transpose", y, **turned)
+    check(net, images(5, 6))
+
+
 EQUATIONS: tuple[tuple[str, tuple[int, ...], tuple[int, ...] | None], ...] = (
     ("bft,fo->bot", (6, 5), (6, 3)),
     ("btf,of->bto", (5, 6), (3, 6)),

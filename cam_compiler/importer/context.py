@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeAlias
@@ -13,11 +14,18 @@ from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.first_quantiser import after_input
 from cam_compiler.importer.model import Node
 from cam_compiler.importer.values import Activation, Value
+from dialects.support.errors import ModelError
 
 QONNX = ("", "onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 MICROSOFT = "com.microsoft"
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
-WITHOUT_BATCH = ("Identity", "Cast", "Relu", "Clip", "Round", "Floor", "Ceil", "Sign", "Sigmoid", "Unsqueeze")
+FUNCTIONS = (
+    *("Relu", "Clip", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "ThresholdedRelu", "HardSigmoid", "HardSwish"),
+    *("Tanh", "Sigmoid", "Softplus", "Softsign", "Exp", "Log", "Sqrt", "Erf", "Abs", "Sin", "Cos", "Swish", "Mish"),
+    *("Gelu", "QuickGelu", "Pow", "Reciprocal", "Round", "Floor", "Ceil", "Sign"),
+)
+"""Operators that are a function of each element."""
+WITHOUT_BATCH = ("Identity", "Cast", *FUNCTIONS, "Unsqueeze")
 """Operators that may follow where a model of batch 1 has left out the batch dimension."""
 AFTER_THE_HOST = (
     *("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"),
@@ -25,7 +33,7 @@ AFTER_THE_HOST = (
 )
 """Operators that may follow what the host computes at the end."""
 IN_ANY_FORM = (
-    *("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Relu", "Clip", "Quant", "IntQuant"),
+    *("Identity", "Dropout", "Cast", "Add", "Sub", "Mul", "Div", "Neg", "Min", "Max", *FUNCTIONS, "Quant", "IntQuant"),
     *("BipolarQuant", "QuantizeLinear", "DequantizeLinear", "MatMul", "Gemm", "Reshape", "Transpose", "Shape"),
 )
 """Operators that may read a tensor whose first dimension is not the batch alone."""
@@ -43,6 +51,8 @@ class Context:
     single: bool = False
     """Does the model state a batch of one?"""
     values: dict[str, Value] = field(default_factory=dict[str, Value])
+    readers: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many nodes and outputs read the numbers of each tensor."""
     refused: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Results that a handler doesn't make: what is wrong with them, and what to use instead."""
 
@@ -61,12 +71,26 @@ class Context:
             where = f"dimension {value.batch_axis}" if value.batch_axis else "merged with other dimensions"
             raise reader.error(
                 f"the batch of its input '{name}' is {where}",
-                hint=f"a Reshape or Transpose that puts the batch first; before it only {', '.join(IN_ANY_FORM)}",
+                hint="a Reshape or Transpose that puts the batch first; before it functions of elements, products",
             )
         if isinstance(value, Activation) and value.unbatched and reader.op not in (*WITHOUT_BATCH, "output"):
-            hint = f"only {', '.join(WITHOUT_BATCH)} may follow, or the output"
+            hint = "functions of each element, Cast and Unsqueeze may follow, or the output"
             raise reader.error("it reads a tensor without the batch dimension, which has been squeezed out", hint=hint)
-        return value
+        return self._made(name, value, reader)
+
+    def _made(self, name: str, value: Value, reader: Node) -> Value:
+        """The tensor with its quantiser made, where it has several readers.
+
+        A quantiser that follows takes over one with a single reader; of several, each would compare wide sums again.
+        The host's input quantiser costs nothing.
+        """
+        several = self.readers.get(name, 0) > 1
+        if not several or not isinstance(value, Activation) or value.steps is None or value.kind is not None:
+            return value
+        # What can't be made by itself may still be made by its readers.
+        with suppress(ModelError):
+            self.values[name] = self.builder.materialise(value, reader)
+        return self.values[name]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ in exact arithmetic.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from cam_compiler.importer.constants import attribute_constant, constant_of
 from cam_compiler.importer.context import Call, Context, handler_of, supported
 from cam_compiler.importer.float_paths import followed
 from cam_compiler.importer.folding import fold
-from cam_compiler.importer.model import Node, UnquantisedError, load_model
+from cam_compiler.importer.model import Model, Node, UnquantisedError, load_model
 from cam_compiler.importer.nodes import activations as nodes_activations
 from cam_compiler.importer.nodes import channels_last as nodes_channels_last
 from cam_compiler.importer.nodes import conv as nodes_conv
@@ -92,7 +93,7 @@ def import_network(
     block = Block()
     stored = {name: constant_of(tensor, model.place) for name, tensor in model.initialisers.items()}
     budget = Budget.of(model.opset, sum(constant.raw.size for constant in stored.values()))
-    context = Context(Builder(block), model.opset, budget)
+    context = Context(Builder(block), model.opset, budget, readers=_readers(model))
     context.values.update(stored)
     for port in model.inputs:
         context.values[port.name] = argument_of(context.builder, port, declared.get(port.name))
@@ -114,6 +115,12 @@ def import_network(
     module = ModuleOp([function_of(model, declared, block, results, context.values)])
     module.verify()
     return module
+
+
+def _readers(model: Model) -> Counter[str]:
+    """How many nodes and outputs read the numbers of each tensor."""
+    nodes = (node for node in model.nodes if node.op != "Shape")
+    return Counter([*(name for node in nodes for name in node.inputs), *(port.name for port in model.outputs)])
 
 
 def _run(context: Context, node: Node) -> None:

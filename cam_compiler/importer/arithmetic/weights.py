@@ -209,6 +209,8 @@ def _grouped(present: list[int], largest: int, values: list[Fraction]) -> list[_
     whole = _common_step([values[number] for number in met])
     if all(abs(values[number] / whole) * largest <= MAX_WEIGHT for number in met):
         return [_stepped(met, whole, values)]
+    bits = int(max(abs(values[number] / whole) for number in met) * largest).bit_length() + 1
+    digits = -(-bits // DIGIT)
     groups: list[list[int]] = []
     for number in met:
         for group in groups:
@@ -219,11 +221,9 @@ def _grouped(present: list[int], largest: int, values: list[Fraction]) -> list[_
                 break
         else:
             groups.append([number])
-    bits = int(max(abs(values[number] / whole) for number in met) * largest).bit_length() + 1
-    digits = -(-bits // DIGIT)
-    if digits < len(groups):
-        own = _stepped(met, whole, values)
-        return [own._replace(step=whole * (1 << DIGIT * digit), digit=digit) for digit in range(digits)]
+        if len(groups) > digits:
+            own = _stepped(met, whole, values)
+            return [own._replace(step=whole * (1 << DIGIT * digit), digit=digit) for digit in range(digits)]
     return [_stepped(group, _common_step([values[number] for number in group]), values) for group in groups]
 
 
