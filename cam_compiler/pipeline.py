@@ -124,9 +124,11 @@ def parse_passes(
 ) -> tuple[ModulePass, ...]:
     """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError.
 
-    `effort` is the number behind -O, `objective` the aim; without them passes have their own defaults.
+    `effort` is the number behind -O, `objective` the aim; without them passes have their own defaults. For the least
+    energy the default pipeline is the one named "across".
     """
-    text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
+    named = "across" if pipeline == "default" and objective and objective.name == "energy" else pipeline
+    text = ",".join(PIPELINES.get(named, (named,)))
     known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {', '.join(PASSES)}"
     try:
         specs = tuple(parse_pipeline(text))

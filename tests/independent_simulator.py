@@ -182,6 +182,19 @@ def with_changes(passes: list[LutPass]) -> list[LutPass]:
     return found
 
 
+def is_short(before: Instruction, item: Instruction) -> bool:
+    """Whether the stream has the short form for an instruction behind another one."""
+    if {before.mnemonic, item.mnemonic} - {"add.ip", "sub.ip"}:
+        return False
+    (d, a, c), (other_d, other_a, other_c) = ([one.given[role] for role in "DAC"] for one in (item, before))
+    assert isinstance(d, Source) and isinstance(a, Source) and isinstance(other_d, Source)
+    assert isinstance(other_a, Source)
+    same = (d._replace(column=0), a._replace(column=0), c, item.width, item.start, item.lean)
+    others = (other_d._replace(column=0), other_a._replace(column=0), other_c, before.width, before.start, before.lean)
+    further = range(0, 3 * a.width + 1, a.width) if a.width else ()
+    return same == others and d.across and a.column - other_a.column in further
+
+
 class Processor:
     """Arrays that run one program on n rows; `out` maps a vector's number to its integers."""
 
@@ -198,7 +211,11 @@ class Processor:
     def run(self, text: str, vectors: list[list[int]]) -> Counter[str]:
         """Execute a segment; returns its counts by the names of the page."""
         counts: Counter[str] = Counter()
+        shorts, run, before = 0, 0, None
         for members in self.page.loops(text):
+            # A short instruction is a loop of its own, and what is before it ends a loop.
+            run = run + 1 if len(members) == 1 and run < 63 and before and is_short(before, members[0]) else 0
+            shorts, before = shorts + (run > 0), members[-1]
             counts["bit_loops"] += 1
             counts["instructions"] += len(members)
             for step in range(max(item.start + item.width for item in members)):
@@ -206,7 +223,7 @@ class Processor:
         counts["search_cycles"] = counts["searches"] * self.cycles[0]
         counts["write_cycles"] = counts["writes"] * self.cycles[1]
         counts["shifted_row_cells"] = counts["column_steps"] * self.array_rows * self.arrays
-        counts["fetched_bits"] = 128 * counts["instructions"]
+        counts["fetched_bits"] = 128 * (counts["instructions"] - shorts) + 16 * shorts
         counts["broadcast_bits"] = counts["fetched_bits"] * self.arrays
         return counts
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from placed_testing import random_placed
 
 from dialects.ap.assembly import AssemblyCode
+from dialects.machine.census import predict_shifts
 from dialects.machine.check import check_binary
 from dialects.machine.code import BYTES_PER_INSTRUCTION, WORDS, Fields, bundles, check_code, decode, encode
 from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width
+from dialects.machine.stream import count_shorts, pack_stream, stream_bits, unpack_stream
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import NAMES, VALUES, PlacedCode
 from dialects.rtm.placed_text import read_text
@@ -246,3 +248,34 @@ def test_disassembling_is_the_inverse_of_assembling(seed: int) -> None:
         assert [row._replace(offset=0) for row in read_text(code.to_text())] == [
             Statement(*row) for row in rows.tolist()
         ]
+
+
+def _additions(seed: int) -> list[Instruction]:
+    """Additions on accumulators that stand still, with now and then something that breaks their sequence."""
+    rng = np.random.default_rng(seed)
+    items: list[Instruction] = []
+    column = 100
+    for _ in range(300):
+        op = Op(int(rng.choice([Op.ADD_IP, Op.SUB_IP])))
+        column = 100 if rng.random() < 0.02 else min(column + 4 * int(rng.choice([0, 0, 0, 1, 3, 4])), 1000)
+        a = Operand(column, int(rng.random() < 0.02), 4, bool(rng.random() < 0.02))
+        dst, carry = Cell(int(rng.integers(6)) * 13, 5), Cell(2000, 0)
+        items.append(Instruction(op, dst, 13, a, carry=carry, across=bool(rng.random() < 0.98), lean=True))
+        if rng.random() < 0.02:
+            items.append(Instruction(Op.SET, dst, 13, across=True))
+    return items
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_streams_hold_the_code_in_as_many_bits_as_are_counted(seed: int) -> None:
+    items = _additions(seed) if seed else [*_additions(1)[:1] * 200]
+    binary = encode(items)
+    stream, shorts = pack_stream(binary), count_shorts(items)
+    assert unpack_stream(stream) == binary
+    assert 8 * len(stream) == stream_bits(len(items), shorts)
+    assert (shorts == 200 - 4) if not seed else 100 < shorts < len(items)
+    [counted] = predict_shifts([binary], 2048, 32).short_instructions.tolist()
+    assert counted == shorts
+    for length in (1, 15, len(stream) - 1):
+        with pytest.raises(ProgramError):
+            unpack_stream(stream[:length])

@@ -44,6 +44,8 @@ class Census(NamedTuple):
     """of a row, to and from the buffer"""
     sent_bits: IntArray
     """of a row, to the buffer"""
+    short_instructions: IntArray
+    """those that the stream has in its short form (dialects/machine/stream.py)"""
     widest_loop: IntArray
     """columns that the loop with most of them needs"""
     furthest: IntArray
@@ -53,8 +55,8 @@ class Census(NamedTuple):
     ports: IntArray
     """(segments, columns): the domain under each port at the end"""
     opcodes: IntArray
-    """(segments, opcode values, the counts up to `sent_bits`): of each opcode its share; a bit loop is that of its
-    first member, shifts are those of the members that need the columns first"""
+    """(segments, opcode values, the counts up to `short_instructions`): of each opcode its share; a bit loop is that of
+    its first member, shifts are those of the members that need the columns first"""
     writes: IntArray
     """(columns, domains): the passes of all segments that write a cell, in the rows that they tag"""
 

@@ -64,6 +64,20 @@ private:
     }
 };
 
+// `is_short` and MOST_SHORTS in dialects/machine/stream.py.
+constexpr int kMostShorts = 63;
+
+bool is_short(const Instruction& before, const Instruction& item) {
+    const auto adds = [](const Instruction& one) { return one.op == kAddIp || one.op == kSubIp; };
+    if (!adds(before) || !adds(item) || !item.across || !item.last || !item.a.width) return false;
+    const int further = item.a.column - before.a.column;
+    Instruction other = before;
+    other.op = item.op;
+    other.dst.column = item.dst.column;
+    other.a.column = item.a.column;
+    return other == item && further >= 0 && further <= 3 * item.a.width && further % item.a.width == 0;
+}
+
 // With `kDetailed`, also steps, ports and writes; without, they stay empty.
 template <bool kDetailed>
 class Sweep {
@@ -81,6 +95,9 @@ public:
             opcodes_ = found_.opcodes.data() + segment * kOpcodes;
             for (std::size_t at = begin, stop; at < end; at = stop) {
                 stop = program_.loop_end(at);
+                const bool follows = at > begin && shorts_ < kMostShorts && is_short(program_.code[at - 1], program_.code[at]);
+                shorts_ = follows ? shorts_ + 1 : 0;
+                opcodes_[program_.code[at].op].shorts += follows;
                 loop(at, stop);
             }
             found_.segments.emplace_back();
@@ -101,6 +118,7 @@ private:
     Counts* opcodes_ = nullptr;   // of the segment
     std::vector<int64_t> steps_;  // of each column in the segment
     int64_t number_ = 0;          // of the loop
+    int shorts_ = 0;              // instructions of the short form since the last long one
 
     void loop(std::size_t at, std::size_t stop) {
         Counts& counts = opcodes_[program_.code[at].op];
@@ -196,7 +214,7 @@ void Counts::add(const Counts& other) {
     instructions += other.instructions, loops += other.loops;
     searches += other.searches, writes += other.writes, keyed += other.keyed, unkeyed += other.unkeyed;
     shift_steps += other.shift_steps, column_steps += other.column_steps;
-    moved += other.moved, sent += other.sent;
+    moved += other.moved, sent += other.sent, shorts += other.shorts;
     widest = std::max(widest, other.widest), furthest = std::max(furthest, other.furthest);
 }
 

@@ -9,9 +9,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from dialects.machine.census import Census, predict_shifts
-from dialects.machine.code import BYTES_PER_INSTRUCTION
+from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.isa import Op
 from dialects.machine.program import Program
+from dialects.machine.stream import stream_bits
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
 
@@ -29,6 +30,12 @@ class StaticCounts(NamedTuple):
     column_steps: int
     moved_bits: int
     sent_bits: int
+    short_instructions: int
+
+    @property
+    def stream_bits(self) -> int:
+        """Of the instruction stream."""
+        return stream_bits(self.instructions, self.short_instructions)
 
 
 OPERATIONS: Mapping[str, tuple[Op, ...]] = {
@@ -168,7 +175,7 @@ class Counts:
 def counts_on(static: StaticCounts, rows: int, target: Target) -> Counts:
     """A segment's counts on so many rows of a target; those that depend on the data are None."""
     arrays = arrays_for(rows, target)
-    bits = static.instructions * BYTES_PER_INSTRUCTION * 8
+    bits = static.stream_bits
     return Counts(
         instructions=static.instructions,
         bit_loops=static.bit_loops,
@@ -224,3 +231,10 @@ def operation_counts(program: Program, columns: int, domains: int) -> tuple[Mapp
 def total(parts: Iterable[Counts]) -> Counts:
     """The sum of counts."""
     return sum(parts, Counts())
+
+
+def program_bits(program: AnyProgram, target: Target) -> int:
+    """Bits of a program's code in the memory of instructions."""
+    if isinstance(program, CountedProgram):
+        return 8 * len(program.code)
+    return sum(counts.stream_bits for counts in static_counts(program, target.columns, target.domains))

@@ -33,7 +33,7 @@ def figures_of(report: Report) -> tuple[Figure, ...]:
         Figure("energy_delay_product", energy * latency * 1e-24, "J s", "energy * latency"),
         Figure("samples_per_second", _over(1e9, latency), "1/s", "1 / latency"),
         Figure("average_power", _over(energy / 1e6, latency), "W", "energy / latency"),
-        Figure("program_size", report.program_bytes, "bytes", "16 bytes per instruction"),
+        Figure("program_size", report.program_bytes, "bytes", "16 bytes per long instruction, 2 per short one"),
         Figure(
             "buffer_needed", -(-report.needs.buffer_bits // 8), "bytes", "most that lies in the buffer, for a batch"
         ),

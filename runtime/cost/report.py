@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dialects.machine.counted import CountedProgram
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
-from runtime.cost.counts import OPERATIONS, OTHERS
+from runtime.cost.counts import OPERATIONS, OTHERS, program_bits
 from runtime.cost.layers import Layer, Pricing, by_operation, in_batches, layer_names, rounds_of, sum_of
 from runtime.cost.prices import COMPONENTS, DERIVED, FORMULAS, TIMES, parameters_of
 from runtime.cost.sizes import AREAS, area_mm2, buffer_bits, spare_domains
@@ -154,7 +154,7 @@ def make_report(
     if not all(run.counts.traced for run in result.segments):
         raise InputError("the counts that depend on the data were not traced", hint="run with tracing for a report")
     batch = min(batch or result.samples, result.samples)
-    size = sum(len(code) for program in network.programs for code in program.codes)
+    size = sum(program_bits(program, network.target) for program in network.programs) // 8
     pricing = Pricing(network.target, technology, size, ignore_instruction_fetch)
     layers = [pricing.layer(runs) for runs in in_batches(result, network, batch)]
     shares = by_operation(result, network, batch) if operations else []

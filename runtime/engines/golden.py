@@ -13,9 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import BYTES_PER_INSTRUCTION, bundles, decode
+from dialects.machine.code import bundles, decode
 from dialects.machine.isa import Cell, Instruction, Op, Pass, check, passes_of
 from dialects.machine.program import Program
+from dialects.machine.stream import count_shorts, stream_bits
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
@@ -48,6 +49,7 @@ class Simulator:
         Raises ProgramError where the code breaks a rule of the machine.
         """
         counts = Counts()
+        stream = stream_bits(len(instructions), count_shorts(list(instructions)))
         for members in bundles(instructions):
             for item in members:
                 check(item, self.target.columns, self.target.domains)
@@ -56,8 +58,7 @@ class Simulator:
             self._bit_loop(members, inputs, outputs, counts)
             counts.instructions += len(members)
             counts.bit_loops += 1
-        bits = counts.instructions * BYTES_PER_INSTRUCTION * 8
-        counts.fetched_bits, counts.broadcast_bits = bits, bits * self.arrays
+        counts.fetched_bits, counts.broadcast_bits = stream, stream * self.arrays
         counts.search_cycles = counts.searches * self.target.search_cycles
         counts.write_cycles = counts.writes * self.target.write_cycles
         counts.shifted_row_cells = counts.column_steps * self.rows
