@@ -63,7 +63,7 @@ from passes.placing.placement import (
     place,
     place_across,
 )
-from passes.placing.standing import Standing, order_by_output
+from passes.placing.standing import Standing, order_of
 from passes.placing.vector_code import VectorCode, View
 
 _Segments = list[tuple[str, PlacedCode]]
@@ -192,8 +192,7 @@ def _across(stage: apv.StageOp, geometry: Geometry) -> _Segments | None:
     made = _Code(stage, geometry.domains, standing)
     sums, code = made.sums, made.code
     assert sums is not None
-    order = order_by_output(code.operations, made.first_after, sums.rank())
-    code.reorder(order, made.segment)
+    code.reorder(order_of(code, sums, made.first_after), made.segment)
     try:
         placed = place_across(code, sums.places(), made.standing, standing.shape.first_input, geometry)
     except CapacityError:

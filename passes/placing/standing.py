@@ -115,6 +115,8 @@ class Standing:
         self.finals = np.full(len(weights), -1, dtype=np.int64)
         """the value that is each output's sum, -1 for zero"""
         self._first_values = np.zeros(0, dtype=np.int64)
+        self.needed = np.zeros(0, dtype=np.int64)
+        """of each input that has terms, the operation before which it is loaded, with all that lie in its domain"""
 
     def emit(self) -> None:
         """Add the sums to the code: an offset for each output, then one value per term."""
@@ -139,6 +141,10 @@ class Standing:
         rows[of_term, 5] = self.values[terms.input[by_output]]
         rows[of_term, 6] = terms.digits.shifts[by_output]
         rows[of_term, 7] = terms.digits.signs[by_output] < 0
+        side_by_side = np.arange(len(terms.inputs)) // self.shape.inputs
+        first_use = np.full(side_by_side[-1] + 1, np.iinfo(np.int64).max)
+        np.minimum.at(first_use, side_by_side[terms.input[by_output]], len(self.code.operations) + of_term)
+        self.needed = first_use[side_by_side]
         bounds = np.empty((len(numbers), 2), dtype=np.int64)
         bounds[firsts], bounds[of_term] = offsets[:, None], reach
         self.code.extend(rows, bounds)
@@ -212,19 +218,30 @@ def _running(ends: IntArray, starts: IntArray) -> IntArray:
     return total - np.repeat(before, np.diff(np.append(starts, len(ends))), axis=0)
 
 
-def order_by_output(operations: IntArray, first: int, rank: IntArray) -> IntArray:
-    """An order of operations that computes what follows the sums, from row `first` on, output by output.
+def order_of(code: VectorCode, sums: Standing, first: int) -> IntArray:
+    """The order of a stage's operations: inputs are loaded when they are needed, and the rest follows by output.
 
-    Each of these operations serves one output; `rank` says which outputs come first.
+    Operations from row `first` on follow from the sums; each of them serves one output.
     """
+    operations, rank = code.operations, sums.rank()
     of_value: dict[int, int] = {}
-    keys = np.full(len(operations), -1, dtype=np.int64)
-    for number in range(len(operations) - 1, first - 1, -1):
+    keys = np.arange(len(operations), dtype=np.float64)
+    needed = dict(zip(sums.values.tolist(), sums.needed.tolist(), strict=True))
+    used = np.ones(len(operations), dtype=np.bool_)
+    for number in range(len(operations) - 1, -1, -1):
         kind, _, result, a, _, b, _, _, imm, *_ = operations[number].tolist()
-        output = imm % len(rank) if kind == Kind.STORE else of_value.get(result, 0)
-        keys[number] = rank[output]
+        if number < first:
+            if kind == Kind.LOAD:
+                used[number] = result in needed
+                keys[number] = needed.get(result, 0) - 0.5
+            continue
+        if kind != Kind.STORE and result not in of_value:
+            used[number] = False
+            continue
+        output = imm % len(rank) if kind == Kind.STORE else of_value[result]
+        keys[number] = len(operations) + rank[output]
         for value in (a, b):
             if value >= 0:
                 of_value[value] = output
-    keys[:first] = np.iinfo(np.int64).min
-    return np.argsort(keys, kind="stable")
+    order = np.argsort(keys, kind="stable")
+    return order[used[order]]

@@ -20,8 +20,11 @@ public:
              std::span<const Threshold> thresholds, bool full, const Thrift& thrift, int64_t standing = 0)
         : spans_(std::move(spans)), thresholds_(thresholds), standing_(standing) {
         out_.full = full;
-        operations_ =
-            Loading(thrift.by_output ? by_output(operations, spans_.size()) : operations, spans_, thrift.limit).run();
+        if (standing > 0)
+            operations_ = operations;  // Inputs are loaded where the caller wants them.
+        else
+            operations_ =
+                Loading(thrift.by_output ? by_output(operations, spans_.size()) : operations, spans_, thrift.limit).run();
         last_.assign(spans_.size(), -1);
         reads_.assign(spans_.size(), 0);
         sum_of_.assign(spans_.size(), -1);

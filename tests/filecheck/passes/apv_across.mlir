@@ -12,9 +12,12 @@
 // RTM-NEXT:   %1 : c3:6[0] = 0
 // RTM-NEXT:   %2 : c6:9[0] = 2
 // RTM-NEXT:   %3 : c9:10[0] = in 0
-// RTM-NEXT:   %4 : c0:3[0] = %0 += %3 carry c13[0]
-// RTM-NEXT:   %5 : c3:6[0] = %1 += %3 carry c13[0]
-// RTM-NEXT:   %6 : c6:9[0] = %2 -= %3 carry c13[0]
+// RTM-NEXT:   %4 : c10:11[0] = in 1
+// RTM-NEXT:   %5 : c11:12[0] = in 2
+// RTM-NEXT:   %6 : c12:13[0] = in 3
+// RTM-NEXT:   %7 : c0:3[0] = %0 += %3 carry c13[0]
+// RTM-NEXT:   %8 : c3:6[0] = %1 += %3 carry c13[0]
+// RTM-NEXT:   %9 : c6:9[0] = %2 -= %3 carry c13[0]
 // RTM:        %18 : c9:10[1] = in 4
 // RTM-NEXT:   %19 : c3:6[0] = %17 += %18 carry c13[0]
 // RTM:        %21 : c10:12[0] = 0
