@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from program_cache import Cache, Measured, Options, additions_without_sharing
+from zoo import NETWORKS as ZOO
 
 from cam_compiler.comparison import Comparison, Flow, Row, compare
 from cam_compiler.compile import compile_file
@@ -147,8 +148,9 @@ def main() -> None:
     target, cache = load_target(arguments.target), Cache(arguments.cache, lambda said: print(said, file=sys.stderr))
     technologies = [load_technology(name) for name in arguments.tech.split(",")]
     flows = [flow for flow in arguments.flows.split(",") if flow]
-    if unknown := {*flows} - FLOWS.keys():
-        parser.error(f"there is no flow '{min(unknown)}'; known are {', '.join(FLOWS)}")
+    for what, stated, known in (("flow", flows, FLOWS), ("network", arguments.networks, ZOO)):
+        if unknown := {*stated} - known.keys():
+            parser.error(f"there is no {what} '{min(unknown)}'; known are {', '.join(known)}")
     entries: list[Entry] = []
     for name in arguments.networks:
         for bits in arguments.bits.split(","):
