@@ -87,8 +87,8 @@ DERIVED: Mapping[str, str] = {
 }
 """prices that follow from several parameters"""
 SHAPES: Mapping[str, tuple[str, ...]] = {
-    "searched_row_cells": ("row_segments",),
-    "shifted_row_cells": ("row_segments",),
+    **dict.fromkeys(("searched_row_cells", "masked_row_cells", "searched_rows"), ("row_segments",)),
+    **dict.fromkeys(("shifted_row_cells", "idle_row_cells", "driven_rows"), ("row_segments",)),
     "onchip_bits": ("instruction_memory_bytes",),
     "offchip_bits": ("instruction_memory_bytes",),
     "tile_bits": ("arrays_per_tile",),

@@ -128,7 +128,8 @@ def load_technology(name_or_path: str) -> Technology:
         if name in data and entry.node is None:
             entry = replace(entry, node=node)
         if name in WHOLE_NUMBERS and (entry.value < 1 or entry.value % 1):
-            raise TargetError(f"expected a whole number from 1 on, found {entry.value:g}", place=f"{path}, [{name}]")
+            found = f"expected a whole number from 1 on, found {entry.value:g}"
+            raise TargetError(found, place=f"{path}, [{name}]", hint="value = 1")
         parameters[name] = entry
     for unit, what in (("ps", "time"), ("fJ", "energy")):
         if not any(parameters[name].value for name in data if known[name]["unit"] == unit):
@@ -146,11 +147,19 @@ def read_parameter(name: str, table: Any, path: Path, unit: str | None = None) -
         raise TargetError(f"unknown key '{unknown[0]}'", place=place, hint=f"known keys are {', '.join(_KEYS)}")
     value = _number(entry["value"], place, LIMITS.get(name, _MOST))
     if not isinstance(entry["source"], str) or not entry["source"].strip():
-        raise TargetError("the source is empty", place=place)
+        raise TargetError("the source is empty", place=place, hint="say where the number is from")
     if entry.get("status", "published") not in _STATUS:
-        raise TargetError(f"status must be one of {', '.join(_STATUS)}, found {entry['status']!r}", place=place)
+        raise TargetError(
+            f"status must be one of {', '.join(_STATUS)}, found {entry['status']!r}",
+            place=place,
+            hint="docs/technology.md says what each means",
+        )
     if not isinstance(entry.get("nanowires", False), bool):
-        raise TargetError(f"nanowires must be true or false, found {entry['nanowires']!r}", place=place)
+        raise TargetError(
+            f"nanowires must be true or false, found {entry['nanowires']!r}",
+            place=place,
+            hint="true: the value is for one nanowire of a cell",
+        )
     if unit is not None and entry.get("unit", unit) != unit:
         raise TargetError(
             f"its unit is {unit}, found {entry['unit']!r}", place=place, hint=f"convert the value to {unit}"
@@ -168,7 +177,7 @@ def read_parameter(name: str, table: Any, path: Path, unit: str | None = None) -
 
 def _number(value: object, place: str, most: float = _MOST) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise TargetError(f"expected a number from 0 to {most:g}, found {value!r}", place=place)
+        raise TargetError(f"expected a number from 0 to {most:g}, found {value!r}", place=place, hint="value = 1.0")
     return float(value)
 
 
@@ -180,7 +189,9 @@ def _range(stated: Any, value: float, place: str, most: float) -> tuple[float, f
         raise TargetError(f"a range is two numbers, found {stated!r}", place=place, hint="range = [1.0, 2.0]")
     low, high = (_number(end, place, most) for end in ends)
     if not low <= value <= high:
-        raise TargetError(f"the value {value:g} lies outside its range {low:g} to {high:g}", place=place)
+        raise TargetError(
+            f"the value {value:g} lies outside its range {low:g} to {high:g}", place=place, hint="range = [least, most]"
+        )
     return low, high
 
 
