@@ -14,7 +14,8 @@ from typing import Any, cast
 import numpy as np
 
 from dialects.support.errors import FileError, InputError, UsageError
-from runtime.files import DAMAGED
+from dialects.support.text import on_one_line
+from runtime.files import DAMAGED, check_archive
 from runtime.values import Value
 
 
@@ -78,16 +79,32 @@ def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
 def read_arrays(path: Path) -> dict[str, Value]:
     """The arrays of an .npz file by name, or of an .npy file under an empty name."""
     try:
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                check_archive(archive, path)
         loaded: Any = np.load(path, allow_pickle=False)
         arrays: dict[str, Any] = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
     except FileNotFoundError as error:
         raise FileError("there is no such file", place=str(path)) from error
     except MemoryError as error:
         raise InputError("it claims more than memory holds", place=str(path)) from error
+    except PermissionError as error:
+        raise FileError.of(error, "read", str(path)) from error
     except DAMAGED as error:
-        raise InputError(f"no .npy or .npz file: {error}", place=str(path)) from error
+        # numpy would advise to load pickled objects, which may do anything.
+        found = "it holds Python objects, which are never loaded" if "pickle" in str(error) else str(error)
+        raise InputError(f"no .npy or .npz file of numbers: {found}", place=str(path)) from error
+    if strange := [
+        name for name, array in arrays.items() if getattr(array, "dtype", np.dtype(float)).kind not in "biuf"
+    ]:
+        place = f"{path}, '{on_one_line(strange[0])}'" if strange[0] else str(path)
+        raise InputError(f"it holds {arrays[strange[0]].dtype}, which are no real numbers", place=place)
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise InputError(f"'{others[0]}' is no array", place=str(path))
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            place = f"{path}, '{on_one_line(name)}'" if name else str(path)
+            raise InputError(f"it holds {array.dtype}, which aren't real numbers", place=place)
     if not arrays:
         raise InputError("it holds no array", place=str(path))
     return arrays

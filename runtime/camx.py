@@ -28,7 +28,7 @@ from dialects.support.real_lines import RealLines
 from dialects.support.scores import Scores
 from dialects.support.tensors import FloatThresholds
 from dialects.support.window import Window
-from runtime.files import DAMAGED, write_whole
+from runtime.files import DAMAGED, check_archive, write_whole
 from runtime.host_actions import KINDS, Action, check_type
 from runtime.network import Call, InputSpec, Network, OutputSpec
 
@@ -116,6 +116,7 @@ def load(path: Path) -> Network:
     """Read a network; raises ProgramError where the file is damaged or isn't one."""
     try:
         with zipfile.ZipFile(path) as archive:
+            check_archive(archive, path)
             manifest = json.loads(archive.read("manifest.json"))
             if manifest["format"] != "camx" or manifest["version"] != VERSION:
                 found = f"version {manifest['version']} is not known, expected {VERSION}"
@@ -125,6 +126,8 @@ def load(path: Path) -> Network:
         raise
     except FileNotFoundError as error:
         raise FileError("there is no such file", place=str(path)) from error
+    except PermissionError as error:
+        raise FileError.of(error, "read", str(path)) from error
     except (*DAMAGED, TextError) as error:
         raise ProgramError(
             f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"

@@ -33,6 +33,15 @@ DAMAGED = (
 a header that doesn't end."""
 
 _PIECE = 1 << 24
+_FREE, _RATIO = 1 << 26, 100
+"""Bytes that an archive may unpack to, and how many more for each byte of its own."""
+
+
+def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raises ValueError where the members of an archive would unpack to far more than it could hold of real data."""
+    size = sum(member.file_size for member in archive.infolist())
+    if size > _FREE + _RATIO * path.stat().st_size:
+        raise ValueError(f"its members would take {size:,} bytes")
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm")
 
+MAX_PIXELS = 1 << 26
+
 Size = tuple[int, int] | int
 """Height and width, or the length of the shorter side."""
 
@@ -46,7 +48,7 @@ class ImageFolder:
             (file, label)
             for label, folder in enumerate(folders)
             for file in sorted(folder.iterdir())
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
         ]
         self.files = [file for file, _ in found]
         self.labels: IntArray = np.array([label for _, label in found], dtype=np.int64)
@@ -85,6 +87,10 @@ class ImageFolder:
         """Channels, height, width of bytes."""
         try:
             with self._library.open(file) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise InputError(
+                        f"it has {image.width}x{image.height} pixels", place=str(file), hint=f"at most {MAX_PIXELS}"
+                    )
                 if image.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):
                     raise InputError(
                         f"its mode is {image.mode}", place=str(file), hint="save it with 8 bits per channel"

@@ -67,14 +67,14 @@ class State:
             if stated["digest"] != digest_of(kept):
                 raise ValueError("it was changed")
             tally = Tally.from_json(kept)
+            if key == self.key and not 0 < tally.samples <= samples:
+                raise InputError(f"it claims {tally.samples} of {samples} images", place=str(self.path), hint=hint)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise InputError("no state of an evaluation, or a damaged one", place=str(self.path), hint=hint) from error
         if key != self.key:
             raise InputError(
                 "the state of another evaluation: model, data or options differ", place=str(self.path), hint=hint
             )
-        if not 0 < tally.samples <= samples:
-            raise InputError(f"it claims {tally.samples} of {samples} images", place=str(self.path), hint=hint)
         return tally
 
     def write(self, tally: Tally) -> None:

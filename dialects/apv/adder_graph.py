@@ -210,6 +210,11 @@ def _term(ref: int, shift: int) -> str:
     return f"%{ref}<<{shift}" if shift else f"%{ref}"
 
 
+MAX_INPUTS = 1 << 20
+"""Inputs that one line of text may state."""
+MAX_SHIFT = 63
+
+
 class _ToGraph:
     """Builds the parts of a graph as lark reads it; names may be any, numbers are given in order."""
 
@@ -255,6 +260,8 @@ class _ToGraph:
         low, _, high = str(span).partition("..")
         if int(low) > int(high):
             raise TextError(f"the range {span} is empty", span.start_pos)
+        if int(count) > MAX_INPUTS:
+            raise TextError(f"a graph has at most {MAX_INPUTS} inputs, found {count}", count.start_pos)
         return "inputs", int(count), Range(int(low), int(high))
 
     def node(self, parts: list[Any]) -> tuple[Any, ...]:
@@ -269,4 +276,7 @@ class _ToGraph:
 
     def term(self, parts: list[Any]) -> tuple[Any, int]:
         name, shift = parts
-        return name, int(str(shift)[2:]) if shift else 0
+        places = int(str(shift)[2:]) if shift else 0
+        if places > MAX_SHIFT:
+            raise TextError(f"a shift is at most {MAX_SHIFT}, found {places}", shift.start_pos)
+        return name, places

@@ -96,10 +96,10 @@ class Target:
             if not isinstance(name, str):
                 raise TextError("the target has no name", 0)
             return make_target(name, data, "the module's target")
-        except tomllib.TOMLDecodeError as error:
-            raise TextError(f"not valid TOML: {error}", 0) from error
         except TargetError as error:
             raise TextError(error.message, 0) from error
+        except (ValueError, RecursionError) as error:
+            raise TextError(f"not valid TOML: {error}", 0) from error
 
 
 def _toml(value: str | int) -> str:
@@ -156,5 +156,6 @@ def read_toml(path: Path, what: str, bundled: list[str]) -> Mapping[str, Any]:
         raise TargetError(f"there is no {what} '{path}'", hint=hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TargetError(f"can't read the {what}: {error}", place=str(path), hint=hint) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # A number of many digits, or deep nesting, among them.
         raise TargetError(f"not valid TOML: {error}", place=str(path)) from error

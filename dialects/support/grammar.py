@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dialects.support.errors import TextError
+from dialects.support.errors import CamcError, TextError
+
+MAX_DIGITS = 20
+"""Digits of a number: as many as 64 bits have."""
+_TOO_LONG = re.compile(rf"\d{{{MAX_DIGITS + 1},}}")
 
 
 @cache
@@ -20,11 +25,16 @@ def parse(grammar: Path, transformer: type[Any], text: str) -> Any:
     """Parse `text` by a grammar, a .lark file; raises TextError where it is malformed."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
+    if found := _TOO_LONG.search(text):
+        raise TextError(f"a number has {len(found[0])} digits; at most {MAX_DIGITS} are read", found.start())
     try:
         return _parser(grammar, transformer).parse(text)
     except VisitError as error:
         if isinstance(error.orig_exc, TextError):
             raise error.orig_exc from error
+        if isinstance(error.orig_exc, CamcError):
+            part: Any = error.obj
+            raise TextError(error.orig_exc.message, _begin(part)) from error
         raise
     except (UnexpectedEOF, UnexpectedToken) as error:
         found: Any = getattr(error, "token", None)
@@ -38,6 +48,12 @@ def parse(grammar: Path, transformer: type[Any], text: str) -> Any:
         raise TextError(f"unexpected '{text[at]}'", at) from error
     except UnexpectedInput as error:
         raise TextError(str(error).splitlines()[0], 0) from error
+
+
+def _begin(part: Any) -> int:
+    """Where a part of the parse tree begins in the text."""
+    place = getattr(getattr(part, "meta", None), "start_pos", None)
+    return place if isinstance(place, int) else 0
 
 
 def _expected(error: Any) -> str:
