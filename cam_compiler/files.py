@@ -101,10 +101,16 @@ def read_arrays(path: Path) -> dict[str, Value]:
         raise InputError(f"it holds {arrays[strange[0]].dtype}, which are no real numbers", place=place)
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise InputError(f"'{others[0]}' is no array", place=str(path))
+    if not arrays:
+        raise InputError("it holds no array", place=str(path))
+    return arrays
+
+
+def read_numbers(path: Path) -> dict[str, Value]:
+    """The same for results, which are real numbers; raises InputError for complex ones, texts and others."""
+    arrays = read_arrays(path)
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             place = f"{path}, '{on_one_line(name)}'" if name else str(path)
             raise InputError(f"it holds {array.dtype}, which aren't real numbers", place=place)
-    if not arrays:
-        raise InputError("it holds no array", place=str(path))
     return arrays

@@ -35,6 +35,8 @@ from runtime.network import Call, InputSpec, Network, OutputSpec
 VERSION = 7
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
+_MOST = 1 << 62
+"""Beyond the numbers that a file states."""
 _CALLS: dict[str, type[Action] | type[Program] | type[CountedProgram]] = {
     **KINDS,
     Program.__name__: Program,
@@ -143,17 +145,27 @@ def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
         constants: dict[str, Any] = {
             name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()
         }
-        calls.append(Call(_words(entry["takes"]), _words(entry["gives"]), kind(**constants)))
+        action = kind(**constants)
+        if isinstance(action, Program):
+            _check_program(action)
+        calls.append(Call(_words(entry["takes"]), _words(entry["gives"]), action))
     inputs = tuple(_input(stated) for stated in manifest["inputs"])
     stated = dict(manifest["target"])
     if missing := {item.name for item in fields(Target)} - stated.keys():
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
     outputs = tuple(_output(stated) for stated in manifest["outputs"])
-    network = Network(target, inputs, tuple(calls), outputs, int(manifest["sample_bytes"]), _macs(manifest))
+    network = Network(target, inputs, tuple(calls), outputs, _size(manifest["sample_bytes"]), _macs(manifest))
     if problem := network.problem():
         raise ValueError(problem)
     return network
+
+
+def _check_program(program: Program) -> None:
+    """Raises ValueError for numbers of features or rows that no program has."""
+    for number in (*program.inputs, *program.outputs, program.rows):
+        if not 1 <= number < 1 << 31:
+            raise ValueError(f"a program has {number} features or rows")
 
 
 def _macs(manifest: Mapping[str, Any]) -> dict[str, int] | None:
@@ -161,10 +173,25 @@ def _macs(manifest: Mapping[str, Any]) -> dict[str, int] | None:
     return None if stated is None else {str(name): int(macs) for name, macs in stated.items()}
 
 
+def _size(stated: object) -> int:
+    """A number of elements or bytes; raises ValueError where it is none."""
+    if type(stated) is not int or not 0 <= stated < _MOST:
+        raise ValueError(f"expected a size, found {stated!r}")
+    return stated
+
+
+def _range(low: int, high: int) -> Range:
+    if not -_MOST < low <= high < _MOST:
+        raise ValueError(f"expected a range of integers of 62 bits, found {low}..{high}")
+    return Range(low, high)
+
+
 def _input(stated: Mapping[str, Any]) -> InputSpec:
     check_type(stated["dtype"])
-    span = Range(**stated["span"]) if stated["span"] else None
-    spec = InputSpec(stated["name"], tuple(stated["shape"]), stated["dtype"], span, str(stated["declared"]))
+    span = _range(*_numbers([stated["span"]["lo"], stated["span"]["hi"]])) if stated["span"] else None
+    batch, *sample = stated["shape"]
+    shape = (-1 if batch == -1 else _size(batch), *map(_size, sample))
+    spec = InputSpec(str(stated["name"]), shape, str(stated["dtype"]), span, str(stated["declared"]))
     try:
         _ = spec.lattice
     except InputError as error:
@@ -205,7 +232,15 @@ def _window(stated: Mapping[str, Sequence[int]]) -> Window:
 
 def _thresholds(stated: Mapping[str, Any], archive: zipfile.ZipFile) -> FloatThresholds:
     table = np.load(io.BytesIO(archive.read(stated["array"])), allow_pickle=False)
-    return FloatThresholds.from_array(table, np.array(stated["down"]))
+    down = np.array(stated["down"])
+    if table.dtype != np.float64 or table.ndim != 2 or down.dtype != bool or down.shape != table.shape[:1]:
+        raise ValueError(
+            f"expected thresholds (channels, levels) in double precision, found {table.shape} {table.dtype}"
+        )
+    thresholds = FloatThresholds.from_array(table, down)
+    if problem := thresholds.problem():
+        raise ValueError(problem)
+    return thresholds
 
 
 def _segments(stated: Sequence[Mapping[str, str]], archive: zipfile.ZipFile) -> tuple[Segment, ...]:
@@ -227,7 +262,7 @@ _READERS: dict[object, Callable[[Any, zipfile.ZipFile], object]] = {
     tuple[int, ...]: lambda stated, _: _numbers(stated),
     tuple[int, int]: lambda stated, _: _pair(stated),
     tuple[float, ...]: lambda stated, _: tuple(float(number) for number in stated),
-    Range: lambda stated, _: Range(*_pair(stated)),
+    Range: lambda stated, _: _range(*_pair(stated)),
     Window: lambda stated, _: _window(stated),
     Scores | None: lambda stated, _: None if stated is None else Scores.from_text(stated),
     RealLines: lambda stated, _: RealLines.from_text(stated),

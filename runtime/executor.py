@@ -80,7 +80,7 @@ class Executor:
         values = check_inputs(self.network.inputs, given)
         try:
             return self._run({**values}, len(next(iter(values.values()))))
-        except (ValueError, IndexError) as error:
+        except (ValueError, LookupError, TypeError, OverflowError, ZeroDivisionError) as error:
             if self.network.uncompiled:
                 raise
             raise ProgramError(f"a damaged program: {error}", hint="compile the model again") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
-from cam_compiler.files import check_output, npz_bytes, read_arrays
+from cam_compiler.files import check_output, npz_bytes, read_arrays, read_numbers
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of, with_macs
 from cam_compiler.options import (
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
     technologies = [load_technology(name) for name in options.tech.split(",")]
     _check_options(options)
     labels = _read_labels(options.labels) if options.labels else None
-    expected = read_arrays(options.expect) if options.expect else None
+    expected = read_numbers(options.expect) if options.expect else None
     given = read_arrays(options.input)
     with watching(options.quiet):
         executor, check = _load(options)

@@ -22,6 +22,12 @@ from runtime.values import Value
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PIECE = 1 << 22
+_HEADER = 1 << 16
+"""Bytes of the header of an .npy file."""
+_IMAGE = 1 << 28
+"""Bytes of an image."""
+_LABELS = 1 << 26
+"""Images of a data set."""
 
 
 class DataSet(Protocol):
@@ -85,6 +91,8 @@ class Stream:
             raise InputError(
                 f"expected one class number per image, found {shape_text(self.shape)} {self.dtype}", place=self.place
             )
+        if self.shape[0] > _LABELS:
+            raise InputError(f"it holds {self.shape[0]} labels", place=self.place, hint=f"at most {_LABELS}")
         return self.read(0, self.shape[0]).astype(np.int64)
 
 
@@ -195,13 +203,31 @@ def _npz_streams(path: Path) -> dict[str, Stream]:
 
 def _npy_stream(place: str, file: IO[bytes], reopen: Callable[[], IO[bytes]]) -> Stream:
     version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0), (3, 0)):
+        raise InputError(f"version {version} of .npy is not known", place=place)
+    if version != (1, 0):
+        # Newer headers say their length in four bytes, and are read as a whole.
+        begin = file.tell()
+        if int.from_bytes(file.read(4), "little") > _HEADER:
+            raise InputError("its header is too long", place=place)
+        file.seek(begin)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, in_columns, dtype = read(file)
     if dtype.hasobject:
         raise InputError("it holds Python objects, which are never loaded", place=place, hint="save plain numbers")
     if in_columns and len(shape) > 1:
         raise InputError("it is stored column by column", place=place, hint="save np.ascontiguousarray of it")
-    return Stream(place, reopen, file.tell(), shape, dtype)
+    return _stream(place, reopen, file.tell(), shape, dtype)
+
+
+def _stream(
+    place: str, reopen: Callable[[], IO[bytes]], offset: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]
+) -> Stream:
+    """Raises InputError for an array that holds nothing, or images that are too large."""
+    stream = Stream(place, reopen, offset, shape, dtype)
+    if min(shape[1:], default=1) < 1 or stream.stride > _IMAGE:
+        raise InputError(f"it holds {shape_text(shape)} numbers", place=place, hint=f"images of 1 to {_IMAGE} bytes")
+    return stream
 
 
 def _array_file(path: Path) -> Stream:
@@ -243,4 +269,4 @@ def _idx_stream(path: Path) -> Stream:
                 hint="give an .npz, .npy or IDX file (.gz too), or a folder with one subfolder per class",
             )
         shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
-        return Stream(str(path), reopen, 4 + 4 * head[3], shape, np.dtype(_IDX_TYPES[head[2]]))
+        return _stream(str(path), reopen, 4 + 4 * head[3], shape, np.dtype(_IDX_TYPES[head[2]]))

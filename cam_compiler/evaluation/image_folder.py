@@ -11,6 +11,7 @@ import numpy as np
 
 from dialects.support.errors import InputError
 from dialects.support.tensors import IntArray
+from runtime.files import DAMAGED
 from runtime.values import Value
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class ImageFolder:
                     )
                 pixels = self._cut(image.convert("L" if self.channels == 1 else "RGB"), file)
                 array = np.asarray(pixels, dtype=np.uint8)
-        except (OSError, ValueError, SyntaxError, self._library.DecompressionBombError) as error:
+        except (*DAMAGED, MemoryError, self._library.DecompressionBombError) as error:
             raise InputError(f"can't be read: {error}", place=str(file)) from error
         return array[None] if self.channels == 1 else array.transpose(2, 0, 1)
 

@@ -186,7 +186,8 @@ def _binary(data: bytes, folder: Path) -> None:
         python = str(error)
     assert (native is None) == (python is None), (native, python)
     if native is None:
-        assert AssemblyCode.from_text(text).binary == data
+        # Fields that an instruction doesn't use are not in its text.
+        assert AssemblyCode.from_text(text).to_text() == text
 
 
 def _toml_files() -> list[bytes]:
