@@ -56,10 +56,10 @@ class Entry(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         return {
+            **self.comparison.to_json(),
             "network": self.name,
             "activation_bits": self.bits,
             "additions": {"unshared": self.unshared, **self.additions},
-            **self.comparison.to_json(),
         }
 
 
