@@ -41,6 +41,7 @@ PATTERNS: tuple[type[RewritePattern], ...] = (
     fusion.FusePad,
     fusion.DropPointwise,
     fusion.ThresholdBeforeMax,
+    fusion.MaxBeforeRescale,
     fusion.MergeSummands,
     fusion.ScaleIntoThresholds,
 )

@@ -237,3 +237,13 @@ def test_cycles_are_those_of_the_instructions() -> None:
 def test_text_that_is_no_line(text: str, message: str) -> None:
     with pytest.raises(TextError, match=message):
         Rescales.from_text(text)
+
+
+def test_lines_never_fall() -> None:
+    """So that a maximum may be taken before them, ties or not."""
+    values, chance = np.arange(-300, 300), random.Random(3)
+    for _ in range(200):
+        shift, multiplier, addend = chance.randrange(1, 7), chance.randrange(40), chance.randrange(-99, 99)
+        for tie in range(-1, shift):
+            line = Line(multiplier, addend, shift, -40, 50, tie, chance.randrange(2))
+            assert (np.diff(line.apply(values)) >= 0).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from xdsl.pattern_rewriter import PatternRewriter, RewritePattern, op_type_rewrite_pattern
@@ -55,6 +56,25 @@ class ThresholdBeforeMax(RewritePattern):
         new = ternary.MaxPoolOp(steps.results[0], pool.window.data, pool.layer.data if pool.layer else "")
         new.result.name_hint = pool.result.name_hint
         rewriter.replace(op, [steps, new])
+
+
+class MaxBeforeRescale(RewritePattern):
+    """max_pool(rescale(x)) is rescale(max_pool(x)) for lines that never fall: the work of a product is done in the rows
+    of fewer positions."""
+
+    @op_type_rewrite_pattern
+    def match_and_rewrite(self, op: ternary.MaxPoolOp, rewriter: PatternRewriter) -> None:
+        scaled = op.input.owner
+        if not isinstance(scaled, ternary.RescaleOp) or not scaled.result.has_one_use():
+            return
+        if any(line.multiplier < 0 for line in scaled.lines.data.lines):
+            return
+        before, after = (prod(ternary.shape_of(value)[2:]) for value in (op.input, op.result))
+        if after >= before:
+            return
+        new = ternary.MaxPoolOp(scaled.input, op.window.data, op.layer.data if op.layer else "")
+        new.result.name_hint = op.result.name_hint
+        rewriter.replace(op, [new, like(scaled, [new.result], ternary.shape_of(op.result))])
 
 
 class MergeSummands(RewritePattern):

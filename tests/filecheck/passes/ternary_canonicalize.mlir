@@ -205,6 +205,34 @@ func.func @scale_in_thresholds(%x: tensor<?x2x!ternary.int<-5, 5>>) -> tensor<?x
   func.return %t : tensor<?x2x!ternary.int<0, 2>>
 }
 
+// CHECK-LABEL: func.func @max_before_rescale
+func.func @max_before_rescale(%x: tensor<?x2x4x4x!ternary.int<-99, 99>>) -> (tensor<?x2x2x2x!ternary.int<-9, 9>>, tensor<?x2x4x4x!ternary.int<-9, 9>>, tensor<?x2x2x2x!ternary.int<-9, 9>>) {
+  // CHECK-NEXT: %[[M:.*]] = ternary.max_pool %x window <kernel 2x2, strides 2x2> : {{.*}} layer "pool"
+  // CHECK-NEXT: %[[R:.*]] = ternary.rescale %[[M]] {{.*}} -> tensor<?x2x2x2x!ternary.int<-9, 9>> layer "scale" lines <{
+  // CHECK-NEXT:   * 3 + 8 >> 4 in -9..9 ties odd 0
+  // CHECK-NEXT:   * 0 + 0 >> 0 in 0..0
+  // CHECK-NEXT: }>
+  %a = ternary.rescale %x : tensor<?x2x4x4x!ternary.int<-99, 99>> -> tensor<?x2x4x4x!ternary.int<-9, 9>> layer "scale" lines <{
+    * 3 + 8 >> 4 in -9..9 ties odd 0
+    * 0 + 0 >> 0 in 0..0
+  }>
+  %m = ternary.max_pool %a window <kernel 2x2, strides 2x2> : tensor<?x2x4x4x!ternary.int<-9, 9>> -> tensor<?x2x2x2x!ternary.int<-9, 9>> layer "pool"
+  // As many positions, and numbers that fall.
+  // CHECK-NEXT: %[[B:.*]] = ternary.rescale %x
+  // CHECK:      ternary.max_pool %[[B]] window <kernel 3x3, pads 1x1x1x1>
+  %b = ternary.rescale %x : tensor<?x2x4x4x!ternary.int<-99, 99>> -> tensor<?x2x4x4x!ternary.int<-9, 9>> lines <{
+    * 5 + 8 >> 4 in -9..9
+  }>
+  %n = ternary.max_pool %b window <kernel 3x3, pads 1x1x1x1> : tensor<?x2x4x4x!ternary.int<-9, 9>> -> tensor<?x2x4x4x!ternary.int<-9, 9>>
+  // CHECK:      %[[C:.*]] = ternary.rescale %x
+  // CHECK:      ternary.max_pool %[[C]] window <kernel 2x2, strides 2x2>
+  %c = ternary.rescale %x : tensor<?x2x4x4x!ternary.int<-99, 99>> -> tensor<?x2x4x4x!ternary.int<-9, 9>> lines <{
+    * -5 + 8 >> 4 in -9..9
+  }>
+  %o = ternary.max_pool %c window <kernel 2x2, strides 2x2> : tensor<?x2x4x4x!ternary.int<-9, 9>> -> tensor<?x2x2x2x!ternary.int<-9, 9>>
+  func.return %m, %n, %o : tensor<?x2x2x2x!ternary.int<-9, 9>>, tensor<?x2x4x4x!ternary.int<-9, 9>>, tensor<?x2x2x2x!ternary.int<-9, 9>>
+}
+
 // ---- what is there twice, or for nothing
 
 // CHECK-LABEL: func.func @twice
