@@ -11,6 +11,7 @@ from onnx import helper
 from onnx_testing import RANDOM, Net, failing, reference
 
 from cam_compiler.importer import import_model
+from dialects.support.lattice import Lattice
 from runtime.interpreter import Interpreter
 
 KINDS: dict[int, Any] = {T.INT8: np.int8, T.UINT8: np.uint8, T.INT32: np.int32}
@@ -63,6 +64,37 @@ def test_shifts(direction: str, amount: Any) -> None:
     wide = x.astype(np.int64)
     wanted = (wide << np.array(amount)) % 256 if direction == "LEFT" else wide >> np.array(amount)
     np.testing.assert_array_equal(run(net.model(elem_type=T.UINT8), x), wanted)
+
+
+@pytest.mark.parametrize("kind", ["INT6", "UINT5*2-31", "INT7*0.5"])
+@pytest.mark.parametrize("narrow", [T.INT4, T.UINT4, T.INT2, T.INT8])
+def test_casts_of_a_declared_float_input_keep_the_low_bits(kind: str, narrow: int) -> None:
+    lattice = Lattice.parse(kind, "float32")
+    x = lattice.numbers(np.arange(lattice.span.lo, lattice.span.hi + 1), "float32")[None]
+    net = Net(x.size, opset=25)
+    net.op("Cast", "x", to=narrow)
+    model = net.model(elem_type=narrow)
+    (found,) = Interpreter().run(import_model(model, {"x": kind}), {"x": x}).outputs.values()
+    bits, signed = {T.INT4: (4, True), T.UINT4: (4, False), T.INT2: (2, True), T.INT8: (8, True)}[narrow]
+    wanted = np.trunc(x).astype(int) % (1 << bits)
+    np.testing.assert_array_equal(found, np.where(signed & (wanted >= 1 << (bits - 1)), wanted - (1 << bits), wanted))
+
+
+def test_products_with_zeros_and_numbers_that_wrap() -> None:
+    net = Net(4, 64, elem_type=T.UINT8)
+    factors = np.array([[0], [1], [3], [200]], dtype=np.uint8)
+    net.op("Mul", "x", net.const(factors, np.uint8))
+    x = np.resize(np.arange(256, dtype=np.uint8), (4, 4, 64))
+    np.testing.assert_array_equal(run(net.model(elem_type=T.UINT8), x), x * factors)
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_space_to_depth_undoes_depth_to_space(mode: str) -> None:
+    net = Net(8, 3, 2, elem_type=T.INT8, opset=13)
+    wide = net.op("DepthToSpace", "x", blocksize=2, mode=mode)
+    net.op("SpaceToDepth", wide, blocksize=2, mode=mode)
+    x = RANDOM.integers(-128, 128, (3, 8, 3, 2)).astype(np.int8)
+    np.testing.assert_array_equal(run(net.model(elem_type=T.INT8), x), x)
 
 
 def test_the_magnitude_of_the_least_integer_wraps() -> None:

@@ -1,16 +1,17 @@
 """onnx's own node tests as networks that camc can compile: one data input, everything else constant.
 
 A case's data operands stay inputs; weights, scales and all else become initialisers with the test's data. Float data
-goes through QuantizeLinear and DequantizeLinear of scale 1 where that loses nothing. Data without a batch dimension
-get one of size 1 where the operator works element by element or along stated axes; so do those whose constants differ
-along the first one. Other float data can be rounded.
+are declared: the type of an input is that of the smallest lattice which holds them. Data without a batch dimension get
+one of size 1 where the operator works element by element or along stated axes; so do those whose constants differ
+along the first one. Data that lie on no lattice, or weights, can be rounded, and a real function at the end can get a
+quantiser.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -19,24 +20,51 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+import cam_compiler.importer.network  # noqa: F401  (registers the operators)
 from cam_compiler.importer.arithmetic.quantizers import integer_range
+from cam_compiler.importer.context import operators
 
 Array = NDArray[Any]
 
 PER_AXIS = ("QuantizeLinear", "DequantizeLinear")
 SUMS = ("Add", "Sub")
-ROUNDED = {"Conv": (1,), "Gemm": (1,), "MatMul": (1,), "Pad": (2,)}
+ROUNDED = {"Conv": (1,), "ConvTranspose": (1,), "Einsum": (1,), "Gemm": (1,), "MatMul": (1,), "Pad": (2,)}
 """Constant operands that are rounded with the data: weights, and what borders hold."""
-LIFTED = ("Transpose", "Concat", "Softmax", "ArgMax", "ReduceMean", "Squeeze", "Unsqueeze", "Reshape")
+AXIS = {"Concat": 0, "Softmax": -1, "LogSoftmax": -1, "ArgMax": 0, "ArgMin": 0, "Gather": 0, "Split": 0, "TopK": -1}
+"""Operators along an axis, and the default of the attribute."""
+AXES = ("ReduceMean", "ReduceSum", "ReduceMax", "Squeeze", "Unsqueeze")
+"""Operators whose second operand is their axes."""
+LIFTED = (*AXIS, *AXES, "Transpose", "Reshape", "Slice", "Pad", "Tile", "Expand")
 """Operators on axes, which mean the same behind a new first dimension."""
-ELEMENTWISE = (*PER_AXIS, *SUMS, "Mul", "Div", "Relu", "Clip", "Cast", "Identity", "Dropout")
-CLAIMED = (
-    *("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"),
-    *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Relu", "Clip"),
-    *("Add", "Sub", "Mul", "Div", "Cast"),
-    *("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "Concat", "Pad"),
-    *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Identity", "Dropout", "ArgMax", "Softmax"),
+FUNCTIONS = (
+    *(
+        "Abs",
+        "Celu",
+        "Ceil",
+        "Cos",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "LeakyRelu",
+        "Log",
+    ),
+    *("Mish", "Neg", "PRelu", "Pow", "Reciprocal", "Round", "Selu", "Sigmoid", "Sign", "Sin", "Softplus", "Softsign"),
+    *("Sqrt", "Swish", "Tanh", "ThresholdedRelu"),
 )
+"""Functions of single elements, which may get a quantiser behind them."""
+ELEMENTWISE = (
+    *(*PER_AXIS, *SUMS, *FUNCTIONS, "Mul", "Div", "Relu", "Clip", "Cast", "Identity", "Dropout", "Max", "Min", "Sum"),
+    *("Mod", "BitShift"),
+)
+CLAIMED = tuple(sorted({op for domain, op in operators() if not domain}))
+"""All operators of the standard domain that the importer takes."""
+MOST_PLACES, WORD = 40, 32
+STEPS, NEAR = 16, 1e-5
+"""Of a quantiser behind a real function: levels of a unit, and how near a tie a float executor can't tell."""
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
 
 
@@ -64,11 +92,15 @@ class Network:
     model: ModelProto
     feeds: dict[str, Array]
     expected: dict[str, Array]
+    declared: dict[str, str] = field(default_factory=dict[str, str])
+    """the types that its inputs are declared to have"""
+    near: Array | None = None
+    """of a quantiser behind the node: results that lie too near a tie for a float executor to tell"""
 
     @property
     def node(self) -> NodeProto:
-        """The node under test, behind the quantisers of its inputs."""
-        return self.model.graph.node[-1]
+        """The node under test."""
+        return self.model.graph.node[0]
 
     def spread_scales(self, shape: tuple[int, ...]) -> Array:
         """The scales of a QuantizeLinear, one for each element of its input."""
@@ -139,7 +171,8 @@ def on_integers(case: Case) -> Case | None:
 
     Results are those of onnx's reference evaluator.
     """
-    names = [*case.data, *(case.node.input[index] for index in ROUNDED.get(case.node.op_type, ()))]
+    operands = ROUNDED.get(case.node.op_type, ())
+    names = [*case.data, *(case.node.input[index] for index in operands if index < len(case.node.input))]
     inputs = {name: _copy(tensor) for name, tensor in case.inputs.items()}
     for name in names:
         tensor = inputs.get(name)
@@ -151,7 +184,8 @@ def on_integers(case: Case) -> Case | None:
     if not names:
         return None
     feeds = {name: numpy_helper.to_array(tensor) for name, tensor in inputs.items()}
-    found: list[Any] = list(ReferenceEvaluator(case.model).run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
+    with np.errstate(all="ignore"):
+        found: list[Any] = list(ReferenceEvaluator(case.model).run(None, feeds))  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
     outputs = {
         port.name: numpy_helper.from_array(np.asarray(value), port.name)
         for port, value in zip(case.model.graph.output, found, strict=True)
@@ -159,10 +193,10 @@ def on_integers(case: Case) -> Case | None:
     return replace(case, inputs=inputs, outputs=outputs)
 
 
-def build(case: Case, lift: bool = False, quantised: bool = False) -> Network:
+def build(case: Case, lift: bool = False, behind: bool = False) -> Network:
     """The network of a case, behind a new first dimension if asked to; raises NoBatchError where it has no batch.
 
-    Its inputs get quantisers, but for a QuantizeLinear that isn't to be `quantised` itself.
+    Its float inputs are declared, but that of a QuantizeLinear. With `behind`, a quantiser follows.
     """
     ranks = [len(case.inputs[name].dims) for name in case.data if name in case.inputs]
     lifted = lift or _needs_batch(case)
@@ -190,10 +224,29 @@ def build(case: Case, lift: bool = False, quantised: bool = False) -> Network:
     graph.output.extend(_port(port, outputs) for port in case.model.graph.output)
     graph.initializer.extend(tensor for name, tensor in inputs.items() if name not in case.data)
     feeds = {name: array_of(inputs[name]) for name in case.data if name in inputs}
-    network = Network(model, feeds, {name: array_of(tensor) for name, tensor in outputs.items()})
-    if case.node.op_type != "QuantizeLinear" or quantised:
-        _quantise(network, case, inputs)
-    return network
+    types = {name: _lattice(values) for name, values in feeds.items() if inputs[name].data_type in FLOATS}
+    if case.node.op_type == "QuantizeLinear":
+        types = {}
+    expected = {name: array_of(tensor) for name, tensor in outputs.items()}
+    network = Network(model, feeds, expected, {name: text for name, text in types.items() if text})
+    return _with_quantiser(network) if behind else network
+
+
+def _with_quantiser(network: Network) -> Network:
+    """The network with its real result rounded to multiples of 1/16 in eight bits."""
+    graph, ((name, values),) = network.model.graph, network.expected.items()
+    port, kind = graph.output[0], graph.output[0].type.tensor_type.elem_type
+    quotients = values.astype(np.float64) * STEPS
+    real, scale, zero = (f"{name}/{part}" for part in ("real", "scale", "zero"))
+    graph.node[0].output[0] = real
+    graph.initializer.append(helper.make_tensor(scale, kind, (), [1 / STEPS]))
+    graph.initializer.append(helper.make_tensor(zero, TensorProto.INT8, (), [0]))
+    graph.node.append(helper.make_node("QuantizeLinear", [real, scale, zero], [name]))
+    network.model.opset_import[0].version = max(network.model.opset_import[0].version, 13)
+    port.type.tensor_type.elem_type = TensorProto.INT8
+    with np.errstate(invalid="ignore"):
+        near = np.abs(quotients - np.floor(quotients) - 0.5) < NEAR * np.maximum(1, np.abs(quotients))
+    return replace(network, expected={name: np.clip(np.rint(quotients), -128, 127).astype(np.int64)}, near=near)
 
 
 def _copy(tensor: TensorProto) -> TensorProto:
@@ -243,27 +296,54 @@ def _shift_axis(node: NodeProto, inputs: Iterable[TensorProto]) -> None:
 def _lift_axes(node: NodeProto, inputs: dict[str, TensorProto], rank: int) -> None:
     """The same dimensions behind a new first one, in whichever form the operator states them."""
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
-    stated = inputs.get(node.input[1]) if len(node.input) > 1 else None
     if node.op_type == "Transpose":
         order = attributes.get("perm", list(range(rank))[::-1])
         attributes["perm"] = [0, *(axis + 1 for axis in order)]
-    elif node.op_type in ("Concat", "Softmax", "ArgMax"):
-        axis = attributes.get("axis", -1 if node.op_type == "Softmax" else 0)
+    elif node.op_type in AXIS:
+        axis = attributes.get("axis", AXIS[node.op_type])
         attributes["axis"] = axis if axis < 0 else axis + 1
-    elif stated is not None:
-        entries = numpy_helper.to_array(stated)
-        grown = (
-            [1, *entries]
-            if node.op_type == "Reshape"
-            else [axis if axis < 0 else axis + 1 for axis in entries.tolist()]
-        )
-        if node.op_type == "ReduceMean" and not len(entries):
-            grown = list(range(1, rank + 1))
-        stated.CopyFrom(numpy_helper.from_array(np.array(grown, dtype=np.int64), stated.name))
     else:
-        raise NoBatchError("no batch dimension")
+        _lift_operands(node, inputs, rank)
     del node.attribute[:]
     node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+
+
+def _lift_operands(node: NodeProto, inputs: dict[str, TensorProto], rank: int) -> None:
+    """The same for operators with an operand that states dimensions."""
+
+    def stated(index: int) -> list[int] | None:
+        tensor = inputs.get(node.input[index]) if len(node.input) > index else None
+        return None if tensor is None else [int(item) for item in numpy_helper.to_array(tensor).ravel()]
+
+    def put(index: int, entries: list[int]) -> None:
+        name = node.input[index]
+        kind = numpy_helper.to_array(inputs[name]).dtype
+        inputs[name].CopyFrom(numpy_helper.from_array(np.array(entries, dtype=kind), name))
+
+    entries = stated(1)
+    if entries is None:
+        raise NoBatchError("no batch dimension")
+    behind = [axis if axis < 0 else axis + 1 for axis in entries]
+    match node.op_type:
+        case "Reshape" | "Tile":
+            put(1, [1, *entries])
+        case "Expand":
+            put(1, [1] * (1 + rank - len(entries)) + entries)
+        case "Pad" if stated(3) is None:
+            put(1, [0, *entries[:rank], 0, *entries[rank:]])
+        case "Pad":
+            put(3, [axis if axis < 0 else axis + 1 for axis in stated(3) or []])
+        case "Slice" if stated(3) is not None:
+            put(3, [axis if axis < 0 else axis + 1 for axis in stated(3) or []])
+        case "Slice":
+            put(1, [0, *entries])
+            put(2, [1, *(stated(2) or [])])
+        case "ReduceMean" if not entries:
+            put(1, list(range(1, rank + 1)))
+        case _ if node.op_type in AXES:
+            put(1, behind)
+        case _:
+            raise NoBatchError("no batch dimension")
 
 
 def _port(port: ValueInfoProto, tensors: dict[str, TensorProto]) -> ValueInfoProto:
@@ -274,33 +354,18 @@ def _port(port: ValueInfoProto, tensors: dict[str, TensorProto]) -> ValueInfoPro
     return helper.make_tensor_value_info(port.name, tensor.data_type, list(tensor.dims))
 
 
-def _quantise(network: Network, case: Case, inputs: dict[str, TensorProto]) -> None:
-    """Puts a lossless quantiser of scale 1 behind each float input whose data are small integers."""
-    graph = network.model.graph
-    opset = network.model.opset_import[0].version
-    for name, values in network.feeds.items():
-        kind = inputs[name].data_type
-        stored = _lattice(values, opset) if kind in FLOATS else None
-        if stored is None:
-            continue
-        scale, zero, code, real = (f"{name}/{part}" for part in ("scale", "zero", "code", "real"))
-        graph.initializer.append(helper.make_tensor(scale, kind, (), [1.0]))
-        graph.initializer.append(helper.make_tensor(zero, stored, (), [0]))
-        body = graph.node[-1]
-        body.input[:] = [real if item == name else item for item in body.input]
-        graph.node.insert(0, helper.make_node("DequantizeLinear", [code, scale, zero], [real]))
-        graph.node.insert(0, helper.make_node("QuantizeLinear", [name, scale, zero], [code]))
-
-
-def _lattice(values: Array, opset: int) -> int | None:
-    """The smallest integer type of a quantiser that holds all values exactly; None if they are no small integers."""
+def _lattice(values: Array) -> str | None:
+    """The type of an input that holds the numbers and what lies between them; None where none of 32 bits does."""
     wide = values.astype(np.float64)
-    if not wide.size or not np.isfinite(wide).all() or (wide != np.rint(wide)).any():
+    if not wide.size or not np.isfinite(wide).all():
         return None
-    kinds = [TensorProto.INT8, TensorProto.UINT8]
-    # QuantizeLinear has 16 bits from opset 21 on.
-    kinds += [TensorProto.INT16] if opset >= 21 else []
-    return next((kind for kind in kinds if within(wide, kind).all()), None)
+    places = next((count for count in range(MOST_PLACES) if (np.ldexp(wide, count) % 1 == 0).all()), None)
+    if places is None:
+        return None
+    low, high = (int(end) for end in np.ldexp(np.array([wide.min(), wide.max()]), places))
+    bits = max(1, high.bit_length()) if low >= 0 else max(high.bit_length(), (-low - 1).bit_length()) + 1
+    kind = f"UINT{bits}" if low >= 0 else f"INT{max(2, bits)}"
+    return None if bits > WORD else kind + (f"*1/{1 << places}" if places else "")
 
 
 def within(values: Array, kind: int) -> Array:

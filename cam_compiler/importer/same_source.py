@@ -39,9 +39,9 @@ def _with(call: Call, value: Activation, stages: ObjectArray) -> Activation:
     """Functions of the tensor's integers."""
     outer, origin = identity_pieces(len(value.shape)), Origin.of(call.node)
     result = replace(value, before=stages, inner=None, steps=None, outer=outer, executed=None, origin=origin)
-    return (
-        with_quantiser(call.node, result, rounded(Rounding.FLOOR, None, value.elem_type)) if value.integral else result
-    )
+    if not value.integral:
+        return result
+    return with_quantiser(call.node, result, rounded(Rounding.HALF_EVEN, None, value.elem_type))
 
 
 def inverted(call: Call, numerator: ObjectArray, value: Activation) -> Activation:

@@ -186,6 +186,9 @@ def with_quantiser(node: Node, value: Activation, quantiser: Quantiser) -> Activ
     gain, offset = per_sample(node, value, quantiser.gain), per_sample(node, value, quantiser.offset)
     inner = affine(value.outer, each(lambda size: 1 / size, scale), shift)
     executed = value.executed
+    if not quantiser.executed and any(item != 1 for item in scale.flat) | any(item != 0 for item in shift.flat):
+        # Nobody says how executors scale here.
+        executed = None
     if executed is not None:
         executed += tuple(step.changed(lambda item: per_sample(node, value, item)) for step in quantiser.executed)
     return replace(

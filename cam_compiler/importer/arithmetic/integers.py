@@ -12,7 +12,7 @@ from math import ceil, floor, prod
 import numpy as np
 from onnx import TensorProto
 
-from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
+from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, Piece, each, filled
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import exact_sum
@@ -93,20 +93,34 @@ def wrapped(call: Call, value: Activation) -> Activation:
         raise _beyond(call, name, low, high)
     if not by_channel(value):
         return call.reshaped(wrapped(call, call.reshaped(value, (prod(value.shape),))), value.shape)
-    ready = call.builder.materialise(value, call.node)
+    ready = replace(call.builder.materialise(value, call.node), executed=None)
     counted = _count(call, ready, size, span, wraps)
     origin, less = Origin.of(call.node), counted.affine(Fraction(-size), ZERO)
     offsets = each(Fraction.__add__, offsets_of(ready), offsets_of(less))
     pending = total_of(ready, [*terms_of(ready), *terms_of(less)], offsets, origin)
+    if not pending.terms:
+        return _held(pending, span)
     total = exact_sum(pending, call.node)
     if total is None:
         raise _beyond(call, name, low, high)
-    function = total.function
-    base = call.builder.combine([ready.base, less.base], total.multipliers, origin)
-    held = ternary.range_of(base)
-    lows = each(lambda piece: max(held.lo, ceil((span.lo - piece.offset) / piece.slope)), function.outer)
-    highs = each(lambda piece: min(held.hi, floor((span.hi - piece.offset) / piece.slope)), function.outer)
-    return replace(function, base=base, lows=lows.astype(np.int64), highs=highs.astype(np.int64))
+    base = call.builder.combine([term.base for term in pending.terms], total.multipliers, origin)
+    return _held(replace(total.function, base=base), span)
+
+
+def _held(value: Activation, span: Range) -> Activation:
+    """The tensor with the ranges of integers that stand for numbers of the span."""
+    held = ternary.range_of(value.base)
+    ends = [_within(piece, span, held) for piece in value.outer.flat]
+    lows, highs = (np.array([pair[end] for pair in ends], dtype=np.int64) for end in (0, 1))
+    return replace(value, lows=lows.reshape(value.outer.shape), highs=highs.reshape(value.outer.shape))
+
+
+def _within(piece: Piece, span: Range, held: Range) -> tuple[int, int]:
+    """The lowest and the highest of the integers held that stand for numbers of the span."""
+    if piece.slope == 0:
+        return held.lo, held.hi
+    ends = sorted((end - piece.offset) / piece.slope for end in (span.lo, span.hi))
+    return max(held.lo, ceil(ends[0])), min(held.hi, floor(ends[1]))
 
 
 def _count(call: Call, value: Activation, size: int, span: Range, wraps: tuple[int, int]) -> Activation:

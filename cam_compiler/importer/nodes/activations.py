@@ -71,7 +71,7 @@ def _real(call: Call, name: str, default: float) -> Fraction:
 def plain(call: Call) -> Value:
     value = call.activation()
     if value.integral and call.node.op == "Abs":
-        return wrapped(call, to_integers(call, applied(call, value, magnitude()), Rounding.FLOOR, value.elem_type))
+        return wrapped(call, to_integers(call, applied(call, value, magnitude()), Rounding.HALF_EVEN, value.elem_type))
     return applied(call, call.activation(), PLAIN[call.node.op])
 
 

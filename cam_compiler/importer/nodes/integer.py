@@ -49,10 +49,12 @@ def remainder(call: Call) -> Value:
     constant = per_sample(call.node, value, call.constant(1, "divisor").exact(call.node))
 
     def chain(divisor: Fraction) -> Chain:
-        multiple = Chain((Piece(1 / divisor), RoundStep(None, None, rounding), Piece(-divisor)))
+        # Half a number more leaves the floor of an integer's quotient, and is never at its edge, which is decided soon.
+        shift = 1 / abs(2 * divisor) if rounding is Rounding.FLOOR else ZERO
+        multiple = Chain((Piece(1 / divisor, shift), RoundStep(None, None, rounding), Piece(-divisor)))
         return Chain((Combined(Operation.ADD, Chain(), multiple),))
 
     ready = call.after_input(value)
     if ready.steps is not None:
         ready = call.builder.materialise(ready, call.node)
-    return to_integers(call, ready.curved(each(chain, constant), call.node), Rounding.FLOOR, value.elem_type)
+    return to_integers(call, ready.curved(each(chain, constant), call.node), Rounding.HALF_EVEN, value.elem_type)

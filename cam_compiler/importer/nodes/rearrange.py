@@ -14,6 +14,8 @@ from dialects.support.errors import ModelError
 MAX_VALUES = 1 << 26
 """Values of a sample."""
 HALF = Fraction(1, 2)
+MODES = ("DCR", "CRD")
+"""Whether the blocks' columns or the channels vary faster."""
 ACCEPTED = "the nearest element, by whole factors up or down, all but the batch and the channels at most"
 
 
@@ -165,8 +167,8 @@ def depth_to_space(call: Call) -> Value:
     value = call.activation()
     size, (channels, _, _) = _block(call, value)
     mode = call.node.text("mode", "DCR")
-    if mode not in ("DCR", "CRD"):
-        raise call.node.error(f"its mode is '{mode}'", hint="DCR or CRD")
+    if mode not in MODES:
+        raise call.node.error(f"its mode is '{mode}'", hint=" or ".join(MODES))
     if channels % (size * size):
         raise _unfit(call, value, size)
     return spread(call, value, (size, size), columns_first=mode == "CRD")
@@ -178,8 +180,11 @@ def space_to_depth(call: Call) -> Value:
     size, (channels, height, width) = _block(call, value)
     if height % size or width % size:
         raise _unfit(call, value, size)
+    mode = call.node.text("mode", "DCR")
+    if mode not in MODES:
+        raise call.node.error(f"its mode is '{mode}'", hint=" or ".join(MODES))
     parts = call.reshaped(value, (channels, height // size, size, width // size, size))
-    turned = call.builder.transposed(parts, (2, 4, 0, 1, 3))
+    turned = call.builder.transposed(parts, (2, 4, 0, 1, 3) if mode == "DCR" else (0, 2, 4, 1, 3))
     return call.reshaped(turned, (size * size * channels, height // size, width // size))
 
 
