@@ -24,7 +24,7 @@ from runtime.cost.counts import (
     operation_of,
     static_counts,
 )
-from runtime.cost.prices import COMPONENTS, active_rows
+from runtime.cost.prices import COMPONENTS, active_rows, price
 from runtime.cost.report import make_report
 from runtime.cost.technology import Parameter, Technology, kinds, load_technology
 from runtime.engines import golden
@@ -243,6 +243,25 @@ def test_what_is_priced_beside_cells_adds_up() -> None:
         # What a pass without a key writes in all rows, and what of that are rows without data.
         assert priced["idle_row_cells"] * run.rows == layer.counts.keyless_row_cells * (rows - run.rows)
         assert priced["bank_bits"] <= priced["tile_bits"] <= priced["broadcast_bits"]
+
+
+@pytest.mark.parametrize(("size", "picojoules"), [(8, 10), (32, 20), (1024, 100)])
+def test_a_bit_of_the_chips_memory_costs_what_its_source_says(size: int, picojoules: float) -> None:
+    """Horowitz, ISSCC 2014: energies of 64 bits from memories of so many KB."""
+    technology = scaled(load_technology("rtsim"), {"instruction_memory_bytes": size / 1024})
+    fj_per_bit = price("onchip_fj_per_bit", technology, Target("test"))
+    assert fj_per_bit == pytest.approx(1000 * picojoules / 64, rel=0.06)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0, 3.0])
+def test_what_of_a_program_fits_on_the_chip_is_not_fetched_from_off_it(share: float) -> None:
+    network = small_network()
+    result, technology = traced_result(network, 12), load_technology("rtsim")
+    size = make_report(result, network, technology).program_bytes
+    parameters = {**technology.parameters}
+    parameters["instruction_memory_bytes"] = replace(parameters["instruction_memory_bytes"], value=share * size)
+    priced = make_report(result, network, replace(technology, parameters=parameters)).total.priced
+    assert priced["onchip_bits"] == pytest.approx(priced["streamed_bits"] * min(1.0, share))
 
 
 @pytest.mark.parametrize(
