@@ -10,17 +10,21 @@ builtin.module attributes {rtm.target = #rtm.target<{
   // CHECK-LABEL: func.func @main
   // CHECK-NEXT:  %[[R:.*]] = apv.count %{{.*}} weights <{
   // CHECK-NEXT:    +0-
+  // CHECK-NEXT:    0++
   // CHECK-NEXT:  }>
   // CHECK-NEXT:  func.return %[[R]]
   // BATCH-LABEL: func.func @main
   // BATCH-NEXT:  apv.stage
-  func.func @main(%x: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<-1, 1>> {
-    %r = apv.stage : tensor<?x1x!ternary.int<-1, 1>> {
+  func.func @main(%x: tensor<?x3x!ternary.int<0, 1>>) -> tensor<?x2x!ternary.int<-1, 2>> {
+    %r = apv.stage : tensor<?x2x!ternary.int<-1, 2>> {
       %a = apv.load %x : tensor<?x3x!ternary.int<0, 1>> -> !apv.columns<3, 0, 1>
-      %l = apv.linear %a : (!apv.columns<3, 0, 1>) -> !apv.columns<1, -1, 1> weights <{ +0- }>
-      %s = apv.store %l : !apv.columns<1, -1, 1> -> tensor<?x1x!ternary.int<-1, 1>>
-      apv.yield %s : tensor<?x1x!ternary.int<-1, 1>>
+      %l = apv.linear %a : (!apv.columns<3, 0, 1>) -> !apv.columns<2, -1, 2> weights <{
+        +0-
+        0++
+      }>
+      %s = apv.store %l : !apv.columns<2, -1, 2> -> tensor<?x2x!ternary.int<-1, 2>>
+      apv.yield %s : tensor<?x2x!ternary.int<-1, 2>>
     }
-    func.return %r : tensor<?x1x!ternary.int<-1, 1>>
+    func.return %r : tensor<?x2x!ternary.int<-1, 2>>
   }
 }
