@@ -17,11 +17,14 @@ NAMES: tuple[Name, ...] = get_args(Name)
 
 
 class Objective(NamedTuple):
-    """An aim, and AP cycles that a step of a column and a moved bit count where energy counts."""
+    """An aim, and, where energy counts, a column step and a moved bit in AP cycles, and the energies of cells."""
 
     name: Name
     step: float = 0.0
     moved: float = 1.0
+    search_fj: float = 0.0
+    write_fj: float = 0.0
+    shift_fj: float = 0.0
 
     @classmethod
     def of(cls, name: Name, technology: Technology, nanowires_per_cell: int) -> Objective:
@@ -29,13 +32,17 @@ class Objective(NamedTuple):
         if name not in ("energy", "product"):
             return cls(name)
         cycle = cycle_fj(technology, nanowires_per_cell)
-        shift, move = (technology.cost(f"{of}_fj_per_bit", nanowires_per_cell) for of in ("shift", "move"))
-        return cls(name, round(shift / cycle, 2), round(move / cycle, 2)) if cycle else cls(name)
+        parts = ("shift", "move", "search", "write")
+        shift, move, search, write = (technology.cost(f"{of}_fj_per_bit", nanowires_per_cell) for of in parts)
+        return cls(name, round(shift / cycle, 2), round(move / cycle, 2), search, write, shift) if cycle else cls(name)
 
     @property
     def options(self) -> Mapping[str, Mapping[str, float | str]]:
         """Options of passes, where the pipeline doesn't state them itself."""
+        prices = {"search": self.search_fj, "write": self.write_fj}
         return {
+            "apv-across": {**prices, "shift": self.shift_fj} if self.name == "energy" else {},
+            "convert-rtm-to-ap": prices if self.name == "energy" else {},
             "apv-split": {"step": self.step, "moved": self.moved},
             "apv-share": {"step": self.step},
             "convert-apv-to-rtm": {"objective": "energy" if self.name == "cycles" else self.name},

@@ -88,7 +88,7 @@ class ApvSplit(ModulePass):
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
             inputs = min(self.inputs, layer.weights.data.columns) if _has_thresholds(layer) else 1
-            cut = _Cut.of(layer)
+            cut = Cut.of(layer)
             if cut.meets_again:
                 parts = inputs = 1
             if parts > 1 or inputs > 1:
@@ -139,7 +139,7 @@ def _bounds(count: int, parts: int) -> list[tuple[int, int]]:
     return [(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
-class _Cut(NamedTuple):
+class Cut(NamedTuple):
     """A layer in its stage, what is split with it, and what else the stage does; loads stand with what uses them."""
 
     stage: apv.StageOp
@@ -151,7 +151,7 @@ class _Cut(NamedTuple):
     """what does, but for stores of its end"""
 
     @classmethod
-    def of(cls, layer: apv.LinearOp) -> _Cut:
+    def of(cls, layer: apv.LinearOp) -> Cut:
         stage, chain = layer.parent_op(), _chain(layer)
         assert isinstance(stage, apv.StageOp)
         before: set[Operation] = set()
@@ -181,7 +181,14 @@ def _loaded(ops: Set[Operation]) -> set[Operation]:
     return {value.owner for op in ops for value in op.operands if isinstance(value.owner, apv.LoadOp)}
 
 
-def _split(cut: _Cut, parts: int, input_parts: int) -> None:
+def isolate(layer: apv.LinearOp) -> None:
+    """Give a layer, with what follows it output by output, a stage of its own, where it can have one."""
+    cut = Cut.of(layer)
+    if not cut.meets_again:
+        _split(cut, 1, 1)
+
+
+def _split(cut: Cut, parts: int, input_parts: int) -> None:
     stage, chain = cut.stage, cut.chain
     layer, end = chain[0], chain[-1].results[0]
     sources = [_buffered(value) for value in layer.operands]

@@ -11,13 +11,15 @@ import pytest
 from cam_compiler.cli import main
 from cam_compiler.commands.demo import BUNDLED
 from cam_compiler.compile import compile_file
+from cam_compiler.execution import of_module
 from cam_compiler.objective import NAMES, Objective, cycle_fj
 from cam_compiler.pipeline import parse_passes
 from passes.apv_share import ApvShare
 from passes.convert_apv_to_rtm import ConvertApvToRtm
 from passes.placing.shift_cost import DEFAULT_STEP
 from passes.rtm_bundle import RtmBundle
-from runtime.cost.technology import load_technology
+from runtime.cost.report import make_report
+from runtime.cost.technology import bundled_technologies, load_technology
 
 
 def passes_of(pipeline: str, objective: Objective | None) -> tuple[ApvShare, ConvertApvToRtm | RtmBundle]:
@@ -77,3 +79,19 @@ def test_graphs_are_proved_whatever_counts(monkeypatch: pytest.MonkeyPatch) -> N
             compile_file(
                 BUNDLED / "digits_mlp_qdq.onnx", pipeline=f"convert-ternary-to-apv,apv-share{{effort=0 step={step}}}"
             )
+
+
+@pytest.mark.parametrize("name", bundled_technologies())
+def test_the_least_energy_is_not_more_than_that_of_the_default_pipeline(name: str) -> None:
+    technology = load_technology(name)
+    objective = Objective.of("energy", technology, 2)
+    model = BUNDLED / "digits_mlp_qonnx.onnx"
+    inputs = {"image": np.load(BUNDLED / "digits_mlp_test.npz")["image"][:1]}
+    energies: list[float] = []
+    for aim in (objective, None):
+        module, target = compile_file(model, objective=aim, effort=0)
+        executor = of_module(module, target, "native")
+        energies.append(make_report(executor.run(inputs), executor.network, technology).total.total_fj)
+    assert energies[0] <= energies[1]
+    # Where a search costs as much as a read, sums along tracks in plain instructions search least.
+    assert (energies[0] < 0.6 * energies[1]) == (not name.endswith("-read"))
