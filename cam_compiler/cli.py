@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from cam_compiler.about import Version
 from cam_compiler.commands import COMMANDS
 from cam_compiler.interrupt import EXIT_CODE, interruptible, say
 from cam_compiler.terminal.streams import safe_streams
@@ -84,15 +85,6 @@ def explain(error: Exception) -> str:
     return f"internal error: {name}: {text}\n  hint: please report it; CAMC_TRACEBACK=1 shows where it happened"
 
 
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        # It takes a third of the start-up time to import.
-        from importlib.metadata import version
-
-        print(f"camc {version('cam-compiler')}")
-        parser.exit()
-
-
 class _Command(Protocol):
     """The module of a command; `PARSER`, which it may leave out, holds arguments of its `ArgumentParser`."""
 
@@ -110,7 +102,7 @@ def make_parser(given: Sequence[str]) -> argparse.ArgumentParser:
         description="Compile quantised ONNX networks with ternary weights for associative processors of racetrack "
         "memory, run them bit by bit, and report energy and latency.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
+    parser.add_argument("--version", action=Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         if name not in given:

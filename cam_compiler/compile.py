@@ -11,15 +11,16 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
+from cam_compiler.files import read_text
 from cam_compiler.ir_text import described, parse_module
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
-from cam_compiler.validation import Validator
+from cam_compiler.runner import Instruments
 from dialects import ap, rtm
 from dialects.machine.target import Target, load_target
 from dialects.rtm.program import ProgramBase
 from dialects.rtm.target import stated_target, target_of
-from dialects.support.errors import CapacityError, FileError, IRError, PipelineError, UsageError
+from dialects.support.errors import CapacityError, IRError, PipelineError, UsageError
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
 from runtime.host_actions import Action
@@ -30,23 +31,18 @@ InputTypes: TypeAlias = tuple[Mapping[str, str], Mapping[str, str]]
 
 
 def read_module(path: Path, input_types: InputTypes = ({}, {})) -> ModuleOp:
-    """A module from an ONNX model or from textual IR; raises ModelError or IRError, or FileError."""
+    """A module from an ONNX model or from textual IR, perhaps of standard input, `-`; raises CamcError."""
     if path.suffix == ".onnx":
         from cam_compiler.importer import import_model
 
         return import_model(path, *input_types)
     refuse_types(path, input_types)
-    if path.suffix != ".mlir":
+    if path.suffix != ".mlir" and str(path) != "-":
         raise UsageError(f"'{path}' is no model", hint="give an .onnx model, an .mlir file or a compiled .camx program")
+    text = read_text(str(path))
     try:
-        module = parse_module(path.read_text(encoding="utf-8"), str(path), make_context())
+        module = parse_module(text, str(path), make_context())
         verify_module(module)
-    except FileNotFoundError as error:
-        raise FileError("there is no such file", place=str(path)) from error
-    except OSError as error:
-        raise FileError.of(error, "read", str(path)) from error
-    except UnicodeDecodeError as error:
-        raise IRError(f"can't be read: {error}", place=str(path)) from error
     except ParseError as error:
         raise IRError(f"the text is malformed\n{described(error)}") from error
     except DiagnosticException as error:
@@ -99,9 +95,7 @@ def compile_file(
     effort: int | None = None,
     objective: Objective | None = None,
     stop_after: str | None = None,
-    dump_to: Path | None = None,
-    verify_each: bool = True,
-    validator: Validator | None = None,
+    instruments: Instruments | None = None,
     input_types: InputTypes = ({}, {}),
     seen: Callable[[ModuleOp], None] | None = None,
 ) -> tuple[ModuleOp, Target]:
@@ -122,9 +116,7 @@ def compile_file(
             effort=effort,
             objective=objective,
             stop_after=stop_after,
-            dump_to=dump_to,
-            verify_each=verify_each,
-            validator=validator,
+            instruments=instruments,
         )
     return module, target
 
@@ -137,9 +129,7 @@ def compile_module(
     effort: int | None = None,
     objective: Objective | None = None,
     stop_after: str | None = None,
-    dump_to: Path | None = None,
-    verify_each: bool = True,
-    validator: Validator | None = None,
+    instruments: Instruments | None = None,
 ) -> Target:
     """Run the pipeline in place, from the level that the module is at; gives the target that it is compiled for."""
     passes = parse_passes(pipeline, effort, objective)
@@ -147,20 +137,15 @@ def compile_module(
     done = LEVELS[: LEVELS.index(level_of(module))]
     left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
     passes = tuple(item for item in passes if not item.name.startswith(left))
-    if dump_to:
-        try:
-            dump_to.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"can't make the folder: {error.strerror}", place=str(dump_to)) from error
+    if instruments:
+        instruments.prepare()
     whole = module.clone()
     try:
         run_passes(
             module,
             cut(passes, stop_after),
             target,
-            dump_to=dump_to,
-            verify_each=verify_each,
-            validator=validator,
+            instruments=instruments,
         )
     except CapacityError as error:
         raise explained(error, whole, passes, target) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dialects.support.errors import FileError, InputError, UsageError
+from dialects.support.errors import FileError, InputError, IRError, UsageError
 from dialects.support.text import on_one_line
 from runtime.files import DAMAGED, check_archive
 from runtime.values import Value
@@ -74,6 +75,18 @@ def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
             with archive.open(info, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
     return stream.getvalue()
+
+
+def read_text(name: str) -> str:
+    """The text of a file, or of standard input, which is called `-`; raises FileError, or IRError where it is none."""
+    try:
+        return (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()).decode()
+    except FileNotFoundError as error:
+        raise FileError("there is no such file", place=name) from error
+    except OSError as error:
+        raise FileError.of(error, "read", name) from error
+    except UnicodeDecodeError as error:
+        raise IRError(f"can't be read: it is no text: {error}", place=name) from error
 
 
 def read_arrays(path: Path) -> dict[str, Value]:

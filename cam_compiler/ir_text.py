@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import FileLineColLoc, IntAttr, ModuleOp, StringAttr, UnknownLoc
+from xdsl.ir import Operation
 from xdsl.parser import Parser
 from xdsl.parser.generic_parser import ParserState
 from xdsl.utils.exceptions import ParseError
@@ -52,20 +53,33 @@ class _Lexer(MLIRLexer):
 
 
 class TextParser(Parser):
-    """xDSL's parser with the lexer of this file."""
+    """xDSL's parser with the lexer of this file; operations without a location of their own get that in the text."""
 
-    def __init__(self, ctx: Context, text: str, name: str = "<unknown>"):
+    def __init__(self, ctx: Context, text: str, name: str = "<unknown>", first_line: int = 1):
         super().__init__(ctx, "", name)
         self._parser_state = ParserState(_Lexer(Input(text, name)))
+        self._file = StringAttr(name)
+        self._line, self._counted = first_line, 0
+
+    def parse_optional_operation(self) -> Operation | None:
+        begin = self._current_token.span.start
+        # Operations come in the order of the text, so that each of its characters is looked at once.
+        self._line += self._current_token.span.input.content.count("\n", self._counted, begin)
+        self._counted, line = begin, self._line
+        op = super().parse_optional_operation()
+        if op and isinstance(op.location, UnknownLoc):
+            op.location = FileLineColLoc(self._file, IntAttr(line), IntAttr(1))
+        return op
 
 
-def parse_module(text: str, name: str, ctx: Context, *, implicit: bool = True) -> ModuleOp:
+def parse_module(text: str, name: str, ctx: Context, *, implicit: bool = True, first_line: int = 1) -> ModuleOp:
     """The module of a text; raises xDSL's ParseError, or IRError where its parser gives up.
 
-    With `implicit`, operations without a module around them get one.
+    With `implicit`, operations without a module around them get one. The text may be a part of a file, from
+    `first_line` on.
     """
     try:
-        return TextParser(ctx, text, name).parse_module(implicit)
+        return TextParser(ctx, text, name, first_line).parse_module(implicit)
     except RecursionError as error:
         raise IRError("it is nested too deeply", place=name) from error
 

@@ -1,27 +1,27 @@
-"""The whole compiler in one list, and how a pipeline is run: dumped, verified and cut where the user wants it."""
+"""The whole compiler in one list, and how a pipeline is parsed, cut where the user wants it, and run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xdsl.context import Context
 from xdsl.dialects import builtin, func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.arg_spec import ArgSpec, parse_pipeline
-from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException
+from xdsl.utils.exceptions import ArgSpecParseError
 
 from cam_compiler.objective import Objective
-from cam_compiler.universe import DIALECTS, PASSES
-from cam_compiler.validation import Validator
+from cam_compiler.runner import Instruments, run
+from cam_compiler.universe import DIALECTS, GENERAL_PASSES, PASSES, find_pass
 from dialects.machine.target import Target
-from dialects.rtm.program import prove_programs
 from dialects.rtm.target import set_target
-from dialects.support.errors import CamcError, IRError, PipelineError
-from dialects.support.instrumentation import part, progress
-from dialects.support.verify import verify_module
-from runtime.files import write_whole
+from dialects.support.errors import CamcError, PipelineError
+
+if TYPE_CHECKING:
+    from cam_compiler.validation import Validator
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
 
@@ -129,12 +129,16 @@ def parse_passes(
     """
     named = "across" if pipeline == "default" and objective and objective.name == "energy" else pipeline
     text = ",".join(PIPELINES.get(named, (named,)))
-    known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {', '.join(PASSES)}"
+    passes = ", ".join((*PASSES, *GENERAL_PASSES))
+    known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {passes}"
     try:
         specs = tuple(parse_pipeline(text))
-        if unknown := [spec.name for spec in specs if spec.name not in PASSES]:
-            raise PipelineError(f"there is no pass '{unknown[0]}'", place=f"pipeline '{pipeline}'", hint=known)
-        return tuple(PASSES[spec.name]().from_spec(_with_defaults(spec, effort, objective)) for spec in specs)
+        makers = [find_pass(spec.name) for spec in specs]
+        if None in makers:
+            unknown = specs[makers.index(None)].name
+            raise PipelineError(f"there is no pass '{unknown}'", place=f"pipeline '{pipeline}'", hint=known)
+        pairs = zip(filter(None, makers), specs, strict=True)
+        return tuple(make().from_spec(_with_defaults(spec, effort, objective)) for make, spec in pairs)
     except CamcError:
         raise
     except ArgSpecParseError as error:
@@ -189,36 +193,15 @@ def run_passes(
     dump_to: Path | None = None,
     verify_each: bool = True,
     validator: Validator | None = None,
+    instruments: Instruments | None = None,
 ) -> None:
     """Run passes on a module in place, and after each verify the IR, dump it and validate it (see `Validator`).
 
-    Without `verify_each` the IR is verified only before the first pass and after the last one.
+    Without `verify_each` the IR is verified only before the first pass and after the last one; `instruments` say all
+    this and more.
 
     The target goes into the module as its attribute `rtm.target`, so that each dump can be compiled further.
     """
     set_target(module, target)
-    _verify(module, "import")
-    _show(module, "00-import", dump_to, validator)
-    ctx = make_context()
-    for number, item in enumerate(passes, start=1):
-        with part(number - 1, number, len(passes), item.name):
-            progress(0, 1, "")
-            item.apply(ctx, module)
-            if verify_each or number == len(passes):
-                _verify(module, item.name)
-            _show(module, f"{number:02}-{item.name}", dump_to, validator)
-
-
-def _verify(module: ModuleOp, name: str) -> None:
-    prove_programs(module)
-    try:
-        verify_module(module)
-    except DiagnosticException as error:
-        raise IRError(f"the IR is invalid: {error}", place=f"after {name}") from error
-
-
-def _show(module: ModuleOp, stage: str, dump_to: Path | None, validator: Validator | None) -> None:
-    if dump_to:
-        write_whole(dump_to / f"{stage}.mlir", (str(module) + "\n").encode())
-    if validator:
-        validator.check(module, stage.partition("-")[2])
+    wanted = instruments or Instruments(verify_each=verify_each, dump_to=dump_to, validator=validator)
+    run(module, passes, make_context(), wanted)

@@ -42,4 +42,34 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
 }
 """In the order in which a pipeline may have them."""
 
+GENERAL_PASSES: dict[str, Callable[[], type[ModulePass]]] = {
+    "canonicalize": _in("xdsl.transforms.canonicalize:CanonicalizePass"),
+    "cse": _in("xdsl.transforms.common_subexpression_elimination:CommonSubexpressionElimination"),
+    "dce": _in("xdsl.transforms.dead_code_elimination:DeadCodeElimination"),
+}
+"""Passes of xDSL that know nothing of a dialect."""
+
+
+def find_pass(name: str) -> Callable[[], type[ModulePass]] | None:
+    """A pass by its name: one of camc, of xDSL (`canonicalize`, `cse`, `dce`), or of an installed plug-in.
+
+    A plug-in is a `Universe` that a package names as an entry point in the group `xdsl.universe`.
+    """
+    return PASSES.get(name) or GENERAL_PASSES.get(name) or plug_ins().all_passes.get(name)
+
+
+def plug_ins() -> Universe:
+    """What packages other than xDSL and camc bring along."""
+    from importlib.metadata import entry_points
+
+    dialects: dict[str, Callable[[], Dialect]] = {}
+    passes: dict[str, Callable[[], type[ModulePass]]] = {}
+    for entry in entry_points(group="xdsl.universe"):
+        if entry.value.partition(".")[0] not in ("xdsl", "cam_compiler"):
+            universe: Universe = entry.load()
+            dialects |= universe.all_dialects
+            passes |= universe.all_passes
+    return Universe(all_dialects=dialects, all_passes=passes)
+
+
 CAMC_UNIVERSE = Universe(all_dialects=DIALECTS, all_passes=PASSES)

@@ -267,7 +267,7 @@ BAD = [
     (["asm", "code.s", "-o", "."], [".: it is a folder", "hint: give the name of a file"]),
     (["asm", "code.s", "-o", "a.bin", "--target", ""], ["can't read the target"]),
     (["disasm", "empty.mlir"], ["empty.mlir: it holds no instruction"]),
-    (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: passes of camc are"]),
+    (["opt", "net.mlir", "-p", "no-such"], ["no-such", "hint: known pipelines are", "apv-share", "canonicalize"]),
     (["opt", "net.mlir", "-p", "convert-apv-to-rtm{rows="], ["camc: error: "]),
     (["opt", "broken.mlir"], ["broken.mlir:3"]),
     (["compile", "order.mlir", "-o", "a.camx"], ["order.mlir", "ternary.reshape %r uses %q before it is made"]),

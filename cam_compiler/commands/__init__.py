@@ -13,11 +13,12 @@ COMMANDS = {
     "compare": "a network on the associative processor and on rival machines, in one table",
     "sensitivity": "which parameters of the hardware matter for a network's energy, latency and area",
     "verify": "check that models, IR files and programs compute the same",
-    "opt": "run passes on textual IR, with all options of xdsl-opt",
+    "opt": "run passes on textual IR",
     "asm": "assemble AP code to its binary form",
     "disasm": "show the assembly of a binary program",
     "targets": "list the bundled targets",
-    "passes": "list passes and pipelines",
+    "passes": "list passes and pipelines, or describe one",
+    "dialects": "list dialects, or describe one with its operations and types",
     "tech": "list the bundled technologies, or show the numbers of one",
 }
 """What `camc --help` says of each; the file of a command has its name."""

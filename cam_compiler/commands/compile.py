@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cam_compiler.compile import compile_file, level_of, on_the_host
 from cam_compiler.files import check_output
+from cam_compiler.instruments import add_instruments, finish, instruments_of
 from cam_compiler.loading import Work, pipeline_of
 from cam_compiler.options import (
     add_input_types,
@@ -19,8 +20,8 @@ from cam_compiler.options import (
     objective_of,
     stated_types,
 )
+from cam_compiler.runner import text_of
 from cam_compiler.terminal.progress import watching
-from cam_compiler.validation import Validator
 from dialects.support.errors import UsageError
 from dialects.support.text import on_one_line
 from runtime.camx import save
@@ -40,17 +41,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_pipeline(command)
     add_tech(command)
     command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
-    command.add_argument("--dump-ir", type=Path, metavar="DIR", help="write the IR after import and after each pass")
-    command.add_argument(
-        "--verify-each",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="check after each pass that the IR is legal; --no-verify-each does so only after the last",
-    )
-    command.add_argument(
-        "--validate-each", action="store_true", help="execute the IR after each pass and compare what it computes"
-    )
-    command.add_argument("--stats", action="store_true", help="what each pass did and saved, by layer, on stderr")
+    add_instruments(command)
     add_work(command)
 
 
@@ -59,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     output: Path | None = options.output
     check_output(output, (".camx", ".mlir"), options)
     _check_dump(options.dump_ir, options.model)
-    validator = Validator() if options.validate_each else None
+    instruments = instruments_of(options)
     work = Work()
     with watching(options.quiet) as screen:
         module, target = compile_file(
@@ -69,26 +60,21 @@ def run(options: argparse.Namespace) -> None:
             effort=options.effort,
             objective=objective_of(options),
             stop_after=options.stop_after,
-            dump_to=options.dump_ir,
-            verify_each=options.verify_each,
-            validator=validator,
+            instruments=instruments,
             input_types=stated_types(options),
             seen=work.see,
         )
-    if validator:
-        print(f"the same outputs after each of: {', '.join(validator.checked)}", file=sys.stderr)
-    if options.stats:
-        from cam_compiler.terminal.render import print_deeds, print_expected
+    finish(options, instruments, screen)
+    if options.stats and level_of(module) == "ap":
+        from cam_compiler.terminal.render import print_expected
 
-        print_deeds(screen.deeds)
-        if level_of(module) == "ap":
-            print_expected(expected_runs(network_of(module, target), 1))
+        print_expected(expected_runs(network_of(module, target), 1))
     if ends := on_the_host(module):
         print(f"on the host: {', '.join(map(on_one_line, ends))}", file=sys.stderr)
     if output is None:
-        print(str(module))
+        print(text_of(module, options.elide))
     elif output.suffix == ".mlir":
-        write_whole(output, (str(module) + "\n").encode())
+        write_whole(output, (text_of(module, options.elide) + "\n").encode())
     else:
         save(replace(network_of(module, target), macs=work.macs), output)
 

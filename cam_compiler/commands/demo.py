@@ -12,6 +12,7 @@ from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import of_module
 from cam_compiler.loading import Work, report_of, with_macs
 from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_work, objective_of
+from cam_compiler.runner import Instruments
 from cam_compiler.terminal.progress import watching
 from cam_compiler.terminal.report import print_report
 from cam_compiler.validation import Validator
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
             options.target,
             effort=options.effort,
             objective=objective_of(options),
-            validator=validator,
+            instruments=Instruments(validator=validator),
             seen=work.see,
         )
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")

@@ -81,6 +81,10 @@ class MismatchError(CamcError):
     """Two levels of the compiler disagree about what the network computes."""
 
 
+class CrashError(CamcError):
+    """A pass failed in a way that is no error of the user: a bug of camc, or of a pass from elsewhere."""
+
+
 class TextError(Exception):
     """A malformed line inside a packed attribute or an assembly file.
 

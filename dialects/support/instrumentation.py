@@ -66,6 +66,22 @@ class _Part(Watcher):
         self.whole.progress(self.begin + fraction * (self.end - self.begin), text)
 
 
+class _Again(Watcher):
+    def __init__(self, whole: Watcher, times: int):
+        self.progress = whole.progress
+        self.whole, self.times = whole, times
+
+    def did(self, stage: str, layer: str, figures: tuple[Figure, ...]) -> None:
+        self.whole.did(f"{stage} ({self.times})", layer, figures)
+
+
+@contextmanager
+def again(times: int) -> Generator[None]:
+    """What passes do inside is done for the second, third or further time, and has figures of its own."""
+    with watched_by(_Again(_watcher.get(), times)):
+        yield
+
+
 @contextmanager
 def part(begin: float, end: float, total: float, what: str = "") -> Generator[None]:
     """What is said of progress inside is progress from `begin` to `end` of `total`, in `what`."""

@@ -13,6 +13,9 @@ xDSL's parser and printer.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, Self, TypeVar
 
 from xdsl.ir import Data
@@ -22,6 +25,19 @@ from xdsl.printer import Printer
 from dialects.support.errors import TextError
 
 _OPEN, _CLOSE = "<{", "}>"
+
+
+_shown: ContextVar[int | None] = ContextVar("shown", default=None)
+
+
+@contextmanager
+def elided(lines: int | None) -> Generator[None]:
+    """Inside, packed attributes print at most so many of their lines; such text is for reading, and isn't read back."""
+    token = _shown.set(lines)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
 
 
 class TextValue(Protocol):
@@ -64,6 +80,10 @@ class PackedAttr(Data[ValueT], ABC):
     def print_parameter(self, printer: Printer) -> None:
         printer.print_string(_OPEN)
         with printer.indented():
-            for line in self.data.to_text().splitlines():
+            lines = self.data.to_text().splitlines()
+            most = _shown.get()
+            if most is not None and len(lines) > most + 1:
+                lines[most:] = [f"... {len(lines) - most:,} lines more"]
+            for line in lines:
                 printer.print_string("\n" + line)
         printer.print_string("\n" + _CLOSE)
