@@ -236,6 +236,9 @@ def test_compare_takes_programs_of_other_flows_if_they_compute_the_same(
     own, same, default, *_ = json.loads(path.read_text())["machines"]
     assert same["machine"] == "the same, flow unshared" and same["components_uj"] == own["components_uj"]
     assert default["machine"] == "the same, flow default" and default["energy_uj"] < own["energy_uj"]
+    paper = ["compare", model, "--pipeline", "date24", "--tech", "dwm", "-q", "-o", str(path)]
+    assert main(paper) == 0
+    assert json.loads(path.read_text())["machines"][1]["machine"] == "crossbar"
     assert main([*given, "--flow", "none"]) == 0
     assert json.loads(path.read_text())["machines"][1]["machine"] == "crossbar"
     capsys.readouterr()

@@ -79,7 +79,7 @@ def _load(options: argparse.Namespace) -> tuple[ModuleOp, Executor]:
 
 def _flows(options: argparse.Namespace) -> dict[str, Path | None]:
     """The other pipelines, each with its compiled program if there is one, for which any name will do."""
-    stated: list[str] = options.flow or ["date24"]
+    stated: list[str] = options.flow or ([] if options.pipeline == "date24" else ["date24"])
     pairs = (text.partition("=") for text in stated if text != "none")
     found = {name: Path(path) if path else None for name, _, path in pairs}
     for name, program in found.items():
