@@ -22,7 +22,7 @@ from dialects.support.rescales import Line
 from passes.rescaling.moves import Do, Move, Plan, plan_with
 from passes.rescaling.products import Digit, Digits, forms_of
 from passes.rescaling.steps import inputs_apart, roundest
-from passes.rescaling.truncation import Cut, cut_of, edges_of
+from passes.rescaling.truncation import Cut, cut_of
 
 MOST_BITS = 62
 """Bits of a sum, whatever a column holds."""
@@ -63,9 +63,8 @@ def _ways(line: Line, source: Range, most_bits: int) -> Iterator[list[Move]]:
         except _Impassable:
             continue
         this, span = rising if turned else line, start.ranges[value]
-        edges = edges_of(this, span)
         for form in forms_of(abs(line.multiplier))[: _FORMS if narrow else 1]:
-            cut = cut_of(this, edges, span, form)
+            cut = cut_of(this, span, form)
             for early in (True, False):
                 with suppress(_Impassable):
                     yield _Moves(start, value, this, form, cut, narrow, early).moves

@@ -15,7 +15,6 @@ dialects/support/rescales.py), and the same search is made with that.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -47,8 +46,9 @@ class _Steps(NamedTuple):
     def late(self, index: int) -> bool:
         return self.tie > 0 and (self.first + index) & 1 == self.parity
 
-    def height(self, index: int) -> Fraction:
-        return self.first + index + (Fraction(1, 1 << self.tie) if self.late(index) else Fraction(0))
+    def height(self, index: int) -> int:
+        """What a line has reached at a step, in units of 2^-tie of a level."""
+        return (self.first + index << self.tie) + self.late(index)
 
 
 def find_line(thresholds: IntArray, down: bool, result: Range, source: Range) -> Line | None:
@@ -93,12 +93,12 @@ def _with_ties(steps: _Steps) -> Line | None:
 
 
 class _Bounds:
-    """Slopes between which all steps that were noted are kept, in levels."""
+    """Slopes between which all steps that were noted are kept, in levels: numerators and positive denominators."""
 
     def __init__(self, steps: _Steps):
         self._steps = steps
-        self._noted: dict[int, tuple[int, Fraction]] = {}
-        self.low, self.high = Fraction(0), Fraction(2 * len(steps.firsts) + 2)
+        self._noted: dict[int, tuple[int, int]] = {}
+        self.low, self.high = (0, 1), (2 * len(steps.firsts) + 2, 1)
         self.note(0)
         self.note(len(steps.firsts) - 1)
 
@@ -113,30 +113,37 @@ class _Bounds:
         self._noted[index] = own, height
         return True
 
-    def _bound(self, upper: int, reached: Fraction, lower: int, missed: Fraction) -> None:
+    def _bound(self, upper: int, reached: int, lower: int, missed: int) -> None:
         """The line is at `reached` or more in `upper`, and below `missed` just before `lower`."""
-        run = upper - (lower - 1)
-        if run > 0:
-            self.low = max(self.low, (reached - missed) / run)
-        elif run < 0:
-            self.high = min(self.high, (missed - reached) / -run)
-        elif reached >= missed:
+        run, rise = upper - (lower - 1), reached - missed
+        by = abs(run) << self._steps.tie
+        if run > 0 and rise * self.low[1] > self.low[0] * by:
+            self.low = rise, by
+        elif run < 0 and -rise * self.high[1] < self.high[0] * by:
+            self.high = -rise, by
+        elif run == 0 and rise >= 0:
             self.high = self.low
 
     @property
+    def _gap(self) -> tuple[int, int]:
+        """How far the upper bound is above the lower one, not reduced."""
+        return self.high[0] * self.low[1] - self.low[0] * self.high[1], self.low[1] * self.high[1]
+
+    @property
     def empty(self) -> bool:
-        return self.low >= self.high
+        return self._gap[0] <= 0
 
     def shift(self) -> int:
         """The smallest shift for which a multiplier lies strictly between the bounds."""
-        shift = max(0, int(1 / (self.high - self.low)).bit_length() - 2)
+        gap, by = self._gap
+        shift = max(0, (by // gap).bit_length() - 2)
         while not self.multipliers(shift):
             shift += 1
         return shift
 
     def multipliers(self, shift: int) -> range:
-        low, high = self.low * (1 << shift), self.high * (1 << shift)
-        return range(int(low // 1) + 1, int(-(-high // 1)))
+        (low, by_low), (high, by_high) = self.low, self.high
+        return range((low << shift) // by_low + 1, -(-(high << shift) // by_high))
 
 
 def _search(steps: _Steps) -> Line | None:
@@ -190,7 +197,7 @@ def _test(steps: _Steps, multiplier: int, shift: int) -> Line | tuple[int, int]:
         gaps -= (odd - odd[0]) * np.uint64(delay & int(word))
     exact = gaps.view(np.int64)
     least, most = int(exact.argmin()), int(exact.argmax())
-    start = int(steps.firsts[0]) * multiplier - int(steps.height(0) * (1 << shift))
+    start = int(steps.firsts[0]) * multiplier - (steps.height(0) << shift - steps.tie)
     low, high = -start - int(exact[least]), -start - int(exact[most]) + multiplier - 1
     if low > high:
         return least, most

@@ -8,19 +8,28 @@ both sides of every step, and at the ends. There the cut sum is calculated, whic
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dialects.support.ranges import Range
 from dialects.support.rescales import Line
 from dialects.support.tensors import IntArray
 from passes.rescaling.products import Digits
-from passes.rescaling.steps import first_with, roundest
+from passes.rescaling.steps import roundest
 
 _MOST_STEPS = 1 << 10
 """Results of a line whose digits are cut."""
 _MOST_BITS = 60
+
+
+def _levels(line: Line) -> NDArray[Any]:
+    """All results and one more, in 64 bits where their sums are that small."""
+    levels: NDArray[Any] = np.array(range(line.low, line.high + 2), dtype=object)
+    small = max(abs(line.low), abs(line.high) + 1).bit_length() + line.shift <= _MOST_BITS
+    return levels.astype(np.int64) if small else levels
 
 
 class Cut(NamedTuple):
@@ -30,7 +39,8 @@ class Cut(NamedTuple):
     addend: int
 
 
-def edges_of(line: Line, source: Range) -> Edges | None:
+@lru_cache(maxsize=1 << 8)
+def _edges_of(line: Line, source: Range) -> Edges | None:
     """Where a line's cuts are decided for the inputs of the range; None where nothing can be cut."""
     width = source.width + abs(line.multiplier).bit_length() + 2
     if line.tie >= 0 or line.high - line.low > _MOST_STEPS or max(width, line.addend.bit_length() + 1) > _MOST_BITS:
@@ -38,8 +48,10 @@ def edges_of(line: Line, source: Range) -> Edges | None:
     return Edges.of(line, source)
 
 
-def cut_of(line: Line, edges: Edges | None, source: Range, form: Digits) -> Cut:
+@lru_cache(maxsize=1 << 14)
+def cut_of(line: Line, source: Range, form: Digits) -> Cut:
     """The largest cut with which the line stays what it is for all inputs of the range, or none."""
+    edges = _edges_of(line, source)
     if edges is None:
         return Cut(0, line.addend)
     # A bit is left of each factor.
@@ -67,23 +79,22 @@ class Edges(NamedTuple):
     @staticmethod
     def of(line: Line, source: Range) -> Edges:
         rising = line.multiplier > 0
-        reached: list[tuple[int, int]] = []
-        missed: list[tuple[int, int]] = []
+        levels = _levels(line)
+        # As first_with has it for each, without ties.
+        quotients = (line.addend - (levels << line.shift)) // abs(line.multiplier)
+        firsts = -quotients if rising else quotients
+        before = firsts - 1 if rising else firsts + 1
         # At the ends, the sum stays within the levels that they have without a clamp, for a result that isn't clamped.
-        for level in range(line.low, line.high + 2):
-            first = first_with(line, level)
-            before = first - 1 if rising else first + 1
-            if source.lo <= first <= source.hi:
-                reached.append((first, level))
-            if source.lo <= before <= source.hi:
-                missed.append((before, level))
-        ends = (source.lo, source.hi) if rising else (source.hi, source.lo)
-        for end in ends:
-            level = end * line.multiplier + line.addend >> line.shift
-            reached.append((end, level))
-            missed.append((end, level + 1))
-        columns = (np.array(part, dtype=np.int64).reshape(-1, 2).T for part in (reached, missed))
-        return Edges(line, *next(columns), *next(columns))
+        ends = np.array((source.lo, source.hi) if rising else (source.hi, source.lo))
+        at_ends = ends * line.multiplier + line.addend >> line.shift
+        columns: list[IntArray] = []
+        for inputs, more in ((firsts, 0), (before, 1)):
+            met = ((source.lo <= inputs) & (inputs <= source.hi)).astype(bool)
+            columns += [
+                np.concatenate([part[met].astype(np.int64), end])
+                for part, end in ((inputs, ends), (levels, at_ends + more))
+            ]
+        return Edges(line, *columns)
 
     def addend(self, form: Digits, bits: int) -> int | None:
         """An addend, of few digits, that keeps all steps; None where there is none."""
