@@ -107,11 +107,6 @@ def read_arrays(path: Path) -> dict[str, Value]:
         # numpy would advise to load pickled objects, which may do anything.
         found = "it holds Python objects, which are never loaded" if "pickle" in str(error) else str(error)
         raise InputError(f"no .npy or .npz file of numbers: {found}", place=str(path)) from error
-    if strange := [
-        name for name, array in arrays.items() if getattr(array, "dtype", np.dtype(float)).kind not in "biuf"
-    ]:
-        place = f"{path}, '{on_one_line(strange[0])}'" if strange[0] else str(path)
-        raise InputError(f"it holds {arrays[strange[0]].dtype}, which are no real numbers", place=place)
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise InputError(f"'{others[0]}' is no array", place=str(path))
     if not arrays:

@@ -99,7 +99,7 @@ class Target:
         except TargetError as error:
             raise TextError(error.message, 0) from error
         except (ValueError, RecursionError) as error:
-            raise TextError(f"not valid TOML: {error}", 0) from error
+            raise TextError(f"not valid TOML: {_said(error)}", 0) from error
 
 
 def _toml(value: str | int) -> str:
@@ -109,6 +109,11 @@ def _toml(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f").replace(">", "\\u003e")
+
+
+def _said(error: Exception) -> str:
+    """What is wrong with a text, without what Python advises its programmer."""
+    return str(error).partition(";")[0]
 
 
 def bundled_targets() -> list[str]:
@@ -158,4 +163,4 @@ def read_toml(path: Path, what: str, bundled: list[str]) -> Mapping[str, Any]:
         raise TargetError(f"can't read the {what}: {error}", place=str(path), hint=hint) from error
     except (ValueError, RecursionError) as error:
         # A number of many digits, or deep nesting, among them.
-        raise TargetError(f"not valid TOML: {error}", place=str(path)) from error
+        raise TargetError(f"not valid TOML: {_said(error)}", place=str(path)) from error
