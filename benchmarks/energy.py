@@ -1,16 +1,17 @@
 """Energy on the machine without counters: before, by each lever alone, and with all of them.
 
-    python benchmarks/energy.py [NETWORK[:SAMPLES] ...] [--levers] [--gated N] [--json FILE]
+    python benchmarks/energy.py [NETWORK[:SAMPLES] ...] [--levers] [--tech A,B] [--gated N] [--json FILE]
 
 A network is a name of the zoo (zoo.py, with its default options), `digits_mlp`, `digits_cnn`, or an .onnx file; by
 default resnet18:1, resnet18:16, vgg9:1, resnet20:1 and both digits networks with 16 samples. Of each, per sample and
-under every bundled technology: the energy by component, its ratio to before, and beside them AP cycles, latency, the
-share of written cells that toggle, and how long compiling and the engine took. All ways must give the same outputs.
+under several technologies (default: rtsim, stt-tcam, dwm, date24): the energy by component, its ratio to before, and
+beside them AP cycles, latency, the share of written cells that toggle, and how long compiling and the engine took. All
+ways must give the same outputs.
 
     before   pipeline `tracks`: values along tracks, bit loops, shared sums
     lean     the same, but instructions write only cells that change
     across   accumulators that stand still, in layers that allow it; with the short form of the instruction stream
-    all      pipeline `across`: both; what --objective energy takes
+    all      pipeline `across`: both; what --objective energy takes, where the technology's prices say that it pays
 
 `--levers` measures lean and across as well as all, `--gated N` shows the energy where rows are switched off in N
 segments. It exits with 1 where outputs differ, or `all` takes more than `before` under any technology.
@@ -23,7 +24,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ from cam_compiler.pipeline import PIPELINES
 from cam_compiler.validation import difference, edge_inputs
 from runtime.cost.report import make_report
 from runtime.cost.sensitivity import with_value
-from runtime.cost.technology import bundled_technologies, load_technology
+from runtime.cost.technology import load_technology
 from runtime.values import Value
 
 WAYS = {
@@ -70,7 +71,7 @@ class Row(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "outputs"}
 
 
-def measure(model: Path, samples: int, pipeline: str, gated: int) -> Row:
+def measure(model: Path, samples: int, pipeline: str, names: Sequence[str], gated: int) -> Row:
     """Compile, run and price a network; counts are the same for all technologies."""
     began = time.perf_counter()
     module, target = compile_file(model, pipeline=pipeline)
@@ -81,7 +82,7 @@ def measure(model: Path, samples: int, pipeline: str, gated: int) -> Row:
     started = time.perf_counter()
     result = executor.run(inputs)
     ran = time.perf_counter()
-    technologies = {name: load_technology(name) for name in bundled_technologies()}
+    technologies = {name: load_technology(name) for name in names}
     reports = {name: make_report(result, executor.network, tech) for name, tech in technologies.items()}
     segments = {name: with_value(tech, "row_segments", gated) for name, tech in technologies.items()} if gated else {}
     off = {name: make_report(result, executor.network, tech).total.total_fj for name, tech in segments.items()}
@@ -159,6 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=DEFAULT)
     parser.add_argument("--levers", action="store_true", help="each lever alone, too")
+    parser.add_argument("--tech", default="rtsim,stt-tcam,dwm,date24", metavar="A,B", help="technologies")
     parser.add_argument("--gated", type=int, default=0, metavar="N", help="also with rows switched off in N segments")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
@@ -169,7 +171,9 @@ def main() -> None:
             name, _, samples = network.rpartition(":") if network.rpartition(":")[2].isdigit() else (network, "", "1")
             model = model_of(name, Path(folder))
             ways = [way for way in WAYS if arguments.levers or way not in LEVERS]
-            rows = {way: measure(model, int(samples), WAYS[way], arguments.gated) for way in ways}
+            rows = {
+                way: measure(model, int(samples), WAYS[way], arguments.tech.split(","), arguments.gated) for way in ways
+            }
             show(network, rows)
             sys.stdout.flush()
             wrong += problems(network, rows)

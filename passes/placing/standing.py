@@ -26,6 +26,9 @@ from dialects.support.tensors import IntArray
 from passes.adder_graphs.sums import Digits, signed_digits
 from passes.placing.vector_code import Kind, Operation, VectorCode, View
 
+_LONG = 2
+"""column steps that an instruction of full length counts: with the bundled technologies its bits cost 1.5 to 3"""
+
 
 class Shape(NamedTuple):
     """How many accumulators and inputs are under the ports at a time, and how wide they are."""
@@ -89,6 +92,8 @@ def shape_of(outputs: int, output_bits: int, inputs: int, input_bits: int, geome
         if shape.tiles(outputs) > geometry.domains:
             continue
         steps = column_steps(shape, outputs, inputs)
+        # Additions after a step begin with a long instruction of the stream.
+        steps += _LONG * shape.tiles(outputs) * -(-inputs // beside)
         if best is None or steps <= best[0]:
             best = steps, shape
     return best[1] if best else None
