@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -97,17 +97,14 @@ def compile_file(
     stop_after: str | None = None,
     instruments: Instruments | None = None,
     input_types: InputTypes = ({}, {}),
-    seen: Callable[[ModuleOp], None] | None = None,
 ) -> tuple[ModuleOp, Target]:
-    """Read a model or IR and run the pipeline on it; `seen` is shown the module before its first pass."""
+    """Read a model or IR and run the pipeline on it."""
     if target_name is not None:
         load_target(target_name)
     parse_passes(pipeline, effort, objective)
     with part(0, 1, 10, "import"):
         progress(0, 1, "")
         module = read_module(path, input_types)
-    if seen:
-        seen(module)
     with part(1, 10, 10):
         target = compile_module(
             module,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
@@ -20,7 +18,6 @@ from runtime.cost.technology import Technology
 from runtime.executor import Executor
 from runtime.network import Network
 from runtime.result import Result
-from runtime.rivals.workload import macs_of
 
 _WITH_GOLDEN = "name the model that it was compiled from, as in --golden model.onnx"
 
@@ -31,28 +28,12 @@ def load_network(options: argparse.Namespace) -> Executor:
     if model.suffix == ".camx":
         refuse_compiling(options)
         return of_program(model, options.engine, trace=not options.no_trace)
-    work = Work()
-    module, target = compiled(options, work.see)
-    return with_macs(of_module(module, target, options.engine, trace=not options.no_trace), work.macs)
+    module, target = compiled(options)
+    return of_module(module, target, options.engine, trace=not options.no_trace)
 
 
-class Work:
-    """How many multiply-accumulates a network asks for, which no level below `ternary` says."""
-
-    macs: Mapping[str, int] | None = None
-
-    def see(self, module: ModuleOp) -> None:
-        """Count those of a module at the `ternary` level."""
-        self.macs = macs_of(module)
-
-
-def with_macs(executor: Executor, macs: Mapping[str, int] | None) -> Executor:
-    """The same for a network that knows its multiply-accumulates."""
-    return replace(executor, network=replace(executor.network, macs=macs))
-
-
-def compiled(options: argparse.Namespace, seen: Callable[[ModuleOp], None] | None = None) -> tuple[ModuleOp, Target]:
-    """The model or IR, lowered to the level that is asked for, and its target; `seen` is shown it as it is read."""
+def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
+    """The model or IR, lowered to the level that is asked for, and its target."""
     return compile_file(
         options.model,
         options.target,
@@ -61,7 +42,6 @@ def compiled(options: argparse.Namespace, seen: Callable[[ModuleOp], None] | Non
         objective=objective_of(options),
         stop_after=getattr(options, "level", None),
         input_types=stated_types(options),
-        seen=seen,
     )
 
 

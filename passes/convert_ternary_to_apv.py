@@ -48,6 +48,7 @@ class ConvertTernaryToApv(ModulePass):
     name = "convert-ternary-to-apv"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        ternary.state_macs(op)
         conversion = _Conversion()
         items = list(op.walk())
         for index, item in enumerate(items):

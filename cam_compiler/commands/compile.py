@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from cam_compiler.compile import compile_file, level_of, on_the_host
 from cam_compiler.files import check_output
 from cam_compiler.instruments import add_instruments, finish, instruments_of
-from cam_compiler.loading import Work, pipeline_of
+from cam_compiler.loading import pipeline_of
 from cam_compiler.options import (
     add_input_types,
     add_machine,
@@ -51,7 +50,6 @@ def run(options: argparse.Namespace) -> None:
     check_output(output, (".camx", ".mlir"), options)
     _check_dump(options.dump_ir, options.model)
     instruments = instruments_of(options)
-    work = Work()
     with watching(options.quiet) as screen:
         module, target = compile_file(
             options.model,
@@ -62,7 +60,6 @@ def run(options: argparse.Namespace) -> None:
             stop_after=options.stop_after,
             instruments=instruments,
             input_types=stated_types(options),
-            seen=work.see,
         )
     finish(options, instruments, screen)
     if options.stats and level_of(module) == "ap":
@@ -76,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     elif output.suffix == ".mlir":
         write_whole(output, (text_of(module, options.elide) + "\n").encode())
     else:
-        save(replace(network_of(module, target), macs=work.macs), output)
+        save(network_of(module, target), output)
 
 
 def _check_dump(folder: Path | None, model: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import of_module
-from cam_compiler.loading import Work, report_of, with_macs
+from cam_compiler.loading import report_of
 from cam_compiler.options import add_effort, add_energy, add_engine, add_machine, add_work, objective_of
 from cam_compiler.runner import Instruments
 from cam_compiler.terminal.progress import watching
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
     technology = load_technology(options.tech)
     model = BUNDLED / f"digits_{options.network}_{options.form}.onnx"
     data = np.load(BUNDLED / f"digits_{options.network}_test.npz")
-    validator, work = Validator(), Work()
+    validator = Validator()
     with watching(options.quiet):
         module, target = compile_file(
             model,
@@ -45,13 +45,12 @@ def run(options: argparse.Namespace) -> None:
             effort=options.effort,
             objective=objective_of(options),
             instruments=Instruments(validator=validator),
-            seen=work.see,
         )
     print(f"compiled {model.name} for target {target.name} ({target.geometry})")
     print(f"the IR computes the same after: {', '.join(validator.checked)}")
     print(f"running {len(data['label'])} images of handwritten digits on the simulated arrays")
     with watching(options.quiet):
-        executor = with_macs(of_module(module, target, options.engine), work.macs)
+        executor = of_module(module, target, options.engine)
         result = executor.run({"image": data["image"]})
     print(accuracy(result.outputs, data["label"]))
     for form, peer in (("qdq", "onnxruntime"), ("qonnx", "qonnx")):

@@ -12,7 +12,7 @@ from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays, read_numbers
 from cam_compiler.golden_check import GoldenCheck
-from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of, with_macs
+from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of
 from cam_compiler.options import (
     add_batch,
     add_energy,
@@ -38,7 +38,6 @@ from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.network import Network
 from runtime.result import Result
-from runtime.rivals.workload import macs_of
 from runtime.values import Value
 
 
@@ -171,7 +170,6 @@ def _load(options: argparse.Namespace) -> tuple[Executor, GoldenCheck | None]:
         refuse_unchecked(options)
         golden, module, target = compiled_with_golden(options)
         executor = of_module(module, target, options.engine, trace=not options.no_trace)
-        executor = with_macs(executor, macs_of(golden))
         check = GoldenCheck(executor, of_module(golden, target, "native", trace=False))
     if options.report and not executor.network.programs:
         raise UsageError(

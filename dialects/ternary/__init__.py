@@ -40,6 +40,7 @@ from dialects.ternary.types import (
     shape_text,
     verify_rows,
 )
+from dialects.ternary.work import layer_name, macs_of, positions_of, products_of, state_macs
 
 Ternary = Dialect(
     "ternary",
@@ -106,9 +107,14 @@ __all__ = [
     "channels_of",
     "element_of",
     "int_tensor",
+    "layer_name",
+    "macs_of",
+    "positions_of",
+    "products_of",
     "range_of",
     "rows_of",
     "shape_of",
     "shape_text",
+    "state_macs",
     "verify_rows",
 ]

@@ -64,7 +64,7 @@ def _works(op: Operation) -> bool:
 
 def _node(op: Operation, sources: tuple[int, ...], number: int) -> Node:
     shape = ternary.shape_of(op.results[0])
-    layer = layer_of(op, f"layer {number}") if isinstance(op, _PRODUCTS) else None
+    layer = layer_of(op, number) if isinstance(op, _PRODUCTS) else None
     name = layer.name if layer else f"{op.name.partition('.')[2]} {number}"
     sizes = [*shape[2:], 1, 1]
     if not isinstance(op, ternary.ConvOp | ternary.SumPoolOp | ternary.MaxPoolOp):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -61,30 +60,21 @@ class Workload:
         return Workload(f"{self.name} w{weight_bits}a{activation_bits}", tuple(layers))
 
 
-def macs_of(module: ModuleOp) -> dict[str, int] | None:
-    """Multiply-accumulates of one image by layer; None where no layer has constant weights."""
-    found: dict[str, int] = {}
-    for layer in workload_of(module, "").layers:
-        found[layer.name] = found.get(layer.name, 0) + layer.macs
-    return found or None
-
-
 def workload_of(module: ModuleOp, name: str) -> Workload:
     """The products with constant weights of a module at the `ternary` level; sums and pooling are not among them."""
-    found = [op for op in module.walk() if isinstance(op, ternary.MatmulOp | ternary.ConvOp)]
-    return Workload(name, tuple(layer_of(op, f"layer {number}") for number, op in enumerate(found)))
+    return Workload(name, tuple(layer_of(op, number) for number, op in enumerate(ternary.products_of(module))))
 
 
-def layer_of(op: ternary.MatmulOp | ternary.ConvOp, name: str) -> Layer:
-    """A product with constant weights; `name` is for one whose ONNX node has none."""
+def layer_of(op: ternary.MatmulOp | ternary.ConvOp, number: int) -> Layer:
+    """A product with constant weights; `number` names one whose ONNX node has no name."""
     groups = op.groups if isinstance(op, ternary.ConvOp) else 1
     weights: IntArray = op.weights.data.array
     outputs, inputs = weights.shape
     return Layer(
-        op.layer.data if op.layer and op.layer.data else name,
+        ternary.layer_name(op, number),
         inputs,
         outputs // groups,
-        prod(ternary.shape_of(op.results[0])[2:]),
+        ternary.positions_of(op),
         bits_of(ternary.range_of(op.operands[0])),
         bits_of(Range(int(np.min(weights)), int(np.max(weights)))),
         groups,
