@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -72,13 +72,25 @@ def _print_layers(report: Report, kind: str, rows: Iterable[tuple[str, Layer]]) 
     priced += (f"latency{marks['latency']}",)
     heads = (*_COUNTED, *priced)
     lines = [(on_one_line(name), _cells(layer, shown)) for name, layer in [*rows, (report.total.name, report.total)]]
-    if _width(heads, lines) <= out.width:
-        out.print(_table(kind, heads, lines))
-        return
-    # Counts and energies, one below the other.
-    split = len(_COUNTED)
-    for part in (slice(0, split), slice(split, None)):
+    # One table, or else counts and energies in tables of their own, as many as it takes.
+    whole, split = slice(0, len(heads)), len(_COUNTED)
+    halves = (slice(0, split), slice(split, len(heads)))
+    fits = _width(heads, lines) <= out.width
+    for part in (whole,) if fits else (piece for half in halves for piece in _pieces(half, heads, lines, out.width)):
         out.print(_table(kind, heads[part], [(name, cells[part]) for name, cells in lines]))
+
+
+def _pieces(
+    columns: slice, heads: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]], width: int
+) -> Iterator[slice]:
+    """Cut columns into as few runs as fit into the width; a single one that doesn't fit is a run all the same."""
+    begin = columns.start
+    for end in range(begin + 1, columns.stop + 1):
+        wider = slice(begin, end + 1)
+        too_wide = _width(heads[wider], [(name, cells[wider]) for name, cells in lines]) > width
+        if end == columns.stop or too_wide:
+            yield slice(begin, end)
+            begin = end
 
 
 def _width(heads: Sequence[str], lines: Sequence[tuple[str, Sequence[str]]]) -> int:
