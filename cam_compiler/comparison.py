@@ -11,6 +11,7 @@ from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
+from dialects.machine.counted import CountedProgram
 from dialects.support.errors import InputError
 from runtime.cost.prices import COMPONENTS
 from runtime.cost.report import Report
@@ -133,6 +134,8 @@ def compare(golden: ModuleOp, network: str, compiled: Flow, others: Mapping[str,
     flows: list[Row] = []
     for name, flow in others.items():
         machine = "the same" if flow.network.target == target else f"target {flow.network.target.name}"
+        if any(isinstance(program, CountedProgram) for program in flow.network.programs):
+            machine = "arrays with counters of tags"
         flows += _own_rows(f"{machine}, flow {name}", flow, workload)
     rivals = [_rival_row(item, workload) for item in estimates]
     bounds: list[Bound] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,21 @@ from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import compiled_with_golden, refuse_pipeline
 from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
-from cam_compiler.pipeline import parse_passes, run_passes
+from cam_compiler.pipeline import counting, parse_passes, run_passes
 from cam_compiler.terminal.comparison import print_comparison
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import edge_inputs
-from dialects.machine.target import Target
-from dialects.support.errors import CapacityError, InputError
+from dialects.machine.target import Target, load_target
+from dialects.support.errors import CapacityError, InputError, PipelineError
 from runtime.cost.report import make_report
 from runtime.cost.technology import Technology, bundled_technologies, load_technology
 from runtime.executor import Executor
 from runtime.files import write_whole
 from runtime.result import Result
 from runtime.values import Value
+
+COUNT = "count"
+"""the flow with weights as data"""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -39,7 +43,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME[=P.camx]",
         help="a pipeline whose program stands beside the compiled one, and that program if there is one; repeatable "
-        "(default: date24, the paper's own flow; 'none': no other)",
+        "(default: date24, the paper's own flow, and count, a machine that counts tags; 'none': no other)",
     )
     command.add_argument(
         "--input",
@@ -79,13 +83,18 @@ def _load(options: argparse.Namespace) -> tuple[ModuleOp, Executor]:
 
 def _flows(options: argparse.Namespace) -> dict[str, Path | None]:
     """The other pipelines, each with its compiled program if there is one, for which any name will do."""
-    stated: list[str] = options.flow or ([] if options.pipeline == "date24" else ["date24"])
+    default = [name for name in ("date24", COUNT) if name not in (options.pipeline, options.mapping)]
+    stated: list[str] = options.flow or default
     pairs = (text.partition("=") for text in stated if text != "none")
     found = {name: Path(path) if path else None for name, _, path in pairs}
     for name, program in found.items():
         if not program:
-            parse_passes(name)
+            parse_passes(_pipeline(name))
     return found
+
+
+def _pipeline(name: str) -> str:
+    return counting("default", COUNT) if name == COUNT else name
 
 
 def _load_flow(name: str, program: Path | None, options: argparse.Namespace, target: Target) -> Executor | None:
@@ -93,10 +102,19 @@ def _load_flow(name: str, program: Path | None, options: argparse.Namespace, tar
     if program:
         return of_program(program, options.engine)
     module = read_module(options.model, stated_types(options))
+    if name == COUNT and not target.counter:
+        # Weights as data need a machine of another class: the same arrays with counters.
+        own = load_target("counting")
+        target = replace(own, **asdict(target.geometry), arrays=target.arrays)
     try:
-        run_passes(module, parse_passes(name), target)
+        run_passes(module, parse_passes(_pipeline(name)), target)
     except CapacityError as error:
         print(f"without {name}, for which the arrays are too small: {error.message}", file=sys.stderr)
+        return None
+    except PipelineError as error:
+        if name != COUNT:
+            raise
+        print(f"without {name}: {error.message}", file=sys.stderr)
         return None
     return of_module(module, target, options.engine)
 
