@@ -145,6 +145,14 @@ def test_a_convolution_of_averages_of_what_is_there() -> None:
     check(net, images(2, 3, 3, count=6), y, net.qdq(y, 0.3, 0, np.int8))
 
 
+def test_averages_of_averages_of_what_is_there() -> None:
+    net = Net(2, 4, 4)
+    y = net.op("Add", net.qdq("x", 0.25, 3, np.int8), net.const(RANDOM.normal(size=(2, 1, 1))))
+    y = AFTER["average of what is there"](net, y)
+    again, whole = AFTER["average of what is there"](net, y), net.op("GlobalAveragePool", y)
+    check(net, images(2, 4, 4, count=6), again, whole, net.qdq(again, 0.1, 0, np.int8))
+
+
 @pytest.mark.parametrize("channels", [3, 12])
 def test_a_classifier_after_a_global_average(channels: int) -> None:
     """Flags of each channel have a scale of their own: products for each, or digits of weights with one small step."""

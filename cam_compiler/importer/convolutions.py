@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from math import lcm, prod
+from math import lcm
 
 import numpy as np
 
 from cam_compiler.importer.arithmetic.exact import ONE, ZERO, ObjectArray, each, filled
-from cam_compiler.importer.arithmetic.multipliers import exact_multipliers
 from cam_compiler.importer.arithmetic.weights import Weights, constant_part, weights_of
 from cam_compiler.importer.constants import Constant
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.images import MAX_REFINEMENT, as_image, as_sequence, per_channel, rank_of
+from cam_compiler.importer.images import MAX_REFINEMENT, as_image, as_sequence, levelled, per_channel, rank_of
 from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
 from cam_compiler.importer.products import checked_ranges
 from cam_compiler.importer.values import Activation, Origin, Term
@@ -21,9 +20,6 @@ from cam_compiler.importer.windows import FittedWindow, fitted
 from dialects import ternary
 from dialects.support.tensors import IntMatrix
 from dialects.ternary.spatial import window_range
-
-MAX_FACTOR = 1 << 10
-"""Of integers of positions that get the scale of their channel."""
 
 
 def _kernels(call: Call, weights: Constant, rank: int) -> Constant:
@@ -128,7 +124,7 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     image = as_image(call, call.builder.linear(value, call.node))
     groups = _groups(call, image.shape[0], weights)
     fit = fitted(call.node, (image.shape[1], image.shape[2]), (weights.shape[2], weights.shape[3]), rank)
-    image, matrix = _levelled(call, image), _matrix(weights)
+    image, matrix = levelled(call, image), _matrix(weights)
     offsets = np.broadcast_to(offsets_of(image), (image.shape[0], *offsets_of(image).shape[1:]))
     summands, bordered = _padded(call, image, offsets) if fit.window.padded else (_unpadded(image), False)
     products = [
@@ -145,29 +141,6 @@ def convolve(call: Call, value: Activation, constant: Constant) -> Activation:
     like = replace(image, shape=(weights.shape[0], *fit.positions))
     result = joined(call.builder, total(like, terms, constants, Origin.of(call.node)), call.node)
     return (result if rank == 2 else as_sequence(call, result)).typed(value.elem_type)
-
-
-def _levelled(call: Call, image: Activation) -> Activation:
-    """The image with one scale per channel: integers of positions with greater ones are multiplied."""
-    if all(size == 1 for term in terms_of(image) for size in term.slopes.shape[1:]):
-        return image
-    builder, terms, shape = call.builder, list[Term](), image.shape
-    origin = Origin(call.node.name, f"{call.node.name}_levelled")
-    for term in terms_of(image):
-        slopes = np.broadcast_to(term.slopes, shape).reshape(shape[0], -1)
-        found = [exact_multipliers(list(row)) for row in slopes]
-        factors = np.array([own for own, _ in found])
-        if np.abs(factors).max() > MAX_FACTOR:
-            raise call.node.error(
-                "its input has scales that differ within a channel", hint="a quantiser between the two operators"
-            )
-        flat = builder.reshape(term.base, (prod(shape),))
-        base = builder.combine([flat], IntMatrix.from_array(factors.reshape(-1, 1)), origin)
-        ends = [np.broadcast_to(part, shape) * factors.reshape(shape) for part in (term.lows, term.highs)]
-        units = filled((shape[0], 1, 1), ZERO)
-        units[:, 0, 0] = [unit for _, unit in found]
-        terms.append(Term(builder.reshape(base, shape), units, np.minimum(*ends), np.maximum(*ends)))
-    return total(image, terms, offsets_of(image), image.origin)
 
 
 def _unpadded(image: Activation) -> list[tuple[Term, int]]:

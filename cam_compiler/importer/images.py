@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each
+from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, each, filled
+from cam_compiler.importer.arithmetic.multipliers import exact_multipliers
 from cam_compiler.importer.context import Call
 from cam_compiler.importer.layouts import changed
+from cam_compiler.importer.linear import offsets_of as all_offsets
+from cam_compiler.importer.linear import terms_of, total
 from cam_compiler.importer.model import Node
-from cam_compiler.importer.values import Activation, Origin
+from cam_compiler.importer.values import Activation, Origin, Term
 from dialects.support.tensors import IntArray, IntMatrix
 
 MAX_REFINEMENT = 16
 """How much finer integers may get so that one of them stands for the padding."""
+
+
+MAX_FACTOR = 1 << 10
+"""Of integers of positions that get the scale of their channel."""
 
 
 def rank_of(call: Call, value: Activation) -> int:
@@ -65,6 +73,29 @@ def channel_ranges(value: Activation) -> tuple[IntArray, IntArray]:
     highs = value.highs.max(axis=axes, keepdims=True)
     shape = (value.shape[0], *[1] * len(axes))
     return np.broadcast_to(lows, shape), np.broadcast_to(highs, shape)
+
+
+def levelled(call: Call, image: Activation) -> Activation:
+    """The image with one scale per channel: integers of positions with greater ones are multiplied."""
+    if all(size == 1 for term in terms_of(image) for size in term.slopes.shape[1:]):
+        return image
+    builder, terms, shape = call.builder, list[Term](), image.shape
+    origin = Origin(call.node.name, f"{call.node.name}_levelled")
+    for term in terms_of(image):
+        slopes = np.broadcast_to(term.slopes, shape).reshape(shape[0], -1)
+        found = [exact_multipliers(list(row)) for row in slopes]
+        factors = np.array([own for own, _ in found])
+        if np.abs(factors).max() > MAX_FACTOR:
+            raise call.node.error(
+                "its input has scales that differ within a channel", hint="a quantiser between the two operators"
+            )
+        flat = builder.reshape(term.base, (prod(shape),))
+        base = builder.combine([flat], IntMatrix.from_array(factors.reshape(-1, 1)), origin)
+        ends = [np.broadcast_to(part, shape) * factors.reshape(shape) for part in (term.lows, term.highs)]
+        units = filled((shape[0], 1, 1), ZERO)
+        units[:, 0, 0] = [unit for _, unit in found]
+        terms.append(Term(builder.reshape(base, shape), units, np.minimum(*ends), np.maximum(*ends)))
+    return total(image, terms, all_offsets(image), image.origin)
 
 
 def _number_of(slopes: ObjectArray, offsets: ObjectArray, target: Fraction) -> Fraction | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
-from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each
+from cam_compiler.importer.arithmetic.exact import ZERO, ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.builder import check_word
 from cam_compiler.importer.context import Call
-from cam_compiler.importer.images import channel_ranges, per_channel, with_integer_for
+from cam_compiler.importer.images import channel_ranges, levelled, per_channel, with_integer_for
 from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
 from cam_compiler.importer.values import Activation, Origin, Term
 from cam_compiler.importer.windows import FittedWindow
@@ -74,15 +75,14 @@ def average(call: Call, value: Activation, fit: FittedWindow, include_pads: bool
     Padding with the integer that stands for zero gives every position the same scale. Where there is none, or where
     pads don't count, scale and offset differ by position.
     """
-    image = call.builder.linear(value, call.node)
-    for array in (image.outer, *(term.slopes for term in image.terms)):
-        per_channel(call.node, array, image.shape[0])
+    image = levelled(call, call.builder.linear(value, call.node))
+    alike = all(size == 1 for size in image.outer.shape[1:])
     size, inside = fit.window.size, fit.counts(include_pads=False)
     divisor = fit.counts(include_pads) if mean else np.ones_like(inside)
     if int(divisor.min()) < 1:
         raise call.node.error("a window lies wholly in the padding", hint="pads smaller than the kernel")
     even = bool((divisor == divisor.flat[0]).all())
-    pad, single = 0, not image.terms and even and bool((inside != size).any())
+    pad, single = 0, alike and not image.terms and even and bool((inside != size).any())
     found = with_integer_for(call, image) if single else None
     if found is not None:
         (image, pad), inside = found, np.full_like(inside, size)
@@ -92,9 +92,19 @@ def average(call: Call, value: Activation, fit: FittedWindow, include_pads: bool
         inside, divisor = np.full_like(inside[:1, :1], size), divisor[:1, :1]
     sums = _sum_pools(call, image, fit, pad)
     terms = [replace(term, slopes=compact(_over(term.slopes, divisor))) for term in sums]
-    offsets = _times_over(offsets_of(image), inside, divisor)
+    offsets = _times_over(offsets_of(image), inside, divisor) if alike else _over(_offset_sums(image, fit), divisor)
     like = replace(image, shape=(image.shape[0], *fit.positions))
     return joined(call.builder, total(like, terms, offsets, Origin.of(call.node)), call.node)
+
+
+def _offset_sums(image: Activation, fit: FittedWindow) -> ObjectArray:
+    """The sums of each window's offsets (channels, height, width), which differ within a channel."""
+    count = prod(image.shape)
+    known = filled((count + 1,), ZERO)
+    known[1:] = np.broadcast_to(offsets_of(image), image.shape).reshape(-1)
+    rows = fit.window.gather(np.arange(1, count + 1).reshape(1, *image.shape), 0)
+    sums = known[rows].reshape(len(rows), image.shape[0], -1).sum(axis=2)
+    return sums.T.reshape(-1, *fit.positions)
 
 
 def _over(values: ObjectArray, divisor: IntArray) -> ObjectArray:
