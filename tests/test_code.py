@@ -141,7 +141,7 @@ def test_a_bit_loop_that_is_never_ended() -> None:
     ],
 )
 def test_fields_that_do_not_fit_are_refused(item: Instruction) -> None:
-    with pytest.raises(ProgramError, match=r"instruction 0 .* can't be encoded"):
+    with pytest.raises(ProgramError, match=r"instruction 0: .* can't be encoded"):
         encode([item])
 
 

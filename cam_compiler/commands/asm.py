@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from cam_compiler.files import check_output
 from cam_compiler.options import add_machine
 from dialects.ap.assembly import AssemblyCode
-from dialects.machine.code import check_code
+from dialects.machine.code import check_code, numbered
 from dialects.machine.target import load_target
 from dialects.support.errors import FileError, InputError, ProgramError, TextError
 from runtime.files import write_whole
@@ -39,7 +40,19 @@ def run(options: argparse.Namespace) -> None:
         before = text[: error.offset]
         line, column = before.count("\n") + 1, error.offset - before.rfind("\n")
         raise ProgramError(error.message, place=f"{name}:{line}:{column}") from error
+    except ProgramError as error:
+        number = (error.place or "").removeprefix("instruction ")
+        if not number.isdecimal():
+            raise
+        raise ProgramError(error.message, place=_places(name, text)(int(number))) from error
     if not code.binary:
         raise ProgramError("it holds no instruction", place=name)
-    check_code(code.instructions, target.columns, target.domains)
+    check_code(code.instructions, target.columns, target.domains, _places(name, text))
     write_whole(options.output, code.binary)
+
+
+def _places(name: str, text: str) -> Callable[[int], str]:
+    """How errors name an instruction: by its line, as each has one of its own."""
+    words = [line.partition(";")[0].split() for line in text.splitlines()]
+    lines = [number for number, found in enumerate(words, start=1) if found and found[0] not in ("loop", "{", "}")]
+    return lambda number: f"{name}:{lines[number]}" if number < len(lines) else numbered(number)

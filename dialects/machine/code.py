@@ -145,7 +145,8 @@ def encode(instructions: Sequence[Instruction]) -> bytes:
     fields = Fields.of(instructions)
     if len(wrong := fields.unfit()):
         item = instructions[int(wrong[0])]
-        raise ProgramError(f"instruction {wrong[0]} ({OPCODES[item.op].mnemonic}) can't be encoded: {item}")
+        message = f"{OPCODES[item.op].mnemonic} can't be encoded: a number of it doesn't fit its field"
+        raise ProgramError(message, place=numbered(int(wrong[0])))
     return fields.pack()
 
 
