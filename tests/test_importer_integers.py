@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto as T
 from onnx import helper
@@ -90,7 +91,7 @@ def test_products_with_zeros_and_numbers_that_wrap() -> None:
 
 @pytest.mark.parametrize("mode", ["DCR", "CRD"])
 def test_space_to_depth_undoes_depth_to_space(mode: str) -> None:
-    net = Net(8, 3, 2, elem_type=T.INT8, opset=13)
+    net = Net(8, 3, 2, elem_type=T.INT8, opset=onnx.defs.onnx_opset_version())
     wide = net.op("DepthToSpace", "x", blocksize=2, mode=mode)
     net.op("SpaceToDepth", wide, blocksize=2, mode=mode)
     x = RANDOM.integers(-128, 128, (3, 8, 3, 2)).astype(np.int8)
@@ -146,6 +147,27 @@ def test_channels_last_at_the_input() -> None:
     scale, bias, mean, variance = operands
     wanted = np.clip(np.rint(((x - mean) * scale / np.sqrt(variance) + bias) / 0.25), -128, 127) * 0.25
     np.testing.assert_array_equal(run(model, x), wanted)
+
+
+@pytest.mark.parametrize("then", ["out", "MatMul", "Relu"])
+def test_squares_are_integers_with_a_scale(then: str) -> None:
+    """Without a quantiser behind them."""
+    net = Net(6)
+    real = net.qdq("x", 0.5)
+    y = net.op("Sub", net.op("Mul", real, real), net.const(3.5))
+    if then != "out":
+        y = net.op("Relu", y) if then == "Relu" else y
+        net.op("MatMul", y, net.const(RANDOM.integers(-1, 2, (6, 3))))
+    model, x = net.model(), (RANDOM.integers(-20, 20, (30, 6)) / 4).astype(np.float32)
+    np.testing.assert_array_equal(run(model, x), reference(model, x)[0])
+
+
+@pytest.mark.parametrize("op", ["Mul", "Abs", "Mod"])
+def test_too_many_integers_for_a_table_are_refused_at_once(op: str) -> None:
+    net = Net(4, elem_type=T.INT32)
+    others = {"Mul": ["x"], "Mod": [net.const(7, np.int32)]}.get(op, [])
+    net.op(op, "x", *others, name="it")
+    failing(net, "'it'", "4294967296 different inputs")
 
 
 def test_refusals() -> None:

@@ -16,6 +16,8 @@ from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, 
 from cam_compiler.importer.arithmetic.executed import as_executed
 from cam_compiler.importer.arithmetic.float_operations import Floats, Inputs, Integers
 from cam_compiler.importer.arithmetic.lines import LineTable, line_table
+from cam_compiler.importer.arithmetic.multiples import units_of
+from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import resolved
 from cam_compiler.importer.arithmetic.thresholds import (
     Channel,
@@ -184,8 +186,7 @@ class Builder:
             order = channels_at(axis, value)
             return self.transposed(self.materialise(self.transposed(value, order), node), inverse(order))
         if value.before is not None and value.steps is None:
-            message = f"it takes the real numbers of '{value.origin.layer}', which are no integers times a scale"
-            raise node.error(message, hint="a quantiser between the two: Quant, BipolarQuant or QuantizeLinear")
+            value = self._multiples(value, node)
         if value.terms and not by_channel(value):
             # Every element is a channel.
             flat = self._reshaped(value, (prod(value.shape),))
@@ -219,6 +220,22 @@ class Builder:
                 return _elided(value, table.levels, shifts[0], shape)
         base = self._threshold(value, table, flat)
         return _result(value, base, table.levels, shape)
+
+    def _multiples(self, value: Activation, node: Node) -> Activation:
+        """A function without a quantiser as one whose step changes nothing, as its values are multiples of a number."""
+        ready = self.summed(value, node) if value.terms and by_channel(value) else value
+        channels = ready.channels()
+        units = None
+        if ready.kind is None and not ready.terms:
+            units = units_of(list(channels.reshape(-1)), _reaches(ready, channels.shape))
+        if units is None:
+            message = f"it takes the real numbers of '{value.origin.layer}', which are no integers times a scale"
+            raise node.error(message, hint="a quantiser between the two: Quant, BipolarQuant or QuantizeLinear")
+        sizes = _per_channel(list(units), channels.shape)
+        step = filled((1,) * len(ready.shape), RoundStep(None, None, Rounding.HALF_EVEN))
+        outer = each(lambda size, then: Piece(size).affine(then.slope, then.offset), sizes, ready.outer)
+        outer = each(lambda own, then: own.clamped(then.low, then.high), outer, ready.outer)
+        return replace(ready, inner=each(lambda size: Piece(1 / size), sizes), steps=step, outer=outer, executed=None)
 
     def _rescaled(
         self, value: Activation, table: LineTable, reaches: list[Reach], flat: bool, shape: tuple[int, ...]

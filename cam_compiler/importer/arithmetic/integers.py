@@ -83,7 +83,11 @@ def wrapped(call: Call, value: Activation) -> Activation:
     span = integer_range(value.elem_type)
     if span is None:
         return value
-    low, high = extent(value)
+    try:
+        low, high = extent(value)
+    except TableError as error:
+        hint = "a Clip before it, or a smaller integer type"
+        raise call.node.error(f"its integers can't be told: {error}", hint=hint) from None
     if span.lo <= low and high <= span.hi:
         return value
     size = span.hi - span.lo + 1

@@ -66,11 +66,9 @@ Interval = tuple[FloatArray, FloatArray]
 
 def uneven_table(channels: Sequence[Channel], reaches: Sequence[Reach], span: Range) -> Table:
     """The steps of functions of integers in `span`; raises TableError where they can't be tabulated."""
-    count = sum((reach.high or 0) - (reach.low or 0) + 1 for reach in reaches)
     if any(reach.low is None or reach.high is None for reach in reaches):
         raise TableError("it rises and falls, and its input has no bounds")
-    if count > MAX_VALUES:
-        raise TableError(f"it rises and falls, and has {count} different inputs; at most {MAX_VALUES} are possible")
+    _check_inputs(reaches)
     known: dict[tuple[Channel, Reach], IntArray] = {}
     for key in zip(channels, reaches, strict=True):
         if key not in known:
@@ -100,6 +98,7 @@ def _tables(values: Sequence[IntArray], reaches: Sequence[Reach], levels: tuple[
     downs: list[IntArray] = []
     for own, reach in zip(values, reaches, strict=True):
         first, steps = reach.low or 0, np.diff(own)
+        _check_steps(int(max(steps[steps > 0].sum(), -steps[steps < 0].sum())) + int(own[0]) - low)
         places = np.arange(first + 1, first + len(own))
         always = np.full(int(own[0]) - low, span.lo)
         ups.append(np.concatenate([always, np.repeat(places, np.maximum(steps, 0))]))
@@ -109,6 +108,13 @@ def _tables(values: Sequence[IntArray], reaches: Sequence[Reach], levels: tuple[
     falling = Thresholds.from_array(down, np.ones(len(down), dtype=bool)) if down.shape[1] else None
     rising = Thresholds.from_array(up)
     return Table(rising, Range(low, low + up.shape[1]), levels, falling)
+
+
+def _check_inputs(reaches: Sequence[Reach]) -> None:
+    """Raises TableError for more integers than can be gone through."""
+    count = sum((reach.high or 0) - (reach.low or 0) + 1 for reach in reaches)
+    if count > MAX_VALUES:
+        raise TableError(f"it rises and falls, and has {count} different inputs; at most {MAX_VALUES} are possible")
 
 
 def _check_steps(count: int) -> None:
@@ -167,6 +173,7 @@ def _clamped(outer: Piece, bounds: tuple[Fraction | None, Fraction | None], step
 
 def ends_of(channel: Channel, reach: Reach) -> tuple[Fraction, Fraction]:
     """The lowest and the highest number of the channel, whose reach is finite."""
+    _check_inputs([reach])
     found = values_of(channel, reach)
     ends = channel.outer(int(found.min())), channel.outer(int(found.max()))
     return min(ends), max(ends)
