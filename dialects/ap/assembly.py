@@ -15,9 +15,12 @@ in domain 4; `c9.0` is a single cell; `#5` an immediate; `@2` after an instructi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from dialects.machine.code import Code, encode, write_text
 from dialects.machine.isa import MNEMONICS, NO_CELL, OPCODES, ZERO, Cell, Instruction, Operand, compared_width, in_loop
@@ -41,25 +44,22 @@ class AssemblyCode(Code):
 
     @classmethod
     def from_text(cls, text: str) -> Self:
+        with suppress(TextError):
+            if (plain := _read_plain(text)) is not None:
+                return cls.of(plain)
+        # What is wrong, the grammar's reader says with its place.
         return cls.of(parse(_GRAMMAR, _ToInstructions, text))
 
 
 def assembly_line(item: Instruction) -> str:
     """One instruction as assembly."""
     row = OPCODES[item.op]
-    texts = {
-        "D": _operand(Operand(*item.dst, item.width), item.across),
-        "d": f"c{item.dst.column}.{item.dst.domain}",
-        "A": _operand(item.a, item.across),
-        "B": _operand(item.b, item.across),
-        "a": f"c{item.a.column}.{item.a.domain}",
-        "c": f"c{item.carry.column}.{item.carry.domain}",
-        "I": f"#{item.imm}",
-    }
     step = f" @{item.start}" if item.start else ""
-    return f"{'lean ' if item.lean else ''}{row.mnemonic} {', '.join(texts[role] for role in row.operands)}{step}"
+    values = ", ".join([_ROLES[role](item) for role in row.operands])
+    return f"{'lean ' if item.lean else ''}{row.mnemonic} {values}{step}"
 
 
+@lru_cache(1 << 16)
 def _operand(operand: Operand, across: bool) -> str:
     if operand.width == 0:
         return "zero"
@@ -67,6 +67,18 @@ def _operand(operand: Operand, across: bool) -> str:
     width = f":{operand.width}"
     place = f"c{operand.column}{width if across else ''}.{operand.domain}{'' if across else width}"
     return f"{place}{'s' if operand.signed else ''}{shift}"
+
+
+_ROLES: dict[str, Callable[[Instruction], str]] = {
+    "D": lambda item: _operand(Operand(*item.dst, item.width), item.across),
+    "d": lambda item: f"c{item.dst.column}.{item.dst.domain}",
+    "A": lambda item: _operand(item.a, item.across),
+    "B": lambda item: _operand(item.b, item.across),
+    "a": lambda item: f"c{item.a.column}.{item.a.domain}",
+    "c": lambda item: f"c{item.carry.column}.{item.carry.domain}",
+    "I": lambda item: f"#{item.imm}",
+}
+"""How the value of each role is written."""
 
 
 class _Place(NamedTuple):
@@ -114,36 +126,94 @@ class _ToInstructions:
 
     def instruction(self, parts: list[Any]) -> Instruction:
         lean, mnemonic, *values, step = parts
-        row = MNEMONICS.get(str(mnemonic))
         at: int = mnemonic.start_pos
-        if row is None:
-            raise TextError(f"unknown instruction '{mnemonic}'; known are {', '.join(sorted(MNEMONICS))}", at)
-        kinds = "".join("I" if isinstance(value, int) else "P" for value in values if value is not None)
-        if kinds != "".join("I" if role == "I" else "P" for role in row.operands):
-            raise TextError(f"{mnemonic} takes {_signature(row.operands)}", at)
-        bits = {value.bits for value in values if isinstance(value, _Place)}
-        if {"across", "along"} <= bits:
-            raise TextError(f"{mnemonic}: its values lie across columns or along tracks, not both", at)
-        plain = (value.operand if isinstance(value, _Place) else value for value in values)
-        given: dict[str, Any] = dict(zip(row.operands, plain, strict=True))
-        for role in given.keys() & {"D", "d", "c", "a"}:
-            if given[role].shift or given[role].width == 0:
-                raise TextError(f"{mnemonic}: operand {role} is a plain place, not shifted or zero", at)
-        dst: Operand = given.get("D") or given.get("d") or ZERO
-        a: Operand = given.get("A") or given.get("a") or ZERO
-        carry: Operand = given.get("c") or ZERO
-        return Instruction(
-            row.op,
-            Cell(*dst[:2]),
-            dst.width if "D" in given else compared_width(a, given["B"]) if "B" in given else a.width,
-            a,
-            given.get("B", ZERO),
-            given.get("I", 0),
-            Cell(*carry[:2]) if "c" in given else NO_CELL,
-            int(str(step)[1:]) if step else 0,
-            across="across" in bits,
-            lean=bool(lean),
-        )
+        found = [value for value in values if value is not None]
+        return _instruction(str(mnemonic), found, int(str(step)[1:]) if step else 0, lean=bool(lean), at=at)
+
+
+def _instruction(
+    mnemonic: str, values: Sequence[_Place | int], start: int, *, lean: bool, at: int, last: bool = True
+) -> Instruction:
+    """The instruction of a line; raises TextError at the character `at` where it has none."""
+    row = MNEMONICS.get(mnemonic)
+    if row is None:
+        raise TextError(f"unknown instruction '{mnemonic}'; known are {', '.join(sorted(MNEMONICS))}", at)
+    operands, bits = row.operands, "cell"
+    if len(values) != len(operands):
+        raise TextError(f"{mnemonic} takes {_signature(operands)}", at)
+    dst = a = b = carry = ZERO
+    imm = 0
+    for role, value in zip(operands, values, strict=True):
+        if (role == "I") != isinstance(value, int):
+            raise TextError(f"{mnemonic} takes {_signature(operands)}", at)
+        if isinstance(value, int):
+            imm = value
+            continue
+        place, lies = value
+        if lies != "cell":
+            if bits not in ("cell", lies):
+                raise TextError(f"{mnemonic}: its values lie across columns or along tracks, not both", at)
+            bits = lies
+        if role in "Ddca" and (place.shift or place.width == 0):
+            raise TextError(f"{mnemonic}: operand {role} is a plain place, not shifted or zero", at)
+        match role:
+            case "D" | "d":
+                dst = place
+            case "c":
+                carry = place
+            case "B":
+                b = place
+            case _:
+                a = place
+    width = dst.width if "D" in operands else compared_width(a, b) if "B" in operands else a.width
+    cell = Cell(carry.column, carry.domain) if "c" in operands else NO_CELL
+    across = bits == "across"
+    target = Cell(dst.column, dst.domain)
+    return Instruction(row.op, target, width, a, b, imm, cell, start, last, across=across, lean=lean)
+
+
+_VALUE = re.compile(r"#(-?\d+)|(zero)|(c\d+(?:\.\d+(?::\d+s?)?|:\d+\.\d+s?))(?:<<(\d+))?")
+
+
+@lru_cache(1 << 16)
+def _value(text: str) -> _Place | int | None:
+    """A value as `assembly_line` writes it; None for any other text."""
+    found = _VALUE.fullmatch(text)
+    if found is None:
+        return None
+    immediate, zero, place, shift = found.groups()
+    if immediate is not None:
+        return int(immediate)
+    if zero:
+        return _Place(ZERO, "cell")
+    operand, bits = _place(place)
+    return _Place(operand._replace(shift=int(shift)) if shift else operand, bits)
+
+
+def _read_plain(text: str) -> list[Instruction] | None:
+    """The instructions of a text in which every line is as `to_text` writes it; None for any other text.
+
+    Errors don't say where they are in the text.
+    """
+    found: list[Instruction] = []
+    first = -1
+    for line in text.split("\n"):
+        line = line.strip()
+        if line == "loop {" and first < 0:
+            first = len(found)
+        elif line == "}" and 0 <= first < len(found):
+            found[-1] = found[-1]._replace(last=True)
+            first = -1
+        elif line:
+            lean = line.startswith("lean ")
+            mnemonic, _, rest = (line[5:] if lean else line).partition(" ")
+            rest, _, step = rest.partition(" @")
+            values = [_value(word) for word in rest.split(", ")]
+            if None in values or mnemonic not in MNEMONICS or (step and not step.isdecimal()):
+                return None
+            known = cast(list[_Place | int], values)
+            found.append(_instruction(mnemonic, known, int(step or 0), lean=lean, at=0, last=first < 0))
+    return found if first < 0 else None
 
 
 _KINDS = {
