@@ -8,8 +8,8 @@ Then energy, latency and arrays of one image on the processor with each program 
 digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. All programs
 must give the same outputs. Networks are the zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
 
-Networks and programs are kept in --cache (default: camc in the user's cache folder) and named by their content, so the
-first run takes minutes and the next one seconds.
+Networks and programs are kept in --cache (default: camc in the user's cache folder) and named by their content, so that
+nothing is compiled or run again before it changes.
 """
 
 from __future__ import annotations
