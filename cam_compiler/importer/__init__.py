@@ -1,10 +1,11 @@
 """The ONNX importer: a quantised network to the `ternary` dialect, in exact arithmetic.
 
-In the order in which a model passes through: `model` (file to nodes), `constants` and `quantizers` (exact constants),
-`nodes/` (one function per operator), `values` (what lies between two nodes), `images`, `windows` and `pools` (what is
-special to images), `sums` and `multipliers` (residual branches), `thresholds` and `weights` (the integer tables),
-`builder` (the operations), `network` (the loop over all nodes). What needs no scales, such as folding views, is left to
-the pass `ternary-canonicalize`.
+In the order in which a model passes through: `model` (file to nodes), `constants` and `arithmetic/quantizers` (exact
+constants), `nodes/` (one function per operator), `values` (what lies between two nodes), `linear` and `masks` (sums of
+integers with scales of their own), `images`, `windows`, `convolutions` and `pools` (what is special to images),
+`products` and `arithmetic/weights` (integer matrices), `arithmetic/sums`, `multipliers` and `separation` (those
+of sums before a quantiser), `arithmetic/thresholds` (the integer tables), `builder` (the operations), `network` (the
+loop over all nodes). What needs no scales, such as folding views, is left to the pass `ternary-canonicalize`.
 """
 
 from __future__ import annotations
