@@ -111,7 +111,7 @@ def test_every_form_is_verified_with_its_declaration(run: Run) -> None:
     for ending in ("mlir", "camx"):
         assert run("compile", "floats.onnx", *options, "-o", f"net.{ending}")[0] == 0
     code, said = run("verify", "floats.onnx", "net.mlir", "net.camx", *options)
-    assert code == 0 and said.count("the same outputs") == 2
+    assert code == 0 and said.count("the same outputs") == 2, said
     code, said = run("verify", "net.mlir", "net.camx", *options)
     assert code == 1 and "holds the types of its inputs already" in said
     code, said = run("compare", "floats.onnx", *options, "--tech", "rtsim")

@@ -253,7 +253,7 @@ class Probes:
 
     def _changed(self, value: Value, spec: InputSpec) -> Value:
         changed = value.reshape(len(value), -1).copy()
-        few = 1 + self.rng.geometric(0.5)
+        few = min(1 + self.rng.geometric(0.5), changed.shape[1])
         at = self.rng.integers(changed.shape[1], size=(len(value), few))
         if spec.span is None:
             new = self.draw(spec, len(value), self.rng).reshape(len(value), -1)[:, : at.shape[1]]
