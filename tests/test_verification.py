@@ -73,9 +73,14 @@ EVERY_INPUT = {"x": np.array(list(product(range(3), repeat=4)))}
 
 def at_level(level: str) -> str:
     """The network at a level, as text."""
-    module = parse_module(NETWORK)
     count = {"ternary": 0, "apv": 2, "rtm": 3, "ap": 4}[level]
-    run_passes(module, parse_passes(",".join(STAGES[:count])) if count else (), TARGET)
+    return after(",".join(STAGES[:count]))
+
+
+def after(pipeline: str) -> str:
+    """The network after some passes, as text."""
+    module = parse_module(NETWORK)
+    run_passes(module, parse_passes(pipeline) if pipeline else (), TARGET)
     return str(module)
 
 
@@ -130,10 +135,21 @@ def test_sums_reach_any_integer() -> None:
     assert (found[~fixed] >= span.lo).all() and (found[~fixed] <= span.hi).all()
 
 
-def test_a_wrong_row_of_the_instruction_table_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = network_of(parse_module(at_level("ap")), TARGET).programs
-    used = {item.op for item in kinds(program)}
-    assert {Op.ADD, Op.CMP_GE, Op.SET_IF, Op.IN, Op.OUT} <= used
+@pytest.mark.parametrize(
+    ("pipeline", "across", "some"),
+    [
+        (",".join(STAGES), False, {Op.ADD, Op.CMP_GE, Op.SET_IF, Op.IN, Op.OUT}),
+        ("across", True, {Op.ADD_IP, Op.SUB_IP, Op.CMP_GE, Op.SET, Op.SET_IF, Op.IN, Op.OUT}),
+    ],
+)
+def test_a_wrong_row_of_the_instruction_table_is_noticed(
+    pipeline: str, across: bool, some: set[Op], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = network_of(parse_module(after(pipeline)), TARGET).programs
+    found = kinds(program)
+    used = {item.op for item in found}
+    assert some <= used
+    assert {item.across for item in found if item.width > 1} == {across}
     assert check_table(program) == len(kinds(program))
     for op in used - {Op.IN, Op.OUT}:
         row = OPCODES[op]

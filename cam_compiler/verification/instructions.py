@@ -30,6 +30,7 @@ _IMMEDIATES = 6
 _KINDS = 1 << 14
 """Kinds of which it is remembered what was found."""
 _COLUMNS = {"dc": 0, "a.c": 1, "b.c": 2, "cc": 3}
+"""The order in which places lie side by side, a carry in the last column."""
 
 
 def kinds(programs: Iterable[AnyProgram]) -> list[Instruction]:
@@ -43,9 +44,11 @@ def kinds(programs: Iterable[AnyProgram]) -> list[Instruction]:
         return []
     fields = Fields(np.concatenate(tables))
     same = (fields["a.c"] == fields["b.c"]) & (fields["a.d"] == fields["b.d"]) & (fields["b.w"] > 0)
-    for name, column in _COLUMNS.items():
-        fields[name] = np.full(len(fields.table), column)
-    fields["b.c"] = np.where(same, _COLUMNS["a.c"], fields["b.c"])
+    # Across columns a place takes as many columns as it has bits.
+    apart = np.where(fields["across"] == 1, np.max([fields[name] for name in ("width", "a.w", "b.w")], axis=0), 1)
+    for name, number in _COLUMNS.items():
+        fields[name] = number * apart
+    fields["b.c"] = np.where(same, fields["a.c"], fields["b.c"])
     fields["imm"] = np.where(np.isin(fields["op"], (Op.IN, Op.OUT)), 0, fields["imm"])
     for name, number in (("dd", 0), ("a.d", 0), ("b.d", 0), ("cd", 0), ("start", 0), ("last", 1)):
         fields[name] = np.full(len(fields.table), number)
@@ -78,7 +81,8 @@ def check_table(programs: Iterable[AnyProgram]) -> int:
 def _wrong_rows(item: Instruction, _: Opcode) -> int:
     """Rows of random bits in which the simulator and the meaning of placed code differ."""
     rng = np.random.default_rng(0)
-    geometry = Geometry(_ROWS, len(_COLUMNS), max(item.width, item.a.width, item.b.width))
+    domains = 1 if item.across else max(item.width, item.a.width, item.b.width)
+    geometry = Geometry(_ROWS, item.carry.column + 1, domains)
     simulator = Simulator(Target("check", rows=_ROWS, columns=geometry.columns, domains=geometry.domains), _ROWS)
     machine = PlacedMachine(geometry, _ROWS)
     machine.bits[:] = rng.integers(0, 2, machine.bits.shape)
@@ -89,6 +93,5 @@ def _wrong_rows(item: Instruction, _: Opcode) -> int:
     machine.run([item], given, outputs[1:])
     bits = np.unpackbits(simulator.planes.view(np.uint8), axis=-1, bitorder="little")
     # A carry's column holds whatever the passes leave there.
-    kept = [column for name, column in _COLUMNS.items() if name != "cc"]
-    wrong = (bits[kept] != machine.bits[kept]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
+    wrong = (bits[:-1] != machine.bits[:-1]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
     return int(wrong.sum())

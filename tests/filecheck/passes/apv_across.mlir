@@ -56,3 +56,24 @@ func.func @pool(%q: tensor<?x2x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<-
   }
   func.return %r : tensor<?x1x!ternary.int<-1, 2>>
 }
+
+// The least that there is: one accumulator of one input, in columns of their own.
+// CHECK-LABEL: func.func @one
+// CHECK: apv.stage across : tensor<?x1x!ternary.int<0, 3>> {
+// RTM-LABEL: func.func @one
+// RTM:      rtm.segment "fc" code <{
+// RTM-NEXT:   %0 : c0:2[0] = 0
+// RTM-NEXT:   %1 : c2:4[0] = in 0
+// RTM-NEXT:   %2 : c0:2[0] = %0 += %1 carry c13[0]
+// RTM-NEXT:   out 0 = %2
+func.func @one(%q: tensor<?x1x!ternary.int<0, 3>>) -> tensor<?x1x!ternary.int<0, 3>> {
+  %r = apv.stage : tensor<?x1x!ternary.int<0, 3>> {
+    %x = apv.load %q : tensor<?x1x!ternary.int<0, 3>> -> !apv.columns<1, 0, 3>
+    %a = apv.linear %x : (!apv.columns<1, 0, 3>) -> !apv.columns<1, 0, 3> layer "fc" weights <{
+      +
+    }>
+    %s = apv.store %a : !apv.columns<1, 0, 3> -> tensor<?x1x!ternary.int<0, 3>>
+    apv.yield %s : tensor<?x1x!ternary.int<0, 3>>
+  }
+  func.return %r : tensor<?x1x!ternary.int<0, 3>>
+}
