@@ -36,7 +36,9 @@ def test_a_small_network_of_the_table(paper: Any, tmp_path: Path, monkeypatch: p
     assert entry.unshared == unshared >= entry.additions["date24"] > entry.additions["default"] > 0
     own, flows = entry.comparison.own, entry.comparison.flows
     assert [row.setting for row in own] == ["rtsim", "dwm"]
-    assert [row.machine for row in flows] == 2 * ["the same, flow date24"] + 2 * ["arrays with counters of tags, flow counting"]
+    assert [row.machine for row in flows] == 2 * ["the same, flow date24"] + 2 * [
+        "arrays with counters of tags, flow counting"
+    ]
     assert all(ours.energy_uj < theirs.energy_uj for ours, theirs in zip(own, flows[:2], strict=True))
     text = "\n".join(paper.lines(entry))
     assert f"additions: {unshared:,} without sharing, {entry.additions['default']:,} default" in text
