@@ -9,16 +9,21 @@ import pytest
 from onnx_testing import Net, check, failing, images, ternary_weights
 
 
-@pytest.mark.parametrize("form", ["numbers", "shape", "flatten", "gemm"])
+@pytest.mark.parametrize("form", ["numbers", "shape", "scalars", "flatten", "gemm"])
 def test_dense_layers_of_every_time_step(form: str) -> None:
     """Keras' TimeDistributed: rows of all samples at once."""
     net = Net(5, 6)
     q = net.quant("x", 0.25)
     target, back = net.const([-1, 6], np.int64), net.const([-1, 5, 3], np.int64)
-    if form == "shape":
-        shape = net.op("Shape", q)
-        batch, time = (net.op("Gather", shape, net.const([index], np.int64), axis=0) for index in (0, 1))
-        target = net.op("Concat", net.op("Mul", batch, time), net.const([6], np.int64), axis=0)
+    if form in ("shape", "scalars"):
+        shape, first = net.op("Shape", q), net.const([0], np.int64)
+        indices = (0, 1) if form == "scalars" else ([0], [1])
+        numbers = [net.op("Gather", shape, net.const(index, np.int64), axis=0) for index in indices]
+        batch, time, rows = (
+            net.op("Unsqueeze", number, first) if form == "scalars" else number
+            for number in (*numbers, net.op("Mul", *numbers))
+        )
+        target = net.op("Concat", rows, net.const([6], np.int64), axis=0)
         back = net.op("Concat", batch, time, net.const([3], np.int64), axis=0)
     rows = net.op("Flatten", q, axis=2) if form == "flatten" else net.op("Reshape", q, target)
     bias = net.const([0.5, -0.25, 1.0])

@@ -196,7 +196,8 @@ def fold(node: Node, opset: int, inputs: list[Constant | None]) -> list[Constant
             return [result]
     if node.op == "Mul" and [item.symbolic for item in present] in ([True, False], [False, True]):
         first, second = (item.raw if item.symbolic else each(int, item.exact(node)) for item in present)
-        return [Constant(first * second, present[0].elem_type)]
+        # numpy gives the entry itself where both are scalars.
+        return [Constant(np.asarray(first * second, dtype=object), present[0].elem_type)]
     if any(item.symbolic for item in present):
         raise node.error("the batch size can't be calculated with")
     return evaluate(node, opset, inputs)
