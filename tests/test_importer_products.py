@@ -120,3 +120,15 @@ def test_refusals() -> None:
     rows = net.op("Reshape", net.quant("x", 0.25), net.const([-1, 6], np.int64))
     net.op("Softmax", rows, name="soft")
     failing(net, "Softmax 'soft'", "is merged with other dimensions")
+
+
+@pytest.mark.parametrize("smaller", [(4, 1, 1), (1, 3, 5), (4, 3, 1), (1, 1, 1)])
+def test_dimensions_of_one_element_are_repeated(smaller: tuple[int, ...]) -> None:
+    """What a global pool or one channel gives is added everywhere, on either side."""
+    for order in (0, 1):
+        net = Net(4, 3, 5)
+        wide = net.quant("x", 0.25)
+        axes = [axis + 1 for axis, size in enumerate(smaller) if size == 1]
+        few = net.quant(net.op("ReduceMax", wide, net.const(axes, np.int64), keepdims=1), 0.75)
+        net.quant(net.op("Add", *((wide, few) if order else (few, wide))), 0.5)
+        check(net, images(4, 3, 5))

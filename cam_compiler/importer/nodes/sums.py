@@ -29,12 +29,11 @@ def two_tensors(call: Call) -> tuple[Activation, Activation] | None:
 
 
 def summed(call: Call, left: Activation, right: Activation) -> Activation:
-    """The sum of two tensors of one shape, element by element."""
+    """The sum of two tensors, element by element; dimensions of one element are repeated, as numpy does."""
     node = call.node
+    left, right = _repeated(call, left, right.shape), _repeated(call, right, left.shape)
     if left.shape != right.shape or left.full_shape != right.full_shape:
-        raise node.error(
-            f"it adds samples of shape {left.shape} and {right.shape}", hint="both tensors of the same shape"
-        )
+        raise node.error(f"it adds samples of shape {left.shape} and {right.shape}", hint="sizes that are equal, or 1")
     first, second = call.builder.linear(left, node), call.builder.linear(right, node)
     axis = varying_axis(first) or varying_axis(second)
     if axis:
@@ -44,6 +43,15 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
     else:
         result = _summed(call, first, second)
     return replace(result, merged=left.merged, batch_axis=left.batch_axis)
+
+
+def _repeated(call: Call, value: Activation, shape: tuple[int, ...]) -> Activation:
+    """The tensor with its dimensions of one element as large as those of a shape, where the batch comes first."""
+    if len(value.shape) == len(shape) and value.regular:
+        for axis, wanted in enumerate(shape):
+            if value.shape[axis] == 1:
+                value = call.builder.taken(value, axis, (0,) * wanted, call.node)
+    return value
 
 
 def _summed(call: Call, first: Activation, second: Activation) -> Activation:
