@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dialects.support.errors import CamcError, TextError
 
@@ -33,8 +33,7 @@ def parse(grammar: Path, transformer: type[Any], text: str) -> Any:
         if isinstance(error.orig_exc, TextError):
             raise error.orig_exc from error
         if isinstance(error.orig_exc, CamcError):
-            part: Any = error.obj
-            raise TextError(error.orig_exc.message, _begin(part)) from error
+            raise TextError(error.orig_exc.message, _begin(cast(Any, error).obj)) from error
         raise
     except (UnexpectedEOF, UnexpectedToken) as error:
         found: Any = getattr(error, "token", None)
