@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from cam_compiler.objective import NAMES, Objective
+from cam_compiler.option_types import at_least_one
 from dialects.machine.target import load_target
 from dialects.support.errors import InputError
 from runtime.cost.technology import load_technology
@@ -83,13 +84,6 @@ def add_batch(command: argparse.ArgumentParser) -> None:
         help="samples that the machine works on at once, for the report (default: all); the simulator's memory is "
         "bounded whatever it is",
     )
-
-
-def at_least_one(text: str) -> int:
-    """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
 
 
 def add_work(command: argparse.ArgumentParser) -> None:

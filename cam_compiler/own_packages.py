@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ from types import ModuleType
 _NAMES = frozenset({"dialects", "passes", "runtime"})
 
 
-class _BesideThisPackage(MetaPathFinder):
+class _BesideThisPackage:
     """Finds the packages beside `cam_compiler`."""
 
     folder = str(Path(__file__).resolve().parents[1])
