@@ -176,7 +176,7 @@ def analysed(name: str, source: VectorCode, geometry: Geometry) -> Kernel:
     slots = _slots(roomy)
     widths = [0] * len(set(slots.values()))
     bases: dict[int, int] = {}
-    for value, _, base, width, _ in roomy.values_array.tolist():
+    for value, _, base, width, *_ in roomy.values_array.tolist():
         bases[value] = base
         widths[slots[value]] = max(widths[slots[value]], width)
     codes, names = roomy.instructions, roomy.names_array.tolist()

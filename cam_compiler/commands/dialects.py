@@ -26,18 +26,24 @@ def run(options: argparse.Namespace) -> None:
     print("\n\n".join(_described(name) for name in options.names))
 
 
-def _described(name: str) -> str:
+def entries_of(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """What a dialect says of itself, and its members with theirs, or the one that is named; raises UsageError."""
     prefix = name.partition(".")[0]
     if prefix not in DIALECTS:
         raise UsageError(f"there is no dialect '{prefix}'", hint=f"dialects are {', '.join(DIALECTS)}")
     dialect = DIALECTS[prefix]()
     members = [*dialect.operations, *dialect.attributes]
-    chosen = [member for member in members if name in (prefix, member.name)]
+    chosen = [(member.name, cleandoc(member.__doc__ or "")) for member in members if name in (prefix, member.name)]
     if not chosen:
         names = ", ".join(member.name for member in members)
         raise UsageError(f"there is no '{name}'", hint=f"the dialect has {names}")
-    entries = [f"{member.name}\n{_indented(cleandoc(member.__doc__ or ''))}" for member in chosen]
-    return "\n\n".join([_text(dialect), *entries] if name == prefix else entries)
+    return _text(dialect), chosen
+
+
+def _described(name: str) -> str:
+    text, members = entries_of(name)
+    entries = [f"{member}\n{_indented(described)}" for member, described in members]
+    return "\n\n".join([text, *entries] if "." not in name else entries)
 
 
 def _text(dialect: Dialect) -> str:

@@ -28,14 +28,15 @@ def run(options: argparse.Namespace) -> None:
         rows += [(f"pipeline {name}", ",".join(items)) for name, items in PIPELINES.items()]
         print_listing(rows)
         return
-    print("\n\n".join(_described(name) for name in options.names))
+    print("\n\n".join(description_of(name) for name in options.names))
 
 
 def _first_line(found: type[ModulePass]) -> str:
     return (found.__doc__ or "").strip().partition("\n")[0]
 
 
-def _described(name: str) -> str:
+def description_of(name: str) -> str:
+    """What a pass or a pipeline is; raises PipelineError where there is none of that name."""
     if name in PIPELINES:
         return f"pipeline {name}\n\n" + "\n".join(f"    {item}" for item in PIPELINES[name])
     make = find_pass(name)
