@@ -136,7 +136,7 @@ def _check_known(op: Operation) -> None:
 
 def _ran(program: AnyProgram, inputs: Sequence[Ints], target: Target) -> tuple[list[Ints], list[SegmentRun]]:
     if isinstance(program, CountedProgram):
-        outputs, counts = counting.run(target, program, np.concatenate(inputs, axis=1))
+        outputs, counts = counting.run(target, program, inputs)
         return [outputs], [counted_run(program, counts, target)]
     [(rows, by_segment)] = native.run(target, [(program, inputs)], thread_count())
     parts: list[Ints] = np.split(rows, np.cumsum(program.outputs)[:-1], axis=1)

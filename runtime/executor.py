@@ -131,10 +131,10 @@ class Executor:
         """A counted program, which is a group by itself."""
         target = self.network.target
         _check_shapes(program, inputs, samples)
-        rows: Ints = np.concatenate([raw(value) for value in inputs], axis=1)
         if self.engine == "native":
-            outputs, counts = counting.run(target, program, rows, trace=self.trace)
+            outputs, counts = counting.run(target, program, inputs, trace=self.trace)
         else:
+            rows: Ints = np.concatenate([raw(value) for value in inputs], axis=1)
             outputs, counts = counting_golden.run(target, program, rows.astype(np.int64))
         return [narrow(outputs)], [counted_run(program, counts, target)]
 

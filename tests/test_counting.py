@@ -37,6 +37,7 @@ from runtime.cost.report import make_report
 from runtime.cost.technology import load_technology
 from runtime.engines import counting as fast
 from runtime.engines import counting_golden as golden
+from runtime.engines.native import INSTRUCTION_SETS
 from runtime.executor import Executor
 from runtime.interpreter import Interpreter, network_of
 
@@ -46,11 +47,12 @@ TINY = Target("tiny", rows=4, columns=9, domains=3, counter=True, accumulators=6
 
 
 def both(target: Target, program: CountedProgram, rows: np.ndarray) -> np.ndarray:
-    """The outputs of both engines, whose counts must be the same."""
+    """The outputs of both engines, the fast one with each instruction set, whose counts must be the same."""
     expected, counts = golden.run(target, program, rows)
-    found, counted = fast.run(target, program, rows)
-    np.testing.assert_array_equal(found, expected)
-    assert counted == counts
+    for name in INSTRUCTION_SETS:
+        found, counted = fast.run(target, program, [rows], instruction_set=name)
+        np.testing.assert_array_equal(found, expected)
+        assert counted == counts
     return expected
 
 
@@ -218,9 +220,10 @@ def test_code_that_breaks_a_rule_is_refused(code: str, problem: str) -> None:
 def test_sums_beyond_the_accumulators_are_an_error_of_both_engines() -> None:
     program = program_of(np.ones((2, 8), dtype=np.int64), Range(0, 7), TINY)
     narrow = Target("n", rows=4, columns=9, domains=3, counter=True, accumulators=8, accumulator_bits=4)
-    for run in (golden.run, fast.run):
+    rows = np.full((1, 8), 7)
+    for run in (lambda: golden.run(narrow, program, rows), lambda: fast.run(narrow, program, [rows])):
         with pytest.raises(ProgramError, match=r"beyond -8\.\.7"):
-            run(narrow, program, np.full((1, 8), 7))
+            run()
 
 
 def test_a_machine_without_counters_refuses() -> None:

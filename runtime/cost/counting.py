@@ -34,8 +34,9 @@ class Shifts(NamedTuple):
     first: IntArray
 
 
+@lru_cache(1 << 10)
 def counted_counts(program: CountedProgram, target: Target, samples: int) -> Counts:
-    """The counts on so many samples; those that depend on the data are None."""
+    """The counts on so many samples, not to be changed; those that depend on the data are None."""
     return (_sample_counts(program, target) * samples).with_traced(None)
 
 

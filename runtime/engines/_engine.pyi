@@ -79,3 +79,44 @@ def run(
 
     If traced, returns each segment's written and toggled cells, opcode by opcode.
     """
+
+class CountingEngine:
+    """A counted program in the engine's own form; raises ValueError where numbers don't fit together."""
+
+    def __init__(
+        self,
+        steps: NDArray[np.int64],
+        parts: NDArray[np.int64],
+        counted: NDArray[np.int32],
+        held: NDArray[np.int64],
+        vectors: NDArray[np.uint32],
+        answers: NDArray[np.uint16],
+        keys: NDArray[np.int64],
+        inputs: int,
+        accumulator_bits: int,
+    ) -> None:
+        """Steps: op, first accumulator, how many, width, sign, shift, immediate, stride. Parts: bounds of outputs.
+
+        Counted: step, bit of the inputs, level, whether it is taken off. Held, for each count and match by part and
+        accumulator: bounds in `vectors` of those added and taken off, or (begin, 0, 0) in `answers`, or (begin, end, 1)
+        in `keys` (bits cared for, what they are).
+        """
+
+    def run(
+        self,
+        inputs: Sequence[Input],
+        outputs: NDArray[np.signedinteger],
+        toggled: NDArray[np.int64] | None,
+        bits: int,
+        sample_rows: int,
+        run_rows: int,
+        threads: int,
+        instruction_set: str,
+    ) -> None:
+        """Into outputs (vectors, rows); adds to toggled (inputs, bits) how often bits change from row to row.
+
+        Samples of `sample_rows` are cut into runs of `run_rows`, which begin and end with zeros in all cells.
+        """
+
+def matches(cares: NDArray[np.int64], bits: NDArray[np.int64], found: NDArray[np.uint16]) -> None:
+    """Adds to each key how many rows of a table match it."""

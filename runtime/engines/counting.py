@@ -1,202 +1,214 @@
 """The fast engine of counted programs: the searches and counts of the code, for many rows of the result at a time.
 
-The bits of a column under its port are packed along the array's rows; a search for two bits and the count of its tags
-are an and and a population count (runtime/native/counting.cpp). What a table answers is found once for every key.
-Outputs and counts are those of the golden simulator.
+The two searches for a bit, for weights of 1 and of 0, count opposite ways, so the rows of an array that match both (a
+don't-care) cancel out: the engine goes through the others alone, with rows of the result as the bits of its registers
+(runtime/native/counting.hpp). What a table answers is found once for every key. Outputs and counts are those of the
+golden simulator.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.cells import ANY, NOTHING, ONE, CellArray
-from dialects.machine.counted import CountedPart, CountedProgram, across, lanes
+from dialects.machine.cells import ANY, NOTHING, ONE, ZERO, CellArray
+from dialects.machine.counted import CountedProgram, across
 from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes
-from dialects.machine.isa import Cell
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
-from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray
 from dialects.support.threads import thread_count
-from dialects.support.window import Ints
+from dialects.support.window import Ints, Rows, Windows
 from runtime.cost.counting import counted_counts
 from runtime.cost.counts import Counts, Traced
-from runtime.engines import _counting
+from runtime.engines import _engine
+from runtime.engines.native import INSTRUCTION_SETS, read_by_engine
 
-Words = NDArray[np.uint64]
 _LONGEST_KEY = 16
 """bits of a key up to which a table's answers are found beforehand"""
 _PROGRAMS = 1 << 9
 """programs that are kept prepared"""
+_TOGETHER = 8
+"""inputs that the native engine counts at a time"""
 
 
-def run(target: Target, program: CountedProgram, features: Ints, *, trace: bool = True) -> tuple[IntArray, Counts]:
-    """The outputs (rows, features) of rows (rows, features), and the counts of whole samples.
+def run(
+    target: Target,
+    program: CountedProgram,
+    inputs: Sequence[Rows],
+    *,
+    trace: bool = True,
+    instruction_set: str = INSTRUCTION_SETS[0],
+) -> tuple[Ints, Counts]:
+    """The outputs (rows, features) for the rows of all inputs, and the counts of whole samples.
 
     Raises ProgramError where the program breaks a rule. Without `trace` the counts that depend on the data are None.
     """
-    outputs = np.zeros((len(features), sum(program.outputs)), dtype=np.int64)
-    toggled = 0
-    for part in _parts(target, program):
-        toggled += part.run(np.ascontiguousarray(features), outputs, trace)
-    counts = counted_counts(program, target, len(features) // program.rows)
-    traced = Traced(toggled, toggled, written_by_others=toggled)
-    return outputs, counts.with_traced(traced) if trace else counts
+    engine, threads, rows = _prepared(target, program), thread_count(), len(inputs[0])
+    bits = _bits_read(program, inputs)
+    outputs = np.empty((sum(program.outputs), rows), dtype=_stored_type(program))
+    toggled = np.zeros((sum(program.inputs), bits), dtype=np.int64) if trace else None
+    try:
+        given = [read_by_engine(tensor, bits, threads, instruction_set) for tensor in inputs]
+        engine.run(given, outputs, toggled, bits, program.rows, program.rounds, threads, instruction_set)
+    except ValueError as error:
+        raise ProgramError(f"{program.layer}: {error}") from error
+    counts = counted_counts(program, target, rows // program.rows)
+    if toggled is None:
+        return outputs.T, counts
+    cells = _written(program, toggled)
+    return outputs.T, counts.with_traced(Traced(cells, cells, written_by_others=cells))
+
+
+def _bits_read(program: CountedProgram, inputs: Sequence[Rows]) -> int:
+    """The lowest bits of the inputs that are loaded, or all of them where accumulators take inputs."""
+    kinds = [tensor.images.dtype if isinstance(tensor, Windows) else tensor.dtype for tensor in inputs]
+    if any(item.op in TAKES for item in program.body):
+        return 8 * max(kind.itemsize for kind in kinds)
+    return max((item.a.width for item in program.body if item.op is CountOp.LOAD), default=1)
+
+
+def _stored_type(program: CountedProgram) -> np.dtype[np.signedinteger]:
+    """The smallest type of what is stored."""
+    stored = [item.a for item in program.body if item.op is CountOp.STORE]
+    bits = max(operand.width + (not operand.signed) for operand in stored)
+    return np.dtype(next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if bits <= np.iinfo(kind).bits))
+
+
+def _written(program: CountedProgram, toggled: IntArray) -> int:
+    """Cells that change in all counting arrays, where it is known how often each bit (inputs, bits) changes."""
+    loaded = np.zeros(len(toggled), dtype=np.int64)
+    for item in program.body:
+        if item.op is CountOp.LOAD:
+            loaded += toggled[:, : item.a.width].sum(axis=1)
+    until = np.concatenate([[0], np.cumsum(loaded)])
+    return int(sum(until[end] - until[begin] for part in program.parts for begin, end in part.inputs))
 
 
 @lru_cache(_PROGRAMS)
-def _parts(target: Target, program: CountedProgram) -> list[_Part]:
-    """The parts of a program that is legal; raises ProgramError where it isn't."""
+def _prepared(target: Target, program: CountedProgram) -> _engine.CountingEngine:
+    """The native form of a program that is legal; raises ProgramError where it isn't."""
     program.check(target.geometry, target.accumulators)
-    cells = {line[:3]: line[3] for line in program.memory.lines}
-    firsts = zip(program.parts, program.first_arrays, strict=False)
-    return [_Part(target, program, part, first, cells) for part, first in firsts]
+    body = [item for item in program.body if item.op is not CountOp.LOAD]
+    weights, tables = _Weights(program), _Tables(program)
+    held = [(weights if item.op in COUNTS else tables).of(item) for item in body if item.op in _HOLDING]
+    return _engine.CountingEngine(
+        np.array([_step(item) for item in body], dtype=np.int64).reshape(-1, 8),
+        np.array([part.outputs for part in program.parts], dtype=np.int64),
+        np.array(list(_counted_bits(program, body)), dtype=np.int32).reshape(-1, 4),
+        np.concatenate([np.zeros((0, 3), np.int64), *held]),
+        np.concatenate([np.zeros(0, np.uint32), *weights.vectors]),
+        np.concatenate([np.zeros(0, np.uint16), *tables.answers]),
+        np.concatenate([np.zeros((0, 2), np.int64), *tables.keys]),
+        sum(program.inputs),
+        target.accumulator_bits,
+    )
 
 
-class _Part:
-    """The arrays of one part, with what their cells answer to searches."""
+_HOLDING = (*COUNTS, CountOp.MATCH)
+"""instructions that search what cells hold"""
 
-    def __init__(
-        self,
-        target: Target,
-        program: CountedProgram,
-        part: CountedPart,
-        first: int,
-        cells: dict[tuple[int, int, int], CellArray],
-    ):
-        self.program, self.part, self.first, self._cells = program, part, first, cells
-        self._words = max(1, -(-max((end - begin for begin, end in part.inputs), default=1) // 64))
-        self._range = Range.of_width(target.accumulator_bits, True)
-        self._accumulators = max(item.q + item.n for item in program.body)
-        spans = [np.arange(begin, end, dtype=np.int64) for begin, end in part.inputs] or [np.zeros(0, np.int64)]
-        self._features = np.concatenate(spans)
-        self._places = np.concatenate(
-            [64 * self._words * number + np.arange(len(span)) for number, span in enumerate(spans)]
-        ).astype(np.int64)
-        self._held = {item: self._weights(item) for item in program.body if item.op in COUNTS}
-        self._tables = {item: self._answers(item) for item in program.body if item.op is CountOp.MATCH}
 
-    def run(self, features: Ints, outputs: IntArray, trace: bool) -> int:
-        """Execute the loop for all rows of the result; returns how many cells changed, where that is asked for."""
-        q = np.zeros((self._accumulators, len(features)), dtype=np.int64)
-        loaded: dict[Cell, Words] = {}
-        toggled = 0
-        for item in self.program.body:
-            used = q[item.q : item.q + item.n]
-            if item.op is CountOp.LOAD:
-                planes = self._loaded(item, features)
-                loaded.update(zip(across(item), planes, strict=True))
-                toggled += self._toggled(planes) if trace else 0
-            elif item.op in COUNTS:
-                self._count(item, [loaded[cell] for cell in across(item)], used)
-            elif item.op is CountOp.MATCH:
-                used[:] = item.imm + self._looked_up(item, used)
-            elif item.op in TAKES:
-                self._take(item, used, features)
-            else:
-                count, first = lanes(item, self.part), self.part.outputs[0] + item.imm
-                self._check(used[:count], Range.of_width(item.a.width, item.a.signed), "store")
-                outputs[:, first : first + count] = used[:count].T
-            self._check(used, self._range, item.op.name.lower())
-        return toggled
+def _step(item: CountInstruction) -> tuple[int, ...]:
+    return (item.op, item.q, item.n, item.a.width, item.a.signed, item.a.shift, item.imm, item.stride)
 
-    def _check(self, values: IntArray, span: Range, what: str) -> None:
-        if values.size and not span.covers(Range(int(values.min()), int(values.max()))):
-            raise ProgramError(f"{self.program.layer}: {what} reaches {values.min()}..{values.max()}, beyond {span}")
 
-    def _loaded(self, item: CountInstruction, features: Ints) -> Words:
-        """Bits (bits, rows of the result, words of the rows of all counting arrays) of the inputs."""
-        words = self._words * len(self.part.inputs)
-        planes = np.zeros((item.a.width, len(features), words), dtype=np.uint64)
-        if words:
-            _counting.pack(features, self._features, self._places, planes, thread_count())
-        return planes
+def _counted_bits(program: CountedProgram, body: Sequence[CountInstruction]) -> Iterator[tuple[int, int, int, bool]]:
+    """Of each bit of each count: the count's number, the bit of the inputs, its level, whether it is taken off."""
+    loads = [item for item in program.body if item.op is CountOp.LOAD]
+    loaded = {cell: bit for item in loads for bit, cell in enumerate(across(item))}
+    for number, item in enumerate(body):
+        if item.op in COUNTS:
+            for bit, cell in enumerate(across(item)):
+                # The passes of a bit are a search for weights of 1 and one for 0, with opposite signs.
+                passes = bit_passes(item.op, bit == item.a.width - 1, item.a.signed)
+                up = next(write[0][1] for key, write in passes if dict(key)["B"])
+                yield number, loaded[cell], bit, not up
 
-    def _toggled(self, planes: Words) -> int:
-        """Cells that change by loading: from one row of a copy to the next, and from and to zeros at the ends."""
-        total = 0
-        samples = planes.reshape(len(planes), -1, self.program.rows, planes.shape[2])
-        for begin in range(0, self.program.rows, self.program.rounds):
-            rows = samples[:, :, begin : begin + self.program.rounds]
-            total += int(np.bitwise_count(rows[:, :, 1:] ^ rows[:, :, :-1]).sum(dtype=np.int64))
-            total += int(np.bitwise_count(rows[:, :, [0, -1]]).sum(dtype=np.int64))
-        return total
 
-    def _weights(self, item: CountInstruction) -> tuple[Words, Words]:
-        """Which rows match a search for 1, and for 0: words (accumulators, words of all counting arrays)."""
-        size = self._words * 8
-        packed = np.zeros((2, item.n, len(self.part.inputs), size), dtype=np.uint8)
-        for lane in range(item.n):
-            for number in range(len(self.part.inputs)):
-                line = self._cells.get((self.first + number, item.b.column + lane, item.b.domain))
-                if line is not None:
-                    for bit in (0, 1):
-                        part = np.packbits(line >> bit & 1, bitorder="little")
-                        packed[bit, lane, number, : len(part)] = part
-        zeros, ones = packed.reshape(2, item.n, -1).view(np.uint64)
-        return ones, zeros
+class _Weights:
+    """The inputs that counts add and take off, which are the rows whose cells match one search alone."""
 
-    def _count(self, item: CountInstruction, planes: list[Words], sums: IntArray) -> None:
-        """Counted tags, shifted and added up in the accumulators."""
-        if item.op is CountOp.COUNT:
-            sums[:] = 0
-        factors = np.zeros(len(planes), dtype=np.int64)
-        for bit in range(len(planes)):
-            # The passes of a bit are a search for weights of 1 and one for 0, with opposite signs.
-            passes = bit_passes(item.op, bit == item.a.width - 1, item.a.signed)
-            up = next(write[0][1] for key, write in passes if dict(key)["B"])
-            factors[bit] = (1 if up else -1) << (bit + item.a.shift)
-        _counting.count(np.array(planes), *self._held[item], factors, sums, thread_count())
+    def __init__(self, program: CountedProgram):
+        self._parts, self._inputs = len(program.parts), sum(program.inputs)
+        self.vectors: list[NDArray[np.uint32]] = []
+        lines = program.memory.lines
+        self._cells = np.concatenate([np.zeros(0, np.uint8), *(line[3] for line in lines)])
+        self._places = program.memory.table.astype(np.int64)
+        counts = self._places[:, 3]
+        self._line = np.repeat(np.arange(len(counts)), counts)
+        spans = np.full((program.first_arrays[-1], 3), -1, dtype=np.int64)
+        for number, (first, part) in enumerate(zip(program.first_arrays, program.parts, strict=False)):
+            for array, (begin, end) in enumerate(part.inputs, start=first):
+                spans[array] = number, begin, end
+        spans = spans[self._places[:, 0]]
+        self._part = spans[:, 0]
+        in_line = np.arange(len(self._cells)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._vector = in_line + spans[self._line, 1]
+        inside = self._vector < spans[self._line, 2]
+        self._chosen = inside & ((self._cells == ONE) | (self._cells == ZERO))
 
-    def _looked_up(self, item: CountInstruction, sums: IntArray) -> IntArray:
-        """The number of matching rows for the sum of each accumulator and row of the result."""
-        keys = sums & ((1 << item.a.width) - 1)
-        answers = self._tables[item]
-        if answers is None:
-            tables = [self._rows(item, lane if item.stride else 0) for lane in range(item.n)]
-            return np.array([_matching(care, bits, line) for (care, bits), line in zip(tables, keys, strict=True)])
-        found = np.take_along_axis(answers, keys, axis=1) if item.stride else answers[0][keys]
-        return found.astype(np.int64)
+    def of(self, item: CountInstruction) -> IntArray:
+        """For each part and accumulator of a count: where vectors begin, where those that are taken off, the end."""
+        lane = self._places[:, 1] - item.b.column
+        wanted = (self._part >= 0) & (self._places[:, 2] == item.b.domain) & (lane >= 0) & (lane < item.n)
+        chosen = np.flatnonzero(self._chosen & wanted[self._line])
+        lines = self._line[chosen]
+        which = 2 * (self._part[lines] * item.n + lane[lines]) + (self._cells[chosen] == ZERO)
+        order = np.argsort(which, kind="stable")
+        chosen, which = chosen[order], which[order]
+        sizes = np.bincount(which, minlength=2 * self._parts * item.n)
+        # Groups end with a vector of zeros, the one behind all inputs.
+        ends = np.cumsum(-(-sizes // _TOGETHER) * _TOGETHER)
+        begins = np.concatenate([[0], ends[:-1]])
+        vectors = np.full(int(ends[-1]), self._inputs, dtype=np.uint32)
+        vectors[begins[which] + np.arange(len(which)) - (np.cumsum(sizes) - sizes)[which]] = self._vector[chosen]
+        held = np.stack([begins[::2], begins[1::2], ends[1::2]], axis=1) + sum(map(len, self.vectors))
+        self.vectors.append(vectors)
+        return held
 
-    def _answers(self, item: CountInstruction) -> NDArray[np.uint16] | None:
-        """The number of matching rows for every key: (accumulators, keys), or one line for all; None for long keys."""
+
+class _Tables:
+    """What tables answer: to every key, or, for long keys, the bits that each of their rows cares for and has."""
+
+    def __init__(self, program: CountedProgram):
+        self._program = program
+        self._cells = {line[:3]: line[3] for line in program.memory.lines if program.is_table(line[0])}
+        self.answers: list[NDArray[np.uint16]] = []
+        self.keys: list[IntArray] = []
+
+    def of(self, item: CountInstruction) -> IntArray:
+        """For each part and accumulator of a match: where its answers or rows are, and which of them (0 or 1)."""
+        found = [
+            self._of_lane(item, number, lane)
+            for number in range(len(self._program.parts))
+            for lane in (range(item.n) if item.stride else (0,))
+        ]
+        return np.repeat(np.array(found, dtype=np.int64), 1 if item.stride else item.n, axis=0)
+
+    def _of_lane(self, item: CountInstruction, part: int, lane: int) -> tuple[int, int, int]:
+        care, bits = self._rows(item, part, lane)
         if item.a.width > _LONGEST_KEY:
-            return None
-        answers = np.zeros((item.n if item.stride else 1, 1 << item.a.width), dtype=np.uint16)
-        for lane, found in enumerate(answers):
-            _counting.matches(*self._rows(item, lane), found)
-        return answers
+            begin = sum(map(len, self.keys))
+            self.keys.append(np.stack([care, bits], axis=1))
+            return begin, begin + len(care), 1
+        answers = np.zeros(1 << item.a.width, dtype=np.uint16)
+        _engine.matches(care, bits, answers)
+        self.answers.append(answers)
+        return sum(map(len, self.answers)) - len(answers), 0, 0
 
-    def _rows(self, item: CountInstruction, lane: int) -> tuple[IntArray, IntArray]:
+    def _rows(self, item: CountInstruction, part: int, lane: int) -> tuple[IntArray, IntArray]:
         """Of each row of a table the bits that it cares for, and what they are."""
-        array, first = self.first + len(self.part.inputs) + item.table, item.a.column + lane * item.stride
+        inputs, nothing = self._program.parts[part].inputs, np.zeros(0, np.uint8)
+        array, first = self._program.first_arrays[part] + len(inputs) + item.table, item.a.column + lane * item.stride
         columns = range(first, first + item.a.width)
-        lines = [self._cells.get((array, column, item.a.domain), np.zeros(0, np.uint8)) for column in columns]
+        lines: list[CellArray] = [self._cells.get((array, column, item.a.domain), nothing) for column in columns]
         cells = np.full((item.a.width, max(map(len, lines))), NOTHING, dtype=np.uint8)
         for row, line in zip(cells, lines, strict=True):
             row[: len(line)] = line
         cells = cells[:, (cells != NOTHING).all(axis=0)]
         weights = np.int64(1) << np.arange(item.a.width, dtype=np.int64)[:, None]
         return ((cells != ANY) * weights).sum(axis=0), ((cells == ONE) * weights).sum(axis=0)
-
-    def _take(self, item: CountInstruction, q: IntArray, features: Ints) -> None:
-        count, first = lanes(item, self.part), item.imm + item.stride * self.part.outputs[0]
-        if not count:
-            return
-        vectors = features[:, first : first + item.stride * (count - 1) + 1 : item.stride]
-        taken = vectors.T.astype(np.int64) << item.a.shift
-        if item.op is CountOp.TAKE:
-            q[:count] = taken
-        elif item.op is CountOp.TAKE_MAX:
-            np.maximum(q[:count], taken, out=q[:count])
-        else:
-            q[:count] += taken if item.op is CountOp.TAKE_ADD else -taken
-
-
-def _matching(care: IntArray, bits: IntArray, keys: IntArray) -> IntArray:
-    """How many rows match each key."""
-    found, back = np.unique(keys, return_inverse=True)
-    return ((found[:, None] & care) == bits).sum(axis=1)[back].reshape(keys.shape)

@@ -49,7 +49,7 @@ def _engine_of(columns: int, domains: int, segments: tuple[bytes, ...]) -> _engi
     return _engine.Engine(code, bounds, pass_table(), columns, domains)
 
 
-def _input(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
+def read_by_engine(rows: Rows, bits: int, threads: int, instruction_set: str) -> _engine.Input:
     """The rows as the engine reads them; windows are never gathered as a whole."""
     if not isinstance(rows, Windows):
         return _engine.Input(rows, bits, threads, instruction_set)
@@ -87,7 +87,7 @@ def run(
         # Parts of a layer read the same rows.
         given = {id(rows): rows for _, inputs in programs for rows in inputs}
         bits = max((engine.input_bits for engine in engines), default=0)
-        sources = {key: _input(rows, bits, threads, instruction_set) for key, rows in given.items()}
+        sources = {key: read_by_engine(rows, bits, threads, instruction_set) for key, rows in given.items()}
         inputs = [[sources[id(rows)] for rows in parts] for _, parts in programs]
         rows = [parts[0].rows if parts else 0 for parts in inputs]
         results = [

@@ -1,123 +1,373 @@
-// Counted searches on packed bits: the kernels of runtime/engines/counting.py.
+// Runs counted programs on blocks of rows of the result: what each search pair counts, tables, accumulators, stores.
 //
-// A word holds the bits of 64 rows of an array under one port. A search for two bits is an and of two words, the count
-// of its tags a population count.
+// Accumulators don't depend on each other, so a thread runs the whole loop for some accumulators of a part on one block
+// of rows. What a block's inputs are is received once for all of them.
+#include "counting.hpp"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstdint>
-#include <stdexcept>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "input.hpp"
+#include "memory.hpp"
 #include "parallel.hpp"
 
 namespace nb = nanobind;
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__gnu_linux__) && !defined(CAMC_SANITIZE)
-#define CAMC_CLONES __attribute__((target_clones("arch=icelake-server", "arch=haswell", "default")))
-#else
-#define CAMC_CLONES
+namespace camc {
+
+#ifdef CAMC_X86
+namespace avx512 {
+extern const CountingKernels counting;
+}
+namespace avx2 {
+extern const CountingKernels counting;
+}
 #endif
+namespace plain {
+extern const CountingKernels counting;
+}
 
 namespace {
 
-template <typename Number, int Dimensions>
-using Given = nb::ndarray<const Number, nb::ndim<Dimensions>, nb::c_contig, nb::device::cpu>;
-template <typename Number, int Dimensions>
-using Result = nb::ndarray<Number, nb::ndim<Dimensions>, nb::c_contig, nb::device::cpu>;
+template <typename Number, int Columns>
+using Table = nb::ndarray<const Number, nb::shape<-1, Columns>, nb::c_contig, nb::device::cpu>;
+template <typename Number>
+using Line = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-constexpr int64_t kBlock = 64;  // rows of the result that a thread takes at a time
+constexpr int kMostWords = 8;
+constexpr int64_t kMostRows = 64 * kMostWords, kLanes = 16, kReceived = 64, kPlaneBytes = int64_t{1} << 25;
 
-void expect(bool holds, const char* what) {
-    if (!holds) throw std::invalid_argument(what);
-}
+// Opcodes, as dialects/machine/counting.py has them.
+enum CountOp : int64_t { kCount = 19, kCountAdd, kMatch, kTake, kTakeAdd, kTakeSub, kTakeMax, kStore };
 
-struct Weights {
-    const uint64_t* ones;
-    const uint64_t* zeros;
-    int64_t words;
+struct CountStep {
+    int64_t op, q, n, width, is_signed, shift, imm, stride;
 };
 
-// Adds to the sums of one output, for rows from begin to end, the tags of the searches for 1 less those of the searches
-// for 0, of one bit whose plane is given.
-CAMC_CLONES void add_bit(const uint64_t* plane, Weights weights, int64_t factor, int64_t begin, int64_t end,
-                         int64_t* sums) {
-    for (int64_t row = begin; row < end; ++row) {
-        const uint64_t* held = plane + row * weights.words;
-        int64_t found = 0;
-        for (int64_t word = 0; word < weights.words; ++word)
-            found += std::popcount(held[word] & weights.ones[word]) - std::popcount(held[word] & weights.zeros[word]);
-        sums[row] += factor * found;
+// Of an accumulator of a step: vectors that are added and taken off, or the rows of its table.
+struct Held {
+    int64_t begin, middle, end;
+};
+
+struct Part {
+    int64_t begin, end;  // of the outputs
+    int64_t size() const { return end - begin; }
+};
+
+template <class Record, class Numbers>
+std::vector<Record> records(const Numbers& numbers) {
+    std::vector<Record> found(numbers.shape(0));
+    if (!found.empty()) std::memcpy(static_cast<void*>(found.data()), numbers.data(), found.size() * sizeof(Record));
+    return found;
+}
+
+const CountingKernels& counting_of(const std::string& set) {
+#ifdef CAMC_X86
+    for (const CountingKernels* kernels : {&avx512::counting, &avx2::counting})
+        if (set == kernels->name) return *kernels;
+#endif
+    if (set != plain::counting.name) throw std::invalid_argument("there is no instruction set '" + set + "'");
+    return plain::counting;
+}
+
+std::string text(int64_t number) { return std::to_string(number); }
+
+// Raises an error where integers leave a range of so many bits.
+void check(const int64_t* values, int64_t rows, int64_t bits, bool is_signed, const char* what) {
+    if (bits >= 64) return;
+    int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+    auto high = int64_t((uint64_t{1} << (bits - is_signed)) - 1);
+    // Differences that leave 64 bits have the sign of numbers far beyond, or are of numbers that are within.
+    uint64_t beyond = 0;
+    for (int64_t row = 0; row < rows; ++row)
+        beyond |= (uint64_t(values[row]) - uint64_t(low)) | (uint64_t(high) - uint64_t(values[row]));
+    if (beyond >> 63 == 0) return;
+    auto [least, most] = std::minmax_element(values, values + rows);
+    throw std::invalid_argument(std::string(what) + " reaches " + text(*least) + ".." + text(*most) + ", beyond " +
+                                text(low) + ".." + text(high));
+}
+
+const char* name_of(int64_t op) {
+    static const char* names[] = {"count", "count_add", "match", "take", "take_add", "take_sub", "take_max", "store"};
+    return names[op - kCount];
+}
+
+class CountingEngine {
+public:
+    // steps: op, accumulators (first, how many), width, sign, shift, immediate, stride. counted: the bits of counts,
+    // by step: step, plane, level, negative. held: for each count and match by part and accumulator three numbers,
+    // bounds in `vectors` or in `answers` (the last one 0) or `keys` (the last one 1).
+    CountingEngine(Table<int64_t, 8> steps, Table<int64_t, 2> parts, Table<int32_t, 4> counted, Table<int64_t, 3> held,
+                   Line<uint32_t> vectors, Line<uint16_t> answers, Table<int64_t, 2> keys, int64_t inputs, int accumulator_bits)
+        : steps_(records<CountStep>(steps)), parts_(records<Part>(parts)), held_(records<Held>(held)),
+          vectors_(vectors.data(), vectors.data() + vectors.shape(0)),
+          answers_(answers.data(), answers.data() + answers.shape(0)), keys_(keys.data(), keys.data() + keys.size()),
+          inputs_(inputs), accumulator_bits_(accumulator_bits), counted_(steps_.size()) {
+        for (size_t i = 0; i < counted.shape(0); ++i)
+            counted_.at(size_t(counted(i, 0))).push_back({counted(i, 1), counted(i, 2), counted(i, 3) != 0});
+        int64_t at = 0;
+        for (const CountStep& step : steps_) {
+            first_.push_back(at);
+            if (step.op == kCount || step.op == kCountAdd || step.op == kMatch) at += step.n * int64_t(parts_.size());
+            accumulators_ = std::max(accumulators_, step.q + step.n);
+            if (step.op < kCount || step.op > kStore) throw std::invalid_argument("an opcode that counts nothing");
+        }
+        bool fits = at == int64_t(held_.size());
+        for (uint32_t vector : vectors_) fits = fits && vector <= inputs_;
+        if (!fits) throw std::invalid_argument("vectors and steps don't fit together");
     }
-}
 
-// Adds to sums (outputs, rows) what the searches of all bits give; each bit has a factor.
-void count(Given<uint64_t, 3> planes, Given<uint64_t, 2> ones, Given<uint64_t, 2> zeros, Given<int64_t, 1> factors,
-           Result<int64_t, 2> sums, int threads) {
-    int64_t bits = planes.shape(0), rows = planes.shape(1), words = planes.shape(2), outputs = ones.shape(0);
-    expect(int64_t(ones.shape(1)) == words && int64_t(zeros.shape(0)) == outputs && int64_t(zeros.shape(1)) == words,
-           "weights of another size than the rows");
-    expect(int64_t(factors.shape(0)) == bits, "a factor for each bit");
-    expect(int64_t(sums.shape(0)) == outputs && int64_t(sums.shape(1)) == rows, "sums of another size");
-    const uint64_t *plane = planes.data(), *one = ones.data(), *zero = zeros.data();
-    const int64_t* factor = factors.data();
-    int64_t* sum = sums.data();
-    nb::gil_scoped_release release;
-    native::parallel((rows + kBlock - 1) / kBlock, threads, [&](int64_t block) {
-        int64_t begin = block * kBlock, end = std::min(rows, begin + kBlock);
-        for (int64_t output = 0; output < outputs; ++output)
-            for (int64_t bit = 0; bit < bits; ++bit)
-                add_bit(plane + bit * rows * words, {one + output * words, zero + output * words, words}, factor[bit],
-                        begin, end, sum + output * rows);
-    });
-}
+    // Into outputs (vectors, rows); adds to `toggled` (inputs, bits) how often each bit of each input changes from one
+    // row to the next, where `sample_rows` rows are a sample that is cut into runs of `run_rows`.
+    void run(const std::vector<const Input*>& inputs, nb::ndarray<nb::device::cpu, nb::c_contig> outputs,
+             std::optional<nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>> toggled,
+             int bits, int64_t sample_rows, int64_t run_rows, int threads, const std::string& set) const {
+        kernels_of(set);
+        if (bits < 1 || bits > 64) throw std::invalid_argument("inputs have 1 to 64 bits");
+        Run run{*this, counting_of(set), {}, 0, 0, bits, outputs.data(), bytes_of(outputs)};
+        int64_t vectors = 0;
+        for (const Input* input : inputs) {
+            run.sources.push_back(input->movement.source());
+            run.rows = input->movement.rows();
+            vectors += run.sources.back().vectors;
+            if (run.rows != inputs[0]->movement.rows()) throw std::invalid_argument("inputs need the same rows");
+        }
+        if (vectors != inputs_ || outputs.ndim() != 2 || int64_t(outputs.shape(0)) != parts_.back().end ||
+            int64_t(outputs.shape(1)) != run.rows)
+            throw std::invalid_argument("inputs or outputs of another size than the program's");
+        if (toggled && (int64_t(toggled->shape(0)) != inputs_ || toggled->shape(1) != size_t(bits)))
+            throw std::invalid_argument("counts of another size than the inputs");
+        int64_t* changes = toggled ? toggled->data() : nullptr;
+        nb::gil_scoped_release release;
+        run.words = run.rows <= 64 ? 1 : run.rows <= 128 ? 2 : run.rows <= 256 ? 4 : kMostWords;
+        run.all(threads);
+        if (changes) run.count_changes(changes, sample_rows, run_rows, threads);
+    }
 
-// The bits of inputs (rows, features) as planes (bits, rows, words): feature f is bit place[f] of its row's words.
-template <typename Number>
-void pack(Given<Number, 2> inputs, Given<int64_t, 1> features, Given<int64_t, 1> places, Result<uint64_t, 3> planes,
-          int threads) {
-    int64_t bits = planes.shape(0), rows = planes.shape(1), words = planes.shape(2), count = features.shape(0);
-    int64_t width = inputs.shape(1);
-    expect(int64_t(inputs.shape(0)) == rows, "planes of another number of rows");
-    expect(int64_t(places.shape(0)) == count, "a place for each feature");
-    const Number* input = inputs.data();
-    const int64_t *feature = features.data(), *place = places.data();
-    for (int64_t number = 0; number < count; ++number)
-        expect(feature[number] >= 0 && feature[number] < width && place[number] >= 0 && place[number] < 64 * words,
-               "a feature or a place that isn't there");
-    uint64_t* plane = planes.data();
-    nb::gil_scoped_release release;
-    native::parallel((rows + kBlock - 1) / kBlock, threads, [&](int64_t block) {
-        for (int64_t row = block * kBlock; row < std::min(rows, (block + 1) * kBlock); ++row)
-            for (int64_t number = 0; number < count; ++number) {
-                uint64_t value = uint64_t(int64_t(input[row * width + feature[number]]));
-                uint64_t* word = plane + row * words + place[number] / 64;
-                for (int64_t bit = 0; bit < bits; ++bit)
-                    word[bit * rows * words] |= (value >> bit & 1) << (place[number] % 64);
+private:
+    std::vector<CountStep> steps_;
+    std::vector<Part> parts_;
+    std::vector<Held> held_;
+    std::vector<uint32_t> vectors_;
+    std::vector<uint16_t> answers_;
+    std::vector<int64_t> keys_;
+    int64_t inputs_;
+    int accumulator_bits_;
+    std::vector<std::vector<CountedBit>> counted_;
+    std::vector<int64_t> first_;  // of each step, in held_
+    int64_t accumulators_ = 0;
+
+    // One run on rows.
+    struct Run {
+        const CountingEngine& engine;
+        const CountingKernels& kernels;
+        std::vector<Source> sources;
+        int64_t rows;
+        int words, bits;
+        void* outputs;
+        int output_bytes;
+
+        int64_t block_words() const { return (engine.inputs_ + 1) * bits * words; }
+
+        Receive receive(int64_t block, int64_t begin, uint64_t* to) const {
+            int64_t first = block * 64 * words;
+            return {sources.data(), uint32_t(begin), uint32_t(std::min(begin + kReceived, engine.inputs_)),
+                    first, std::min<int64_t>(64 * words, rows - first), words, bits, to};
+        }
+
+        // Blocks in groups whose inputs memory is held for.
+        void all(int threads) {
+            int64_t blocks = (rows + 64 * words - 1) / (64 * words), size = block_words();
+            int64_t together = std::clamp<int64_t>(kPlaneBytes / (8 * size), std::min<int64_t>(threads, blocks), blocks);
+            Memory memory(size_t(together * size + kMostWords) * 8);
+            auto* planes = static_cast<uint64_t*>(memory.data());
+            int64_t receives = (engine.inputs_ + kReceived - 1) / kReceived;
+            int64_t chunks = (engine.accumulators_ + kLanes - 1) / kLanes, parts = int64_t(engine.parts_.size());
+            for (int64_t begin = 0; begin < blocks; begin += together) {
+                int64_t count = std::min(together, blocks - begin);
+                native::parallel(count * receives, threads, [&](int64_t number) {
+                    int64_t block = number / receives;
+                    uint64_t* to = planes + block * size;
+                    kernels.receive(receive(begin + block, number % receives * kReceived, to));
+                    if (number % receives == 0)
+                        std::fill_n(to + engine.inputs_ * bits * words, bits * words, 0);
+                });
+                native::parallel(count * parts * chunks, threads, [&](int64_t number) {
+                    int64_t block = number / (parts * chunks), rest = number % (parts * chunks);
+                    int64_t lane = rest % chunks * kLanes, end = std::min(lane + kLanes, engine.accumulators_);
+                    for (; lane < end; ++lane) execute(begin + block, planes + block * size, rest / chunks, lane);
+                });
             }
-    });
-}
+        }
+
+        // The whole loop for one accumulator of a part, on the rows of a block.
+        void execute(int64_t block, const uint64_t* given, int64_t part, int64_t lane) const {
+            alignas(64) int64_t q[kMostRows] = {}, taken[kMostRows];
+            int64_t first = block * 64 * words, count = std::min<int64_t>(64 * words, rows - first);
+            for (size_t number = 0; number < engine.steps_.size(); ++number) {
+                const CountStep& step = engine.steps_[number];
+                int64_t of_step = lane - step.q;
+                if (of_step < 0 || of_step >= step.n) continue;
+                const Held* held = engine.held_.data() + engine.first_[number] + part * step.n + of_step;
+                if (step.op == kStore) {
+                    store(step, engine.parts_[size_t(part)], of_step, q, first, count);
+                    continue;
+                }
+                if (step.op == kMatch)
+                    match(step, *held, q, count);
+                else if (step.op <= kCountAdd)
+                    counted(step, engine.counted_[number], *held, given, step.op == kCount ? q : taken);
+                else if (lane < engine.parts_[size_t(part)].size())
+                    take(step, engine.parts_[size_t(part)], of_step, given, step.op == kTake ? q : taken);
+                else
+                    continue;
+                combine(step.op, taken, q, count);
+                check(q, count, engine.accumulator_bits_, true, name_of(step.op));
+            }
+        }
+
+        static void combine(int64_t op, const int64_t* taken, int64_t* q, int64_t count) {
+            if (op == kCountAdd || op == kTakeAdd)
+                for (int64_t row = 0; row < count; ++row) q[row] += taken[row];
+            else if (op == kTakeSub)
+                for (int64_t row = 0; row < count; ++row) q[row] -= taken[row];
+            else if (op == kTakeMax)
+                for (int64_t row = 0; row < count; ++row) q[row] = std::max(q[row], taken[row]);
+        }
+
+        void shift(int64_t* values, int64_t by) const {
+            if (by)
+                for (int64_t row = 0; row < 64 * words; ++row) values[row] = int64_t(uint64_t(values[row]) << by);
+        }
+
+        void counted(const CountStep& step, const std::vector<CountedBit>& counted_bits, const Held& held,
+                     const uint64_t* given, int64_t* to) const {
+            uint64_t sums[(kCounterBits + 1) * kMostWords];
+            const uint32_t* vectors = engine.vectors_.data();
+            Vectors up{vectors + held.begin, size_t(held.middle - held.begin)};
+            Vectors down{vectors + held.middle, size_t(held.end - held.middle)};
+            // What the sum reaches, with all bits set in all rows of either kind, and a sign.
+            int levels = int(step.width) + std::bit_width(std::max(up.count, down.count)) + 1;
+            Weighted work{given, words, bits, counted_bits.data(), counted_bits.size(), up, down,
+                          std::min(levels, kCounterBits)};
+            kernels.sum(work, sums);
+            kernels.expand(sums, work.levels, words, to);
+            shift(to, step.shift);
+        }
+
+        void match(const CountStep& step, const Held& held, int64_t* q, int64_t count) const {
+            int64_t mask = step.width >= 63 ? -1 : (int64_t{1} << step.width) - 1;
+            if (!held.end) {
+                const uint16_t* answers = engine.answers_.data() + held.begin;
+                for (int64_t row = 0; row < count; ++row) q[row] = step.imm + answers[q[row] & mask];
+                return;
+            }
+            for (int64_t row = 0; row < count; ++row) {
+                int64_t key = q[row] & mask, found = 0;
+                for (int64_t line = held.begin; line < held.middle; ++line)
+                    found += (key & engine.keys_[size_t(2 * line)]) == engine.keys_[size_t(2 * line + 1)];
+                q[row] = step.imm + found;
+            }
+        }
+
+        void take(const CountStep& step, const Part& part, int64_t of_step, const uint64_t* given, int64_t* to) const {
+            int64_t vector = step.imm + step.stride * (part.begin + of_step);
+            if (vector < 0 || vector >= engine.inputs_) throw std::invalid_argument("a vector that isn't there");
+            kernels.expand(given + vector * bits * words, bits, words, to);
+            shift(to, step.shift);
+        }
+
+        void store(const CountStep& step, const Part& part, int64_t of_step, const int64_t* q, int64_t first,
+                   int64_t count) const {
+            if (step.imm + of_step >= part.size()) return;
+            check(q, count, step.width, step.is_signed, "store");
+            int64_t at = (part.begin + step.imm + of_step) * rows + first;
+            auto put = [&](auto* items) {
+                for (int64_t row = 0; row < count; ++row)
+                    items[row] = static_cast<std::remove_reference_t<decltype(items[0])>>(q[row]);
+            };
+            char* to = static_cast<char*>(outputs) + at * output_bytes;
+            switch (output_bytes) {
+            case 1: return put(reinterpret_cast<int8_t*>(to));
+            case 2: return put(reinterpret_cast<int16_t*>(to));
+            case 4: return put(reinterpret_cast<int32_t*>(to));
+            default: return put(reinterpret_cast<int64_t*>(to));
+            }
+        }
+
+        // Runs begin and end with zeros in all cells.
+        void count_changes(int64_t* changes, int64_t sample_rows, int64_t run_rows, int threads) const {
+            int64_t all_words = (rows + 63) / 64;
+            std::vector<uint64_t> firsts(size_t(all_words), 0), lasts(size_t(all_words), 0);
+            for (int64_t row = 0; row < rows; ++row) {
+                int64_t of_sample = row % sample_rows;
+                if (of_sample % run_rows == 0) firsts[size_t(row / 64)] |= uint64_t{1} << (row % 64);
+                if ((of_sample + 1) % run_rows == 0 || of_sample + 1 == sample_rows)
+                    lasts[size_t(row / 64)] |= uint64_t{1} << (row % 64);
+            }
+            int64_t receives = (engine.inputs_ + kReceived - 1) / kReceived;
+            native::parallel(receives, threads, [&](int64_t number) {
+                int64_t begin = number * kReceived, end = std::min(begin + kReceived, engine.inputs_);
+                int64_t planes_of = (end - begin) * bits;
+                std::vector<uint64_t> before(size_t(planes_of), 0);
+                Memory memory(size_t(block_words() + kMostWords) * 8);
+                auto* given = static_cast<uint64_t*>(memory.data());
+                for (int64_t block = 0; block * words < all_words; ++block) {
+                    kernels.receive(receive(block, begin, given));
+                    for (int64_t plane = 0; plane < planes_of; ++plane)
+                        for (int64_t word = 0; word < words && block * words + word < all_words; ++word) {
+                            size_t at = size_t(block * words + word);
+                            int64_t left = rows - int64_t(at) * 64;
+                            uint64_t there = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
+                            uint64_t held = given[(begin * bits + plane) * words + word] & there;
+                            uint64_t earlier = (held << 1 | before[size_t(plane)] >> 63) & ~firsts[at];
+                            changes[begin * bits + plane] +=
+                                std::popcount((held ^ earlier) & there) + std::popcount(held & lasts[at]);
+                            before[size_t(plane)] = held;
+                        }
+                }
+            });
+        }
+    };
+};
 
 // Of each key of so many bits, how many rows of a table match it: bits that a row cares for, and what they are.
-void matches(Given<int64_t, 1> cares, Given<int64_t, 1> bits, Result<uint16_t, 1> found) {
-    int64_t rows = cares.shape(0), keys = found.shape(0);
-    expect(int64_t(bits.shape(0)) == rows && rows < 1 << 16, "bits for each row");
-    uint16_t* count = found.data();
-    for (int64_t row = 0; row < rows; ++row) {
-        int64_t care = cares.data()[row], bit = bits.data()[row];
-        for (int64_t key = 0; key < keys; ++key) count[key] += (key & care) == bit;
+void matches(Line<int64_t> cares, Line<int64_t> bits, nb::ndarray<uint16_t, nb::ndim<1>, nb::c_contig> found) {
+    size_t rows = cares.shape(0), keys = found.shape(0);
+    if (bits.shape(0) != rows || rows >= 1 << 16 || !std::has_single_bit(keys))
+        throw std::invalid_argument("expected bits for each row, and all keys of some bits");
+    for (size_t row = 0; row < rows; ++row) {
+        uint64_t care = uint64_t(cares(row)), bit = uint64_t(bits(row)), free = (keys - 1) & ~care;
+        if (bit >= keys || (bit & ~care)) continue;
+        for (uint64_t rest = free;; rest = (rest - 1) & free) {
+            ++found.data()[bit | rest];
+            if (!rest) break;
+        }
     }
 }
 
 }  // namespace
 
-NB_MODULE(_counting, module) {
-    module.def("count", &count, nb::arg("planes"), nb::arg("ones"), nb::arg("zeros"), nb::arg("factors"),
-               nb::arg("sums"), nb::arg("threads"));
-    module.def("pack", &pack<int8_t>);
-    module.def("pack", &pack<int16_t>);
-    module.def("pack", &pack<int32_t>);
-    module.def("pack", &pack<int64_t>);
-    module.def("matches", &matches);
+void define_counting(nb::module_& m) {
+    nb::class_<CountingEngine>(m, "CountingEngine")
+        .def(nb::init<Table<int64_t, 8>, Table<int64_t, 2>, Table<int32_t, 4>, Table<int64_t, 3>, Line<uint32_t>,
+                      Line<uint16_t>, Table<int64_t, 2>, int64_t, int>(),
+             nb::arg("steps"), nb::arg("parts"), nb::arg("counted"), nb::arg("held"), nb::arg("vectors"),
+             nb::arg("answers"), nb::arg("keys"), nb::arg("inputs"), nb::arg("accumulator_bits"))
+        .def("run", &CountingEngine::run, nb::arg("inputs"), nb::arg("outputs").noconvert(),
+             nb::arg("toggled").noconvert().none(), nb::arg("bits"), nb::arg("sample_rows"), nb::arg("run_rows"), nb::arg("threads"),
+             nb::arg("instruction_set"));
+    m.def("matches", &matches, nb::arg("cares"), nb::arg("bits"), nb::arg("found").noconvert());
 }
+
+}  // namespace camc

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "input.hpp"
 #include "jobs.hpp"
 #include "memory.hpp"
 #include "numpy.hpp"
@@ -47,7 +48,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "programs and vectors are read as little-endian words");
 
 using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-using Array = nb::ndarray<nb::ro, nb::device::cpu>;
 using Results = nb::ndarray<nb::device::cpu, nb::c_contig>;
 using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 9>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const int32_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
@@ -65,50 +65,6 @@ std::vector<const Kernels*> available() {
     sets.push_back(&plain::kernels);
     return sets;
 }
-
-const Kernels& kernels_of(const std::string& set) {
-    for (const Kernels* kernels : available())
-        if (set == kernels->name) return *kernels;
-    throw std::invalid_argument("this machine has no instruction set '" + set + "'");
-}
-
-template <class Any>
-int bytes_of(const Any& array) {
-    nb::dlpack::dtype type = array.dtype();
-    bool known = type.code == uint8_t(nb::dlpack::dtype_code::Int) && type.lanes == 1 &&
-                 (type.bits == 8 || type.bits == 16 || type.bits == 32 || type.bits == 64);
-    if (!known) throw std::invalid_argument("expected signed integers of 8, 16, 32 or 64 bits");
-    return type.bits / 8;
-}
-
-template <int Rank>
-Tensor<Rank> tensor_of(const Array& array) {
-    Tensor<Rank> tensor{static_cast<const uint8_t*>(array.data()), bytes_of(array), {}, {}};
-    if (array.ndim() != Rank)
-        throw std::invalid_argument("expected a tensor of " + std::to_string(Rank) + " dimensions");
-    for (int axis = 0; axis < Rank; ++axis) {
-        tensor.shape[axis] = int64_t(array.shape(size_t(axis)));
-        tensor.strides[axis] = array.stride(size_t(axis)) * tensor.bytes;
-    }
-    return tensor;
-}
-
-// A tensor that programs read.
-struct Input {
-    Movement movement;
-
-    Input(const Array& tensor, int bits, int threads, const std::string& set)
-        : movement(tensor_of<2>(tensor), bits, threads, kernels_of(set).pack) {}
-    Input(const Array& images, std::array<int64_t, 2> kernel, std::array<int64_t, 2> strides,
-          std::array<int64_t, 4> pads, std::array<int64_t, 2> dilations, int64_t pad, int bits, int threads,
-          const std::string& set)
-        : movement(tensor_of<4>(images),
-                   {{kernel[0], kernel[1]},
-                    {strides[0], strides[1]},
-                    {pads[0], pads[1], pads[2], pads[3]},
-                    {dilations[0], dilations[1]}},
-                   pad, bits, threads, kernels_of(set).pack) {}
-};
 
 class Engine {
 public:
@@ -211,6 +167,12 @@ std::vector<std::string> instruction_sets() {
 
 }  // namespace
 
+const Kernels& kernels_of(const std::string& set) {
+    for (const Kernels* kernels : available())
+        if (set == kernels->name) return *kernels;
+    throw std::invalid_argument("this machine has no instruction set '" + set + "'");
+}
+
 }  // namespace camc
 
 NB_MODULE(_engine, m) {
@@ -242,4 +204,5 @@ NB_MODULE(_engine, m) {
         .def("outputs", &Engine::outputs, nb::arg("count"), nb::arg("rows"));
     m.def("run", &camc::run_all, nb::arg("jobs").noconvert(), nb::arg("threads"), nb::arg("trace"),
           nb::arg("instruction_set"));
+    camc::define_counting(m);
 }

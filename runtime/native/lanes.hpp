@@ -176,6 +176,19 @@ CAMC_INLINE void bytes_of_bits(const uint64_t* words, int count, uint8_t* bytes)
     for (int bit = 0; bit < count; ++bit)
         sum = _mm512_mask_add_epi8(sum, words[bit], sum, _mm512_set1_epi8(char(1 << bit)));
     _mm512_storeu_si512(bytes, sum);
+#elif defined(__AVX2__)
+    // Each byte gets the eight bits among which its own is, and keeps that one.
+    const __m256i spread = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i own = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
+    for (int half = 0; half < 2; ++half) {
+        __m256i sum = _mm256_setzero_si256();
+        for (int bit = 0; bit < count; ++bit) {
+            __m256i eights = _mm256_shuffle_epi8(_mm256_set1_epi32(int(words[bit] >> (32 * half))), spread);
+            __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(eights, own), own);
+            sum = _mm256_or_si256(sum, _mm256_and_si256(set, _mm256_set1_epi8(char(1 << bit))));
+        }
+        _mm256_storeu_si256((__m256i*)(bytes + 32 * half), sum);
+    }
 #else
     for (int group = 0; group < 8; ++group) {
         uint64_t eight = 0;
