@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from oracles.executors import QUANTISERS, Array, Graph, integers, kind_of, reference
 from oracles.float_bounds import Real, U, apply, attributes, rounded
 
-from cam_compiler.arrays import read_arrays
+from cam_compiler.files import read_arrays
 from cam_compiler.importer import import_model
 from cam_compiler.importer.arithmetic.exact import each
 from cam_compiler.importer.arithmetic.quantizers import bipolar_quant, quant, quantised

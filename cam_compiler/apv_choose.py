@@ -1,143 +1,288 @@
-"""apv-choose: for each stage the mapping that costs less, weights as code or weights as data.
+"""apv-choose: for each stage the way that costs least, by what a report will say of it.
 
-Stands behind convert-ternary-to-apv in pipelines with `--mapping auto`. Each stage is lowered by itself in both ways,
-to machine code, which is run on `samples` (default 1) of random integers; the objective (energy, latency or their
-product, as `tech` has them) is what a report says of these runs. Its loads and stores are part of a stage, so that what
-a mapping needs of the buffer counts. Code fills its rows with samples, counting goes through them one after another, so
-the number of samples can decide.
-Stages that cost less when they are counted become counted layers, as with apv-count; all others stay. On a target
-without counters, all do.
+Stands behind convert-ternary-to-apv. Each stage is lowered by itself, to machine code, in every way there is, by the
+passes and options of the pipeline that follows, and is priced by the formulas of reports (runtime/cost/prices.py), for
+a batch of `samples` (default 1): rows fill arrays or leave them idle, and code that is fetched serves all samples. What
+depends on the data is counted on a few random samples (cam_compiler/stage_trials.py). The ways are
+
+    tracks   values along tracks, split (apv-split) and shared (apv-share) as in the default pipeline
+    aimed    the same, split and shared for the objective
+    across   accumulators stand still (apv-across): the stage is marked
+    count    weights as data (apv-count), with the option `count`, on a target with counters
+    apart    layers that follow one another in stages of their own, for each of which these ways are tried
+
+    %r = apv.stage : tensor<?x64x!ternary.int<0, 15>> { ... apv.linear ... }
+  becomes, for one,
+    %r = apv.stage across : tensor<?x64x!ternary.int<0, 15>> { ... apv.linear ... }
+
+A way other than `tracks` has to save something: a hundredth of the energy, as that rests on random data; for the
+latency, it may not lengthen the chain of programs that wait for each other either. Where the choices together would
+cost more than `tracks` everywhere, that is taken. Stages that are alike share what was found for one of them. A stage
+that can't be lowered in any way stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from math import log2
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
 
-from dialects import ap, apv, ternary
-from dialects.machine.counted import AnyProgram, CountedProgram
-from dialects.machine.target import Target
-from dialects.rtm.target import set_target, target_of
-from dialects.support.errors import CapacityError, PipelineError
-from dialects.support.instrumentation import Figure, did, progress
-from dialects.support.threads import thread_count
-from dialects.support.window import Ints
-from passes.apv_count import ApvCount, count_stage
+from cam_compiler.objective import Objective
+from cam_compiler.pipeline import EFFORTS, LOWERING, parse_passes
+from cam_compiler.stage_trials import Cost, Machine, Trial, Way, alone, stage_inputs, stages_of, trial
+from dialects import apv, ternary
+from dialects.rtm.target import target_of
+from dialects.support.errors import PipelineError
+from dialects.support.instrumentation import Figure, Watcher, did, progress, watched_by
+from dialects.support.window import Rows
+from passes.apv_across import ApvAcross, isolate_layers, standing_layer
+from passes.apv_count import ApvCount
 from passes.apv_share import ApvShare
-from passes.apv_split import ApvSplit
-from passes.convert_apv_to_rtm import ConvertApvToRtm
-from passes.convert_rtm_to_ap import ConvertRtmToAp
-from runtime.cost.layers import Pricing
-from runtime.cost.technology import Technology, load_technology
-from runtime.engines import counting, native
-from runtime.result import SegmentRun, counted_run, runs_of
+from passes.apv_split import ApvSplit, layers_of
+from runtime.cost.technology import load_technology
 
-_LOWERING = (ConvertApvToRtm(placement="loops", effort=0), ConvertRtmToAp())
-_WAYS: Mapping[str, Sequence[ModulePass]] = {
-    "code": (ApvSplit(), ApvShare(effort=0), *_LOWERING),
-    "count": (ApvCount(), *_LOWERING),
-}
+DEFAULT = "tracks"
+_WORTH = 0.99
+"""what a way may cost of the default one's energy"""
+_FAR = 0.75
+"""what `across` may cost of the default one's energy so that nothing else is tried along tracks"""
+_LITTLE = 1
+"""bytes of code that lie on the chip whatever the technology"""
+_ROUNDS = 4
+"""how often ways are chosen anew for the size that the program then has"""
+
+
+class Choice(NamedTuple):
+    """The way of a stage, or of each of its layers in a stage of its own."""
+
+    way: str
+    cost: Cost
+    bits: int
+    apart: Sequence[Choice] = ()
+
+
+@dataclass
+class Plan:
+    """The ways that were tried for a stage; those of its layers apart, where there are several."""
+
+    stage: apv.StageOp
+    trials: Mapping[str, Trial]
+    apart: Sequence[Plan] = ()
+
+    def default(self, machine: Machine, size: int) -> Choice:
+        """Along tracks, as in the default pipeline; what there is where that is impossible."""
+        way = DEFAULT if DEFAULT in self.trials else next(iter(self.trials), "")
+        return self._choice(way, machine, size) if way else Choice("", Cost(), 0)
+
+    def best(self, objective: str, machine: Machine, size: int) -> Choice:
+        """The way that costs least where all code takes `size` bytes."""
+        found = self.default(machine, size)
+        limit, chain = found.cost.of(objective), found.cost.chain
+        if objective in ("energy", "product"):
+            limit *= _WORTH
+        others = [self._choice(way, machine, size) for way in self.trials if way != found.way]
+        if self.apart:
+            layers = [plan.best(objective, machine, size) for plan in self.apart]
+            cost = sum((layer.cost for layer in layers), Cost())
+            others.append(Choice("apart", cost, sum(layer.bits for layer in layers), layers))
+        for other in others:
+            cost = other.cost.of(objective)
+            if cost < limit and (objective != "latency" or other.cost.chain <= chain):
+                found, limit = other, cost
+        return found
+
+    def _choice(self, way: str, machine: Machine, size: int) -> Choice:
+        return Choice(way, self.trials[way].cost(machine, size), self.trials[way].bits)
 
 
 @dataclass(frozen=True)
 class ApvChoose(ModulePass):
-    """Count the stages that cost less so."""
+    """Lower each stage in the way that costs least."""
 
     name = "apv-choose"
 
     objective: Literal["cycles", "energy", "latency", "product"] = "energy"
     tech: str = "rtsim"
     samples: int = 1
+    count: bool = False
+    effort: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        target, technology = target_of(op), load_technology(self.tech)
-        if self.samples < 1:
-            raise PipelineError(f"samples {self.samples}", place=self.name, hint="samples is at least 1")
-        if not target.counter:
-            return
-        stages = [item for item in op.walk() if isinstance(item, apv.StageOp)]
-        for number, stage in enumerate(stages):
-            progress(number, len(stages), "")
-            costs = {way: self._cost(ctx, stage, way, target, technology) for way in _WAYS}
-            if not costs["count"] and not costs["code"]:
+        if self.samples < 1 or not 0 <= self.effort < len(EFFORTS["apv-share"]):
+            raise PipelineError(
+                f"samples {self.samples}, effort {self.effort}",
+                place=self.name,
+                hint=f"samples is at least 1, effort 0 to {len(EFFORTS['apv-share']) - 1}",
+            )
+        chooser = Chooser(self, op)
+        for stage, choice in chooser.choices().items():
+            chooser.bring(stage, choice)
+
+
+class Chooser:
+    """Tries the ways of a module's stages, and brings each on the way that is best."""
+
+    def __init__(self, options: ApvChoose, module: ModuleOp):
+        self.module, self.objective, self.effort = module, options.objective, options.effort
+        self.target = target_of(module)
+        self.machine = Machine(self.target, load_technology(options.tech), options.samples)
+        aim = Objective.of(options.objective, options.tech, self.target.nanowires_per_cell, options.samples)
+        self.tail = parse_passes(",".join(LOWERING), options.effort, aim)
+        self.aimed = parse_passes("apv-split,apv-share", options.effort, aim)
+        self.count = options.count and self.target.counter
+        self.across = options.objective in ("energy", "product")
+        layers = layers_of(module)
+        self.parts = dict(zip(layers, ApvSplit().parts(layers, self.target.geometry), strict=True))
+        """of each layer, how many it has in the default pipeline"""
+        self.plans: dict[apv.StageOp, Plan] = {}
+
+    def choices(self) -> dict[apv.StageOp, Choice]:
+        """The way of each stage that nothing has been chosen for, and what it is expected to come to."""
+        for function in (op for op in self.module.ops if isinstance(op, func.FuncOp) and not op.is_declaration):
+            self._plan_all(function)
+        found = self._settled()
+        for stage, choice in found.items():
+            trials = self.plans[stage].trials
+            costs = {way: tried.cost(self.machine, _LITTLE).of(self.objective) for way, tried in trials.items()}
+            costs[choice.way] = choice.cost.of(self.objective)
+            figures = [Figure(f"{self.objective} as {way}", None, round(cost)) for way, cost in costs.items()]
+            did(ApvChoose.name, _name(stage), *figures, Figure(choice.way, None, 1))
+        return found
+
+    def bring(self, stage: apv.StageOp, choice: Choice, plan: Plan | None = None) -> None:
+        """Replace a stage by what it is on its way, at the end of the `apv` level."""
+        plan = plan or self.plans[stage]
+        tried = plan.trials.get(choice.way) if plan.stage is stage else None
+        if choice.way and tried:
+            _put(stage, tried.module)
+        elif choice.way:
+            module = alone(stage, self.target)
+            if choice.way == "apart":
+                isolate_layers(stages_of(module)[0], self.target.geometry)
+                for layer, inner, own in zip(stages_of(module), choice.apart, plan.apart, strict=True):
+                    self.bring(layer, inner, own)
+            else:
+                self._ways(stage)[choice.way](module)
+            _put(stage, module)
+
+    def _plan_all(self, function: func.FuncOp) -> None:
+        stages = [op for op in function.body.block.ops if isinstance(op, apv.StageOp)]
+        known: dict[object, Plan] = {}
+        for number, (stage, inputs) in enumerate(stage_inputs(function) if stages else ()):
+            progress(number, len(stages), _name(stage))
+            if stage.across or any(isinstance(op, apv.SumOp) for op in stage.ops):
                 continue
-            counted = costs["count"] is not None and (costs["code"] is None or costs["count"] < costs["code"])
-            figures = [Figure(f"{self.objective} as {way}", None, round(cost)) for way, cost in costs.items() if cost]
-            did(self.name, _name(stage, number), *figures, Figure("counted", None, int(counted), peak=True))
-            if counted:
-                count_stage(stage, target)
+            key = _kind(stage)
+            if key not in known:
+                # What passes do to stages that are only tried is nobody's business.
+                with watched_by(Watcher()):
+                    known[key] = self._plan(stage, inputs)
+            self.plans[stage] = known[key]
 
-    def _cost(self, ctx: Context, stage: apv.StageOp, way: str, target: Target, technology: Technology) -> float | None:
-        """What a stage costs in one way for the samples; None where it can't be lowered so."""
-        module = _alone(stage, target)
-        try:
-            for item in _WAYS[way]:
-                item.apply(ctx, module)
-        except (CapacityError, PipelineError):
-            return None
-        runs, size = _runs(module, target, self.samples)
-        layers = [Pricing(target, technology, size).layer([run]) for run in runs]
-        energy, latency = sum(layer.total_fj for layer in layers), sum(layer.latency_ns for layer in layers)
-        costs = {"energy": energy, "latency": latency, "cycles": latency, "product": energy * latency}
-        return costs[self.objective]
+    def _ways(self, stage: apv.StageOp) -> dict[str, Way]:
+        """How a stage comes to the end of the `apv` level."""
+        share, layers = ApvShare(effort=self.effort), [op for op in stage.ops if isinstance(op, apv.LinearOp)]
+        # Layers of a stage that is apart aren't known to the default pipeline.
+        split = ApvSplit()
+        parts = [self.parts[op] for op in layers] if all(op in self.parts for op in layers) else None
+
+        def tracks(module: ModuleOp) -> None:
+            own = layers_of(module)
+            split.split(own, parts or split.parts(own, self.target.geometry))
+            share.apply(Context(), module)
+
+        ways: dict[str, Way] = {DEFAULT: tracks}
+        if self.across and standing_layer(stage, self.target.geometry):
+            ways["across"] = _way(ApvAcross())
+        if [*self.aimed] != [split, share]:
+            ways["aimed"] = _way(*self.aimed)
+        if self.count:
+            ways["count"] = _way(ApvCount())
+        return ways
+
+    def _plan(self, stage: apv.StageOp, inputs: Mapping[SSAValue, Rows]) -> Plan:
+        trials: dict[str, Trial] = {}
+        for name, way in self._ways(stage).items():
+            if name == "aimed" and _is_far(trials, self.machine):
+                continue
+            if tried := trial(stage, way, self.tail, inputs, self.machine):
+                trials[name] = tried
+        apart: list[Plan] = []
+        if self.across:
+            module = alone(stage, self.target)
+            isolate_layers(stages_of(module)[0], self.target.geometry)
+            given = [inputs[value] for value in dict.fromkeys(stage.inputs)]
+            if len(stages_of(module)) > 1:
+                main = cast(func.FuncOp, module.body.block.first_op)
+                apart = [self._plan(layer, loaded) for layer, loaded in stage_inputs(main, given)]
+        return Plan(stage, trials, apart)
+
+    def _settled(self) -> dict[apv.StageOp, Choice]:
+        """The way of each stage; what code off the chip costs depends on the size of all of it."""
+        plain = self._for_size(lambda plan, size: plan.default(self.machine, size))
+        best = self._for_size(lambda plan, size: plan.best(self.objective, self.machine, size))
+        costs = [sum((choice.cost for choice in found.values()), Cost()).of(self.objective) for found in (best, plain)]
+        return best if costs[0] < costs[1] else plain
+
+    def _for_size(self, choose: Callable[[Plan, int], Choice]) -> dict[apv.StageOp, Choice]:
+        """Choices for the size that the code then has."""
+        found: dict[apv.StageOp, Choice] = {}
+        size = _LITTLE
+        for _ in range(_ROUNDS):
+            found = {stage: choose(plan, size) for stage, plan in self.plans.items()}
+            before, size = size, sum(choice.bits for choice in found.values()) // 8
+            if size == before:
+                break
+        return found
 
 
-def _name(stage: apv.StageOp, number: int) -> str:
-    layers = [op.layer.data for op in stage.ops if isinstance(op, apv.LinearOp) and op.layer]
-    return layers[0] if layers else f"stage {number}"
+def _way(*passes: ModulePass) -> Way:
+    def go(module: ModuleOp) -> None:
+        for item in passes:
+            item.apply(Context(), module)
+
+    return go
 
 
-def _alone(stage: apv.StageOp, target: Target) -> ModuleOp:
-    """A module of a copy of one stage, which takes what it loads."""
+def _is_far(trials: Mapping[str, Trial], machine: Machine) -> bool:
+    energies = [trials[way].cost(machine, _LITTLE).energy for way in ("across", DEFAULT) if way in trials]
+    return len(energies) > 1 and energies[0] < _FAR * energies[1]
+
+
+def _put(stage: apv.StageOp, module: ModuleOp) -> None:
+    """The only function of a module in the place of the stage that it was made of."""
+    block = cast(func.FuncOp, module.body.block.first_op).body.block
     taken = list(dict.fromkeys(stage.inputs))
-    block = Block(arg_types=[value.type for value in taken])
-    values: dict[SSAValue, SSAValue] = dict(zip(taken, block.args, strict=True))
-    copy = stage.clone(value_mapper=values)
-    block.add_ops([copy, func.ReturnOp(*copy.outputs)])
-    kind = ([value.type for value in taken], [value.type for value in copy.outputs])
-    module = ModuleOp([func.FuncOp("main", kind, Region(block))])
-    set_target(module, target)
-    return module
+    end = cast(func.ReturnOp, block.last_op)
+    for old, new in zip(stage.outputs, list(end.arguments), strict=True):
+        new.name_hint = old.name_hint
+        old.replace_all_uses_with(new)
+    Rewriter.erase_op(end)
+    Rewriter.inline_block(block, InsertPoint.before(stage), taken)
+    Rewriter.erase_op(stage)
 
 
-def _runs(module: ModuleOp, target: Target, samples: int) -> tuple[list[SegmentRun], int]:
-    """How all programs of a module run on samples of random integers, and the bytes of their code."""
-    rng, values = np.random.default_rng(0), dict[SSAValue, Ints]()
-    runs: list[SegmentRun] = []
-    size = 0
-    for op in module.walk():
-        for value in (value for value in op.operands if value not in values and isinstance(value.owner, Block)):
-            span, shape = ternary.range_of(value), (samples * ternary.rows_of(value), ternary.shape_of(value)[1])
-            values[value] = rng.integers(span.lo, span.hi + 1, shape)
-        if isinstance(op, ap.ProgramOp | ap.CountedOp):
-            size += sum(len(code) for code in op.program.codes)
-            outputs, found = _ran(op.program, [values[value] for value in op.operands], target)
-            runs += found
-            values.update(zip(op.results, outputs, strict=True))
-        elif isinstance(op, ternary.ConcatOp):
-            values[op.result] = np.concatenate([values[value] for value in op.inputs], axis=1)
-        else:
-            _check_known(op)
-    return runs, size
+def _name(stage: apv.StageOp) -> str:
+    layers = [op.layer.data for op in stage.ops if isinstance(op, apv.LinearOp) and op.layer]
+    return layers[0] if layers else "stage"
 
 
-def _check_known(op: Operation) -> None:
-    if not isinstance(op, ModuleOp | func.FuncOp | func.ReturnOp | ap.SegmentOp):
-        raise PipelineError(f"{op.name} is no part of a stage that is lowered by itself")
-
-
-def _ran(program: AnyProgram, inputs: Sequence[Ints], target: Target) -> tuple[list[Ints], list[SegmentRun]]:
-    if isinstance(program, CountedProgram):
-        outputs, counts = counting.run(target, program, inputs)
-        return [outputs], [counted_run(program, counts, target)]
-    [(rows, by_segment)] = native.run(target, [(program, inputs)], thread_count())
-    parts: list[Ints] = np.split(rows, np.cumsum(program.outputs)[:-1], axis=1)
-    return parts, runs_of(program, by_segment, len(rows), target)
+def _kind(stage: apv.StageOp) -> object:
+    """What stages that are alike have in common: types, and about as many weights."""
+    ops: list[object] = [str(value.type) for value in stage.inputs]
+    for op in stage.ops:
+        counts: tuple[int, ...] = ()
+        if isinstance(op, apv.LinearOp):
+            weights = op.weights.data.array
+            counts = (*weights.shape, round(8 * log2(1 + np.count_nonzero(weights))))
+        ops.append((op.name, counts, *(str(value.type) for value in op.results)))
+    return tuple(ops), tuple(ternary.rows_of(value) for value in stage.inputs)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cam_compiler.option_types import at_least_one
+from cam_compiler.options import at_least_one
 from cam_compiler.runner import ALL, Instruments
 
 if TYPE_CHECKING:

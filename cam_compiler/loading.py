@@ -79,9 +79,7 @@ def refuse_unchecked(options: argparse.Namespace) -> None:
 def pipeline_of(options: argparse.Namespace) -> str:
     """The pipeline that is stated, or the default one, with the mapping that is asked for."""
     pipeline = "default" if options.pipeline is None else options.pipeline
-    tech = (getattr(options, "tech", None) or "rtsim").partition(",")[0]
-    samples = getattr(options, "batch", None) or 1
-    return counting(pipeline, options.mapping or "code", options.objective or "energy", tech, samples)
+    return counting(pipeline, options.mapping or "code")
 
 
 def report_of(options: argparse.Namespace, result: Result, network: Network, technology: Technology) -> Report:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cam_compiler.objective import NAMES, Objective
-from cam_compiler.option_types import at_least_one
 from dialects.machine.target import load_target
 from dialects.support.errors import InputError
-from runtime.cost.technology import load_technology
 
 
 def add_machine(command: argparse.ArgumentParser) -> None:
@@ -66,13 +64,12 @@ def add_effort(command: argparse.ArgumentParser) -> None:
 
 
 def objective_of(options: argparse.Namespace) -> Objective | None:
-    """What the passes aim at, if that is stated."""
-    if options.objective is None:
+    """What the passes aim at, if that is stated, or something is to be chosen."""
+    name = options.objective or ("energy" if getattr(options, "mapping", None) == "auto" else None)
+    if name is None:
         return None
-    target = load_target(options.target or "default")
-    return Objective.of(
-        options.objective, load_technology((options.tech or "rtsim").partition(",")[0]), target.nanowires_per_cell
-    )
+    target, tech = load_target(options.target or "default"), (options.tech or "rtsim").partition(",")[0]
+    return Objective.of(name, tech, target.nanowires_per_cell, getattr(options, "batch", None) or 1)
 
 
 def add_batch(command: argparse.ArgumentParser) -> None:
@@ -81,9 +78,16 @@ def add_batch(command: argparse.ArgumentParser) -> None:
         "--batch",
         type=at_least_one,
         metavar="N",
-        help="samples that the machine works on at once, for the report (default: all); the simulator's memory is "
-        "bounded whatever it is",
+        help="samples that the machine works on at once, for the report (default: all) and for --objective (default: "
+        "1); the simulator's memory is bounded whatever it is",
     )
+
+
+def at_least_one(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
 
 
 def add_work(command: argparse.ArgumentParser) -> None:

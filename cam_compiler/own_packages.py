@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from types import ModuleType
 _NAMES = frozenset({"dialects", "passes", "runtime"})
 
 
-class _BesideThisPackage:
+class _BesideThisPackage(MetaPathFinder):
     """Finds the packages beside `cam_compiler`."""
 
     folder = str(Path(__file__).resolve().parents[1])

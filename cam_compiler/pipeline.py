@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
 
+LOWERING = ("convert-apv-to-rtm{placement=loops objective=energy}", "convert-rtm-to-ap")
+"""The end of a pipeline that chooses, which apv-choose tries ways with; fewer steps in time can take more cycles."""
+
 PIPELINES: dict[str, tuple[str, ...]] = {
     "default": (
         # ternary: integer tensors, weights and thresholds
@@ -39,7 +42,17 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-rtm-to-ap",
         # ap: machine code
     ),
-    # Accumulators that stand still where a layer allows it, and writes of what changes only: the least energy.
+    # The same where nothing else costs less by an objective: what --objective takes for the default pipeline.
+    "chosen": (
+        "ternary-canonicalize",
+        "ternary-rescale",
+        "convert-ternary-to-apv",
+        "apv-choose",
+        "apv-split{step=6 moved=1}",
+        "apv-share{step=6}",
+        *LOWERING,
+    ),
+    # Accumulators that stand still wherever a layer allows it, and writes of what changes only.
     "across": (
         "ternary-canonicalize",
         "ternary-rescale",
@@ -104,6 +117,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
 
 EFFORTS: dict[str, tuple[dict[str, int], ...]] = {
     # pass           -O0              -O1              -O2              -O3
+    "apv-choose": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
     "apv-share": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
     "convert-apv-to-rtm": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
     "rtm-bundle": ({"effort": 0}, {"effort": 1}, {"effort": 2}, {"effort": 3}),
@@ -124,10 +138,10 @@ def parse_passes(
 ) -> tuple[ModulePass, ...]:
     """The passes of a named pipeline, or of a string such as `pass-a,pass-b{option=1}`; raises PipelineError.
 
-    `effort` is the number behind -O, `objective` the aim; without them passes have their own defaults. For the least
-    energy the default pipeline is the one named "across".
+    `effort` is the number behind -O, `objective` the aim; without them passes have their own defaults. With an aim the
+    default pipeline is the one named "chosen".
     """
-    named = "across" if pipeline == "default" and objective and objective.name == "energy" else pipeline
+    named = "chosen" if pipeline == "default" and objective else pipeline
     text = ",".join(PIPELINES.get(named, (named,)))
     passes = ", ".join((*PASSES, *GENERAL_PASSES))
     known = f"known pipelines are {', '.join(PIPELINES)}; known passes are {passes}"
@@ -147,18 +161,25 @@ def parse_passes(
         raise PipelineError(str(error), place=f"pipeline '{pipeline}'", hint=known) from error
 
 
-def counting(pipeline: str, mapping: str, objective: str = "energy", tech: str = "rtsim", samples: int = 1) -> str:
-    """A pipeline with apv-count behind convert-ternary-to-apv where the mapping is "count", apv-choose where "auto"."""
+def counting(pipeline: str, mapping: str) -> str:
+    """A pipeline in which layers are counted where the mapping is "count", those that cost less so where "auto".
+
+    For that apv-count stands behind convert-ternary-to-apv, or apv-choose. Raises PipelineError where it can't.
+    """
     if mapping == "code":
         return pipeline
-    text = ",".join(PIPELINES.get(pipeline, (pipeline,)))
+    named = "chosen" if pipeline == "default" and mapping == "auto" else pipeline
+    text = ",".join(PIPELINES.get(named, (named,)))
     before = "convert-ternary-to-apv"
     if before not in text:
         raise PipelineError(
             f"it has no place for --mapping {mapping}", place=f"pipeline '{pipeline}'", hint=f"a pipeline with {before}"
         )
-    choose = f'apv-choose{{objective={objective} tech="{tech}" samples={samples}}}'
-    return text.replace(before, f"{before},{'apv-count' if mapping == 'count' else choose}")
+    if mapping == "count":
+        return text.replace(before, f"{before},apv-count")
+    if "apv-choose" in text:
+        return text.replace("apv-choose", "apv-choose{count=true}")
+    return text.replace(before, f"{before},apv-choose{{count=true}}")
 
 
 def _with_defaults(spec: ArgSpec, effort: int | None, objective: Objective | None) -> ArgSpec:

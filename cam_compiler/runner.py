@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException
 
+from dialects.rtm.program import prove_programs
 from dialects.support.errors import CamcError, CrashError, FileError, IRError
 from dialects.support.instrumentation import again, part, progress
 from dialects.support.packed import elided
@@ -145,11 +146,7 @@ def pipeline_of(text: str) -> str | None:
 def _verify(module: ModuleOp, name: str, instruments: Instruments) -> None:
     if not instruments.verify:
         return
-    # The engines of programs take a while to load, which modules of the upper levels need not wait for.
-    if any(op.name.startswith(("rtm.", "ap.")) for op in module.walk()):
-        from dialects.rtm.program import prove_programs
-
-        prove_programs(module)
+    prove_programs(module)
     try:
         verify_module(module)
     except DiagnosticException as error:

@@ -44,7 +44,7 @@ from dialects.support.tensors import IntArray
 from dialects.support.threads import thread_pool
 from passes.adder_graphs.kernel_groups import EFFORTS, Candidate, Grouping, Options, choose, evaluate, grouped, room
 from passes.adder_graphs.sums import unshared
-from passes.apv_split import is_across
+from passes.apv_split import layers_of
 from passes.placing.placement import RESERVED_COLUMNS
 from passes.placing.shift_cost import DEFAULT_STEP, ShiftCost
 
@@ -66,7 +66,7 @@ class ApvShare(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         self._check()
         geometry = target_of(op).geometry
-        layers = [item for item in op.walk() if isinstance(item, apv.LinearOp) and not is_across(item)]
+        layers = layers_of(op)
         with thread_pool() as pool:
             for index, (before, after) in enumerate(self._shared(layers, geometry, pool)):
                 layer = layers[index]

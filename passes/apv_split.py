@@ -69,21 +69,20 @@ class ApvSplit(ModulePass):
     stats: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if (
-            self.outputs < 0
-            or not (0 <= self.moved < inf and 0 <= self.step < inf)
-            or self.inputs < 1
-            or not 0 < self.budget <= 100
-        ):
+        prices = 0 <= self.moved < inf and 0 <= self.step < inf
+        if self.outputs < 0 or not prices or self.inputs < 1 or not 0 < self.budget <= 100:
             raise PipelineError(
                 f"outputs {self.outputs}, inputs {self.inputs}, budget {self.budget}, moved {self.moved}, "
                 f"step {self.step}",
                 place=self.name,
                 hint="outputs, moved and step are at least 0, inputs at least 1, budget is a percentage",
             )
-        geometry = target_of(op).geometry
-        layers = [item for item in op.walk() if isinstance(item, apv.LinearOp) and not is_across(item)]
-        for layer, parts in zip(layers, self._parts(layers, geometry), strict=True):
+        layers = layers_of(op)
+        self.split(layers, self.parts(layers, target_of(op).geometry))
+
+    def split(self, layers: Sequence[apv.LinearOp], counts: Sequence[int]) -> None:
+        """Split each layer into so many parts."""
+        for layer, parts in zip(layers, counts, strict=True):
             if layer.parent is None:
                 continue  # It follows another layer output by output, and is in its parts now.
             name = layer.layer.data if layer.layer else "linear"
@@ -95,8 +94,8 @@ class ApvSplit(ModulePass):
                 _split(cut, max(1, parts), inputs)
             did(self.name, name, Figure("parts", None, max(1, parts) * inputs, peak=True), show=self.stats)
 
-    def _parts(self, layers: Sequence[apv.LinearOp], geometry: Geometry) -> list[int]:
-        """The number of parts of each layer; layers of one shape are split alike."""
+    def parts(self, layers: Sequence[apv.LinearOp], geometry: Geometry) -> list[int]:
+        """The number of parts of each layer; those of one shape are split alike."""
         if self.outputs:
             return [min(self.outputs, layer.weights.data.rows) for layer in layers]
         shapes = {_shape(layer): layer for layer in reversed(layers)}
@@ -115,6 +114,11 @@ class ApvSplit(ModulePass):
                 found.append(count)
         by_shape = dict(zip(shapes, found, strict=True))
         return [by_shape[_shape(layer)] for layer in layers]
+
+
+def layers_of(module: ModuleOp) -> list[apv.LinearOp]:
+    """The layers that are to be split and shared."""
+    return [item for item in module.walk() if isinstance(item, apv.LinearOp) and not is_across(item)]
 
 
 def is_across(layer: apv.LinearOp) -> bool:

@@ -4,7 +4,7 @@ The last lowering. A placed statement says what happens to values; here it becom
 passes do that to the bits. Bit loops stay as they are. With `lean`, instructions search for the cells that a write
 would change before they write them: a search costs a hundredth of a write or less with most technologies. With the
 energies `search` and `write` of a cell in one row, a program is lean only where half of what it writes in all rows
-costs more than the searches that are added, in the rows of one sample.
+costs more than the searches that are added, in the rows of `samples` samples.
 
     rtm.segment "fc" code <{ %2 : c2[0:2] = %0 + %1 carry c255[0] }>
   becomes
@@ -39,6 +39,7 @@ class ConvertRtmToAp(ModulePass):
     lean: bool = False
     search: int | float = 0
     write: int | float = 0
+    samples: int = 1
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for program in [item for item in op.walk() if isinstance(item, rtm.ProgramOp)]:
@@ -72,7 +73,7 @@ class ConvertRtmToAp(ModulePass):
             return lean
         geometry = program.geometry.geometry
         before, after = (predict_shifts(codes, geometry.columns, geometry.domains) for codes in (plain, lean))
-        rows = max((rows_of(value) for value in program.inputs), default=1)
+        rows = max((rows_of(value) for value in program.inputs), default=1) * self.samples
         searched = int((after.searched_cells - before.searched_cells).sum()) * -(-rows // geometry.rows) * geometry.rows
         written = int(before.unkeyed_cells.sum()) * rows / 2
         return lean if searched * self.search < written * self.write else plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import struct
 import zipfile
 import zlib
@@ -61,7 +62,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def _replace(path: Path, data: bytes) -> None:
     mode = path.stat().st_mode & 0o777 if path.exists() else None
     # In the same folder, so that it can take the file's place. Nobody can guess its name and put a link there.
-    partial = path.with_name(f".{os.urandom(8).hex()}.partial")
+    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(partial, flags, 0o666 if mode is None else mode & 0o600)
     try:

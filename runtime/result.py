@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dialects.machine.counted import CountedProgram
+from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from runtime.cost.counting import counted_counts
@@ -54,17 +54,16 @@ def expected_runs(network: Network, samples: int) -> list[SegmentRun]:
 
     The counts that depend on the data are None.
     """
-    target = network.target
-    found: list[SegmentRun] = []
-    for program in network.programs:
-        if isinstance(program, CountedProgram):
-            found.append(counted_run(program, counted_counts(program, target, samples), target))
-            continue
-        rows = program.rows * samples
-        static = static_counts(program, target.columns, target.domains)
-        counts = [counts_on(each, rows, target) for each in static]
-        found += runs_of(program, counts, rows, target)
-    return found
+    return [run for program in network.programs for run in expected_of(program, network.target, samples)]
+
+
+def expected_of(program: AnyProgram, target: Target, samples: int) -> list[SegmentRun]:
+    """The same of one program."""
+    if isinstance(program, CountedProgram):
+        return [counted_run(program, counted_counts(program, target, samples), target)]
+    rows = program.rows * samples
+    static = static_counts(program, target.columns, target.domains)
+    return runs_of(program, [counts_on(each, rows, target) for each in static], rows, target)
 
 
 def joined(network: Network, samples: int, parts: Sequence[Sequence[SegmentRun]]) -> list[SegmentRun]:

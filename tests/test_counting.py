@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from random_networks import random_network
 
 from cam_compiler.importer import import_model
+from cam_compiler.objective import Objective
 from cam_compiler.pipeline import counting, parse_passes, run_passes
 from cam_compiler.validation import Validator
 from dialects.ap.counting import CountingCode
@@ -241,7 +242,8 @@ def test_random_networks_are_counted_at_all_levels(tmp_path_factory: pytest.Temp
         reject()
     target, validator = load_target("counting"), Validator({"x": x})
     auto = module.clone()
-    run_passes(auto, parse_passes(counting("default", "auto", samples=1 << seed % 9)), target, validator=validator)
+    aim = Objective.of("energy", "rtsim", 2, 1 << seed % 9)
+    run_passes(auto, parse_passes(counting("default", "auto"), objective=aim), target, validator=validator)
     run_passes(module, parse_passes(counting("default", "count")), target, validator=validator)
     network = network_of(module, target)
     path = tmp_path_factory.mktemp("counted") / "net.camx"
@@ -261,7 +263,7 @@ def mapped(source: str, target: Target, **options: object) -> list[str]:
     """The operations of the main function that are counted or stages, with apv-choose."""
     module = parse_module(source)
     stated = " ".join(f"{name}={value}" for name, value in options.items())
-    run_passes(module, parse_passes(f"convert-ternary-to-apv,apv-choose{{{stated}}}"), target)
+    run_passes(module, parse_passes(f"convert-ternary-to-apv,apv-choose{{count=true {stated}}}"), target)
     names = ("apv.stage", "apv.count", "apv.accumulate")
     return [op.name for op in module.walk() if op.name in names]
 

@@ -18,9 +18,9 @@ from onnx import TensorProto as T
 from onnx import helper
 from onnx_testing import QUANT, Net
 
-from cam_compiler.arrays import read_arrays
 from cam_compiler.cli import main
 from cam_compiler.compile import compile_module
+from cam_compiler.files import read_arrays
 from cam_compiler.importer import import_model
 from cam_compiler.importer.windows import fitted
 from dialects.apv.adder_graph import AdderGraph

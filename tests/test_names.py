@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx_testing import Net
 
-from cam_compiler.arrays import npz_bytes, read_arrays
 from cam_compiler.cli import main
+from cam_compiler.files import npz_bytes, read_arrays
 from cam_compiler.ir_text import MAX_DIGITS, parse_module
 from cam_compiler.pipeline import make_context
 from dialects.support.errors import IRError

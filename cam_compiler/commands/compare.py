@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.arrays import read_arrays
 from cam_compiler.comparison import Flow, compare
 from cam_compiler.compile import compile_file, read_module
 from cam_compiler.execution import named, of_module, of_program
-from cam_compiler.files import check_output
+from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import compiled_with_golden, refuse_pipeline
 from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
 from cam_compiler.pipeline import counting, parse_passes, run_passes

@@ -16,6 +16,7 @@ from cam_compiler.options import (
     add_pipeline,
     add_tech,
     add_work,
+    at_least_one,
     objective_of,
     stated_types,
 )
@@ -39,6 +40,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_machine(command)
     add_pipeline(command)
     add_tech(command)
+    command.add_argument(
+        "--batch",
+        type=at_least_one,
+        metavar="N",
+        help="samples that the machine will work on at once, for --objective (default: 1)",
+    )
     command.add_argument("--stop-after", metavar="STAGE", help="a level (ternary, apv, rtm, ap) or a pass")
     add_instruments(command)
     add_work(command)

@@ -22,7 +22,6 @@ from cam_compiler.evaluation.scores import Agreement, accuracy_line
 from cam_compiler.evaluation.state import State, Tally
 from cam_compiler.files import check_output
 from cam_compiler.loading import load_network, report_of
-from cam_compiler.option_types import at_least_one
 from cam_compiler.options import (
     add_batch,
     add_energy,
@@ -32,6 +31,7 @@ from cam_compiler.options import (
     add_pipeline,
     add_trace,
     add_work,
+    at_least_one,
     stated_types,
 )
 from cam_compiler.terminal.progress import watching

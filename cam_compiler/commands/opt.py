@@ -20,6 +20,7 @@ from cam_compiler.diagnostics import check_expected, expected_errors
 from cam_compiler.files import check_output, read_text
 from cam_compiler.instruments import add_instruments, finish, instruments_of
 from cam_compiler.ir_text import parse_module
+from cam_compiler.pipeline import parse_passes
 from cam_compiler.registry import register_all
 from cam_compiler.runner import Instruments, pipeline_of
 from cam_compiler.runner import run as run_passes
@@ -68,11 +69,7 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output)
     text = read_text(options.input)
     pipeline = options.passes or (pipeline_of(text) or "" if options.run_reproducer else "")
-    passes: tuple[ModulePass, ...] = ()
-    if pipeline:
-        from cam_compiler.pipeline import parse_passes
-
-        passes = parse_passes(pipeline)
+    passes = parse_passes(pipeline) if pipeline else ()
     instruments = replace(instruments_of(options), verify=not options.disable_verify)
     instruments.prepare()
     results: list[str] = []

@@ -7,11 +7,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cam_compiler.arrays import npz_bytes, read_arrays, read_numbers
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
 from cam_compiler.execution import named, of_module
-from cam_compiler.files import check_output
+from cam_compiler.files import check_output, npz_bytes, read_arrays, read_numbers
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of
 from cam_compiler.options import (

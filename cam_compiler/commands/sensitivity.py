@@ -8,9 +8,8 @@ import io
 import json
 from pathlib import Path
 
-from cam_compiler.arrays import read_arrays
 from cam_compiler.execution import drawn, named
-from cam_compiler.files import check_output
+from cam_compiler.files import check_output, read_arrays
 from cam_compiler.loading import load_network, report_of
 from cam_compiler.options import (
     add_batch,

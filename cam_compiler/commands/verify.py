@@ -7,11 +7,10 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from cam_compiler.arrays import read_arrays
 from cam_compiler.compile import InputTypes, level_of, read_module, refuse_types, target_for
 from cam_compiler.execution import named, of_module, of_program
-from cam_compiler.option_types import at_least_one
-from cam_compiler.options import add_engine, add_input_types, add_work, stated_types
+from cam_compiler.files import read_arrays
+from cam_compiler.options import add_engine, add_input_types, add_work, at_least_one, stated_types
 from cam_compiler.pipeline import make_context
 from cam_compiler.terminal.progress import watching
 from cam_compiler.validation import SAMPLES, edge_inputs

@@ -25,12 +25,12 @@ from camc_testing import SMALL_NETWORK
 from fuzz import mutations
 from onnx_testing import Net
 
-from cam_compiler.arrays import npz_bytes, read_arrays
 from cam_compiler.compile import compile_module
 from cam_compiler.evaluation.datasets import open_data
 from cam_compiler.evaluation.image_folder import ImageFolder
 from cam_compiler.evaluation.state import State, Tally
 from cam_compiler.execution import of_program
+from cam_compiler.files import npz_bytes, read_arrays
 from cam_compiler.importer import import_model
 from cam_compiler.ir_text import parse_module
 from cam_compiler.pipeline import make_context, parse_passes, run_passes

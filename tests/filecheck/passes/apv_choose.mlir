@@ -1,5 +1,5 @@
-// RUN: camc opt %s -p apv-choose | filecheck %s
-// RUN: camc opt %s -p 'apv-choose{samples=256 tech="dwm"}' | filecheck %s --check-prefix=BATCH
+// RUN: camc opt %s -p 'apv-choose{count=true}' | filecheck %s
+// RUN: camc opt %s -p 'apv-choose{count=true samples=256 tech="dwm"}' | filecheck %s --check-prefix=BATCH
 
 builtin.module attributes {rtm.target = #rtm.target<{
   name = "counting"
