@@ -86,7 +86,7 @@ def check_data(report: Report, other: Report) -> None:
 
 def check_schedules(report: Report, network: Network) -> None:
     """Whole batches of any mode move, fetch and take what the report says that one batch does."""
-    tasks = tasks_of(network, report.technology, BATCH)
+    tasks = tasks_of(network, report.technology, BATCH, report.pricing.program_bytes)
     whole = reported(Result(segments=traced(network, BATCH), samples=BATCH), network)
     assert sum(task.moved_bits for task in tasks) == whole.total.counts.moved_row_bits
     assert sum(task.fetched_bits for task in tasks) == whole.total.priced["streamed_bits"]

@@ -162,10 +162,10 @@ BENDS = {
     "fetch": "arrays_per_tile tiles_per_bank",
     "program": "sram_exponent",
     "program area_instruction_memory": "instruction_memory_bytes",
-    "": "count_fj_per_row add_fj_per_bit accumulator_fj_per_bit count_ps",
+    "": "count_fj_per_row add_fj_per_bit accumulator_fj_per_bit count_ps offchip_bits_per_ns",
 }
 """what else changes with a parameter, in proportion to nothing; counters cost nothing where there are none
-(tests/test_counting.py has some)"""
+(tests/test_counting.py has some), and only schedules share a memory (tests/test_schedule.py)"""
 LINEAR, OTHERS = (
     {name: set(parts.split()) for parts, names in table.items() for name in names.split()} for table in (CHANGES, BENDS)
 )

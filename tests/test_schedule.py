@@ -23,8 +23,9 @@ from cam_compiler.pipeline import parse_passes, run_passes
 from cam_compiler.validation import edge_inputs
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import ModelError
-from runtime.cost.report import make_report
+from runtime.cost.report import Report, make_report
 from runtime.cost.schedule import MODES, Mode, Schedule, Stored, machine_of, schedule, schedule_of
+from runtime.cost.scheduled import energy_fj, leakage_fj, power_w
 from runtime.cost.scheduler import Machine, Task
 from runtime.cost.sizes import buffer_bits
 from runtime.cost.technology import load_technology
@@ -40,7 +41,9 @@ def graphs(draw: st.DrawFn) -> list[Task]:
         move = float(draw(st.integers(0, 4)))
         waits = tuple(draw(st.sets(st.integers(0, number - 1), max_size=3))) if number else ()
         bits = draw(st.integers(0, 50)) if move else 0
-        tasks.append(Task(f"t{number}", float(draw(st.integers(0, 5))), move, bits, draw(st.integers(1, 4)), waits))
+        compute = float(draw(st.integers(0, 5)))
+        fetched = draw(st.integers(0, 50)) if move or compute else 0
+        tasks.append(Task(f"t{number}", compute, move, bits, draw(st.integers(1, 4)), waits, fetched, fetched / 2))
     return tasks
 
 
@@ -50,6 +53,7 @@ machines = st.builds(
     streams=st.integers(1, 5),
     bits_per_ns=st.sampled_from([1.0, 7.5, 40.0, float("inf")]),
     overlap=st.booleans(),
+    offchip_bits_per_ns=st.sampled_from([0.5, 6.0, float("inf")]),
 )
 
 
@@ -79,17 +83,19 @@ def check(found: Schedule) -> None:
         assert sum(tasks[event.task].arrays for event in busy) <= found.arrays
         assert len(busy) <= found.streams <= machine.streams
         assert len({event.batch for event in busy}) <= found.in_flight
-        check_buffer(found, moment)
+        check_memories(found, moment)
     for bound in found.bounds_ns.values():
         assert found.ends_ns[-1] >= batches * bound * (1 - 1e-9)
 
 
-def check_buffer(found: Schedule, begin: float) -> None:
-    """From a moment on until any other, what runs between the two moves no more bits than the buffer can."""
+def check_memories(found: Schedule, begin: float) -> None:
+    """From a moment on until any other, what runs between the two moves and fetches no more bits than can be."""
+    machine, tasks = found.machine, found.tasks
     for end in {event.end_ns for event in found.events}:
-        inside = [event for event in found.events if begin <= event.begin_ns and event.end_ns <= end]
-        moved = sum(found.tasks[event.task].moved_bits for event in inside)
-        assert not moved or moved <= (end - begin) * found.machine.bits_per_ns * (1 + 1e-9)
+        inside = [tasks[event.task] for event in found.events if begin <= event.begin_ns and event.end_ns <= end]
+        for bits, most in (("moved_bits", machine.bits_per_ns), ("offchip_bits", machine.offchip_bits_per_ns)):
+            asked = sum(getattr(task, bits) for task in inside)
+            assert not asked or asked <= (end - begin) * most * (1 + 1e-9)
 
 
 @given(tasks=graphs(), machine=machines)
@@ -98,7 +104,7 @@ def test_random_graphs_keep_the_rules_in_every_mode(tasks: list[Task], machine: 
     for each in found.values():
         check(each)
     total = sum(task.duration_ns(machine.overlap) for task in tasks)
-    if machine.bits_per_ns == float("inf"):
+    if machine.bits_per_ns == machine.offchip_bits_per_ns == float("inf"):
         for event in (event for each in found.values() for event in each.events):
             assert event.end_ns == event.begin_ns + tasks[event.task].duration_ns(machine.overlap)
         assert found["serial"].latency_ns == pytest.approx(total)
@@ -142,6 +148,20 @@ def test_who_is_left_moves_faster_again() -> None:
     assert sorted(event.end_ns for event in found.events) == pytest.approx([20.0, 30.0])
 
 
+def test_streams_share_the_memory_off_the_chip() -> None:
+    """`a` and `b` fetch 100 and 300 bits in 10 ns each, `c` none; the memory gives 20 bits per ns."""
+    tasks = [Task(name, 10.0, 0.0, 0, 1, (), 400, bits) for name, bits in (("a", 100), ("b", 300), ("c", 0))]
+    machine = WIDE._replace(offchip_bits_per_ns=20.0)
+    found = schedule(tasks, machine, "parts")
+    # Both that fetch take twice as long.
+    assert [event.end_ns for event in found.events] == [pytest.approx(20.0), pytest.approx(20.0), 10.0]
+    # One after another, `b` alone asks for more than there is.
+    assert schedule(tasks, machine, "serial").latency_ns == pytest.approx(10 + 15 + 10)
+    pipeline = schedule(tasks, machine, "pipeline")
+    assert (pipeline.bound, pipeline.interval_ns) == ("memory off the chip", pytest.approx(20.0))
+    assert pipeline.offchip_bits_per_ns == pytest.approx(20.0)
+
+
 def check_network(module: ModuleOp, target: Target, mode: Mode) -> Schedule:
     """Two batches of two samples: the events of a schedule are the programs of the report, with its times and bits."""
     executor = of_module(module, target, "native")
@@ -157,10 +177,32 @@ def check_network(module: ModuleOp, target: Target, mode: Mode) -> Schedule:
     assert times == pytest.approx(report.total.latency_ns / 2)
     assert sum(task.moved_bits for task in found.tasks) == report.total.counts.moved_row_bits / 2
     assert max(task.arrays for task in found.tasks) == min(report.total.arrays, target.arrays)
+    fetched = report.total.priced["offchip_bits"] / 2
+    assert sum(task.offchip_bits for task in found.tasks) == pytest.approx(fetched)
     if mode == "serial":
         assert found.latency_ns == pytest.approx(report.total.latency_ns / 2)
+    check_leakage(found, report)
     assert found.buffer_bits >= max(item.bits for item in found.stored)
     return found
+
+
+def check_leakage(found: Schedule, report: Report) -> None:
+    """One program after another leaks what the report says; arrays and controllers leak the same in every schedule,
+    and what is on all the time leaks less the sooner the next batch follows."""
+    leaking = {name: replace(entry, value=7.0) for name, entry in report.technology.parameters.items() if "_uw" in name}
+    technology = replace(report.technology, parameters={**report.technology.parameters, **leaking})
+    leaky = replace(report, pricing=replace(report.pricing, technology=technology))
+    by_block, serial = leakage_fj(found, technology), report.total.latency_ns / 2
+    arrays = 7 * report.total.priced["array_ns"] / 2
+    # A program holds its arrays in its last round, too, in which it uses some of them.
+    assert by_block["arrays"] == pytest.approx(arrays) if report.total.rounds == 1 else by_block["arrays"] >= arrays
+    assert by_block["controllers"] == pytest.approx(7 * serial)
+    assert by_block["buffer"] == by_block["instruction memory"] == pytest.approx(7 * found.interval_ns)
+    assert (by_block["buffer"] < 7 * serial * (1 - 1e-9)) == (found.interval_ns < serial * (1 - 1e-9))
+    energy = energy_fj(found, leaky)
+    assert energy["leakage"] == pytest.approx(sum(by_block.values()) / 2)
+    assert energy["write"] == report.total.energy_fj["write"] / 4
+    assert power_w(found, leaky) == pytest.approx(sum(energy.values()) * 2 / found.interval_ns * 1e-6)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -202,7 +244,7 @@ def test_tensors_lie_in_the_buffer_until_they_are_read() -> None:
 def test_a_targets_machine_has_its_arrays_streams_and_buffer() -> None:
     target = Target("t", arrays=3, instruction_streams=2, shared_buffer_bits_per_cycle=64, moves_overlap=True)
     # The buffer's port is clocked at 1 GHz.
-    assert machine_of(target, load_technology("rtsim")) == Machine(3, 2, 64.0, overlap=True)
+    assert machine_of(target, load_technology("rtsim")) == Machine(3, 2, 64.0, True, offchip_bits_per_ns=2048)
 
 
 def test_run_prints_and_writes_a_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,7 +255,8 @@ def test_run_prints_and_writes_a_schedule(tmp_path: Path, capsys: pytest.Capture
     trace, report = tmp_path / "t.json", tmp_path / "r.json"
     assert main([*given_, "--schedule", "parts", "--trace", str(trace), "--report", str(report)]) == 0
     shown = capsys.readouterr().out
-    assert "schedule parts: a sample in " in shown and "bound by the longest chain of programs" in shown
+    assert "schedule parts, rtsim: a sample in " in shown and "bound by the longest chain of programs" in shown
+    assert "from off the chip: 0 GB/s on average, of 256 at most" in shown and "leakage not priced" in shown
     events = json.loads(trace.read_text())["traceEvents"]
     written = json.loads(report.read_text())["schedule"]
     programs, counts, names = ([event for event in events if event["ph"] == kind] for kind in "XCM")

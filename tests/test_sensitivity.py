@@ -51,8 +51,9 @@ def test_each_end_is_the_report_with_that_value(factors: tuple[float, float] | N
         assert sizes == sorted(sizes, reverse=True) and all(sizes)
 
 
-IDLE = {"arrays_per_tile", "tiles_per_bank", *COUNTER}
-"""whole numbers that rounding may leave without an effect, and what a target without counters doesn't have"""
+IDLE = {"arrays_per_tile", "tiles_per_bank", "offchip_bits_per_ns", *COUNTER}
+"""whole numbers that rounding may leave without an effect, what only schedules share, and what a target without
+counters doesn't have"""
 
 
 def test_a_price_moves_the_total_by_its_share() -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cam_compiler.compile import compile_file
 from cam_compiler.evaluation.scores import accuracy, agreement
@@ -25,10 +26,12 @@ from cam_compiler.options import (
     stated_types,
 )
 from cam_compiler.terminal.progress import watching
-from cam_compiler.terminal.render import print_listing, print_schedule
+from cam_compiler.terminal.render import print_listing
 from cam_compiler.terminal.report import print_report, print_technologies
+from cam_compiler.terminal.schedule import print_schedule
 from dialects.support.errors import InputError, UsageError
 from dialects.support.text import on_one_line
+from runtime.cost import scheduled
 from runtime.cost.report import Report
 from runtime.cost.report_files import to_csv, to_json
 from runtime.cost.schedule import MODES, schedule_of
@@ -128,15 +131,23 @@ def _report(options: argparse.Namespace, reports: Sequence[Report], network: Net
     if others:
         written["other_technologies"] = [to_json(other) for other in others]
     if options.schedule:
-        found = schedule_of(network, report, options.schedule)
-        print_schedule(found)
-        written["schedule"] = found.to_json()
-        if options.trace:
-            write_whole(options.trace, (json.dumps(trace_of(found)) + "\n").encode())
+        _schedule(options, reports, network, [written, *written.get("other_technologies", [])])
     if options.report:
         as_csv = options.report.suffix == ".csv"
         text = to_csv(reports, parts=options.parts) if as_csv else json.dumps(written, indent=1) + "\n"
         write_whole(options.report, text.encode())
+
+
+def _schedule(
+    options: argparse.Namespace, reports: Sequence[Report], network: Network, written: Sequence[dict[str, Any]]
+) -> None:
+    """Show the schedule with each technology and note it in its report; write the trace of the first one."""
+    for number, (report, entry) in enumerate(zip(reports, written, strict=True)):
+        found = schedule_of(network, report, options.schedule)
+        print_schedule(found, report)
+        entry["schedule"] = scheduled.to_json(found, report)
+        if options.trace and not number:
+            write_whole(options.trace, (json.dumps(trace_of(found)) + "\n").encode())
 
 
 def _check_options(options: argparse.Namespace) -> None:

@@ -13,7 +13,6 @@ from cam_compiler.terminal.progress import Deeds
 from dialects.support.instrumentation import Figure
 from dialects.support.text import on_one_line
 from runtime.cost.counts import Counts
-from runtime.cost.schedule import Schedule
 from runtime.result import SegmentRun
 
 _UNITS = ((1e15, "J"), (1e12, "mJ"), (1e9, "µJ"), (1e6, "nJ"), (1e3, "pJ"), (1.0, "fJ"))
@@ -40,16 +39,6 @@ def time(nanoseconds: float) -> str:
 def console(*, stderr: bool = False) -> Console:
     """The terminal; wide enough for the tables where the output is a file or a pipe."""
     return streams.console(stderr=stderr, width=160)
-
-
-def print_schedule(schedule: Schedule) -> None:
-    """What a schedule says of time, and what it takes for it."""
-    what = "a sample" if schedule.samples == 1 else f"a batch of {schedule.samples}"
-    console().print(
-        f"schedule {schedule.mode}: {what} in {time(schedule.latency_ns)}, one every {time(schedule.interval_ns)}, "
-        f"{schedule.samples_per_second:,.4g} samples/s, bound by the {schedule.bound}; up to {schedule.arrays} arrays "
-        f"and {schedule.streams} instruction streams at a time"
-    )
 
 
 def print_deeds(deeds: Deeds) -> None:

@@ -15,6 +15,7 @@ from runtime.cost.layers import Layer
 from runtime.cost.prices import COMPONENTS
 from runtime.cost.report import Report
 from runtime.cost.report_files import explained, numbered
+from runtime.cost.sizes import AREAS
 from runtime.cost.wear import Spread, Wear, total_wear
 
 _NAME = 16
@@ -165,13 +166,21 @@ def _print_figures(report: Report) -> None:
         f"each track has {domains} domains of data and {spare} spare ones, into which it shifts: "
         f"{_figure(found['capacity_share'])} of the domains hold data"
     )
-    areas = {name: area for name, area in report.area_mm2.items() if area}
-    unknown = [name for name, area in report.area_mm2.items() if not area]
-    stated = ", ".join(f"{name} {area:.3g} mm²" for name, area in areas.items())
-    without = f"; not stated: {', '.join(unknown)}" if unknown else ""
-    lines.append(f"area: {stated or 'not stated'}{without if stated else ''}")
+    lines.append(_area(report, found["area"]))
     for line in lines:
         console().print(line)
+
+
+def _area(report: Report, whole: Figure) -> str:
+    """Of all blocks, where that of cells is stated, and of each; marked where it rests on an unconfirmed number."""
+    marks = {name: "*" if {*AREAS[name]} & {*report.unconfirmed} else "" for name in report.area_mm2}
+    areas = {name: area for name, area in report.area_mm2.items() if area}
+    unknown = [name for name, area in report.area_mm2.items() if not area]
+    parts = [f"{name} {area:.3g} mm²{marks[name]}" for name, area in areas.items()]
+    mark = "*" if any(marks[name] for name in areas) else ""
+    total = "" if whole.value is None else f"{_figure(whole).replace('mm2', 'mm²')}{mark}: "
+    without = f"; not stated: {', '.join(unknown)}" if unknown and parts else ""
+    return f"area: {total}{', '.join(parts) or 'not stated'}{without}"
 
 
 def _figure(item: Figure) -> str:
@@ -200,5 +209,8 @@ def _print_sources(report: Report) -> None:
     if len(report.nodes) > 1:
         mixed = ", ".join(f"{node:g}" for node in report.nodes)
         out.print(f"numbers of several processes are mixed, unscaled: {mixed} nm, and sources that state none")
-    if report.unpriced:
-        out.print(f"not priced, for want of a public number: {', '.join(report.unpriced)}")
+    ranged = [name for name in report.unpriced if technology.parameters[name].range]
+    if ranged:
+        out.print(f"not priced, though a range is stated (camc sensitivity): {', '.join(ranged)}")
+    if unknown := [name for name in report.unpriced if name not in ranged]:
+        out.print(f"not priced, for want of a public number: {', '.join(unknown)}")

@@ -153,7 +153,7 @@ def priced_counts(work: Work, technology: Technology, target: Target, program_by
     searched_rows = counts.searched_rows or counts.searches * active
     latency = latency_ns(work, technology)
     streamed = counts.fetched_bits * rounds
-    onchip = streamed * min(1.0, technology["instruction_memory_bytes"] / program_bytes) if program_bytes else 0.0
+    onchip = streamed * onchip_share(technology, program_bytes)
     tiles = -(-arrays // int(technology["arrays_per_tile"]))
     banks = -(-tiles // int(technology["tiles_per_bank"]))
     return {
@@ -182,6 +182,11 @@ def priced_counts(work: Work, technology: Technology, target: Target, program_by
         "array_ns": arrays * latency / rounds,
         "latency_ns": latency,
     }
+
+
+def onchip_share(technology: Technology, program_bytes: int) -> float:
+    """The share of a program of so many bytes that the chip's instruction memory holds."""
+    return min(1.0, technology["instruction_memory_bytes"] / program_bytes) if program_bytes else 1.0
 
 
 def active_rows(rows: int, rows_per_array: int, segments: int) -> int:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from dialects.machine.counted import AnyProgram
 from dialects.machine.target import Target
-from runtime.cost.prices import Work, times_ns
+from runtime.cost.prices import Work, onchip_share, times_ns
 from runtime.cost.report import Report, rounds_of
 from runtime.cost.scheduler import Event, Machine, Scheduler, Task
 from runtime.cost.sizes import tensors_of
@@ -96,7 +96,7 @@ class Schedule:
     @property
     def samples_per_second(self) -> float:
         """Throughput once the pipeline is full."""
-        return self.samples * 1e9 / self.interval_ns if self.interval_ns else float("inf")
+        return self.samples * 1e9 / self.interval_ns if self.interval_ns else inf
 
     @property
     def buffer_bits(self) -> int:
@@ -118,6 +118,27 @@ class Schedule:
     def fetched_bits_per_ns(self) -> float:
         """Bits of all instruction streams, on average over the time between two batches."""
         return sum(task.fetched_bits for task in self.tasks) / self.interval_ns if self.interval_ns else 0.0
+
+    @property
+    def offchip_bits_per_ns(self) -> float:
+        """Those of them that come from off the chip."""
+        return sum(task.offchip_bits for task in self.tasks) / self.interval_ns if self.interval_ns else 0.0
+
+    @property
+    def array_ns(self) -> float:
+        """Arrays in use times how long they are, of a batch."""
+        held = sum(self.tasks[event.task].arrays * (event.end_ns - event.begin_ns) for event in self.events)
+        return held / len(self.ends_ns)
+
+    @property
+    def stream_ns(self) -> float:
+        """The same of instruction streams."""
+        return sum(event.end_ns - event.begin_ns for event in self.events) / len(self.ends_ns)
+
+    @property
+    def busy_arrays(self) -> float:
+        """Arrays in use, on average over the time between two batches."""
+        return self.array_ns / self.interval_ns if self.interval_ns else 0.0
 
     @property
     def resident_arrays(self) -> int:
@@ -149,7 +170,10 @@ class Schedule:
             "arrays": self.arrays,
             "resident_arrays": self.resident_arrays,
             "instruction_streams": self.streams,
+            "busy_arrays": self.busy_arrays,
             "fetched_bits_per_ns": self.fetched_bits_per_ns,
+            "offchip_bits_per_ns": self.offchip_bits_per_ns,
+            "offchip_bits_per_ns_at_most": offchip if (offchip := self.machine.offchip_bits_per_ns) < inf else None,
             "buffer_bytes": -(-self.buffer_bits // 8),
             "moves_overlap": self.machine.overlap,
             "bound_by": self.bound,
@@ -157,8 +181,12 @@ class Schedule:
         }
 
 
-def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]:
-    """The programs of a network with their times for a batch of so many samples."""
+def tasks_of(network: Network, technology: Technology, batch: int, program_bytes: int = 0) -> list[Task]:
+    """The programs of a network with their times for a batch of so many samples.
+
+    `program_bytes` is the size of all of them; what of it the chip's memory doesn't hold comes from off the chip.
+    """
+    offchip = 1.0 - onchip_share(technology, program_bytes)
     segments = iter(expected_runs(network, batch))
     makers: dict[str, tuple[int, ...]] = {}
     """the tasks that a value waits for"""
@@ -167,7 +195,8 @@ def tasks_of(network: Network, technology: Technology, batch: int) -> list[Task]
         waits = tuple(sorted({task for name in call.inputs for task in makers.get(name, ())}))
         if not isinstance(call.action, Action):
             runs = [next(segments) for _ in call.action.segments]
-            tasks.append(_task(call.action, runs, network.target, technology, waits))
+            task = _task(call.action, runs, network.target, technology, waits)
+            tasks.append(task._replace(offchip_bits=offchip * task.fetched_bits) if task.duration_ns(False) else task)
             waits = (len(tasks) - 1,)
         makers.update(dict.fromkeys(call.outputs, waits))
     return tasks
@@ -190,8 +219,9 @@ def _task(
 def machine_of(target: Target, technology: Technology) -> Machine:
     """What the programs share on a target."""
     move_ps = technology["move_ps"]
-    rate = 1000 * target.shared_buffer_bits_per_cycle / move_ps if move_ps else float("inf")
-    return Machine(target.arrays, target.instruction_streams, rate, target.moves_overlap)
+    rate = 1000 * target.shared_buffer_bits_per_cycle / move_ps if move_ps else inf
+    offchip = technology["offchip_bits_per_ns"] or inf
+    return Machine(target.arrays, target.instruction_streams, rate, target.moves_overlap, offchip)
 
 
 def bounds_ns(tasks: Sequence[Task], machine: Machine, mode: Mode) -> dict[str, float]:
@@ -202,6 +232,7 @@ def bounds_ns(tasks: Sequence[Task], machine: Machine, mode: Mode) -> dict[str, 
         "instruction streams": sum(durations) / machine.streams,
         "arrays": occupied / machine.arrays,
         "buffer": sum(task.moved_bits for task in tasks) / machine.bits_per_ns,
+        "memory off the chip": sum(task.offchip_bits for task in tasks) / machine.offchip_bits_per_ns,
     }
     if mode == "pipeline":
         return found | {"slowest program": max(durations, default=0.0)}
@@ -219,7 +250,7 @@ def longest_chain_ns(tasks: Sequence[Task], machine: Machine) -> float:
 
 def schedule_of(network: Network, report: Report, mode: Mode) -> Schedule:
     """The schedule of a run whose report is given, on the arrays, streams and buffer of its target."""
-    tasks = tasks_of(network, report.technology, report.batch)
+    tasks = tasks_of(network, report.technology, report.batch, report.pricing.program_bytes)
     found = schedule(tasks, machine_of(report.target, report.technology), mode, report.batch)
     return replace(found, stored=_stored(network, report.batch))
 

@@ -1,23 +1,36 @@
-"""The scheduler: events in the order in which they happen, on arrays, streams and a buffer that are shared.
+"""The scheduler: events in the order in which they happen, on arrays, streams and memories that are shared.
 
 Of tasks that could begin, those of the oldest batch come first, then those with the longest way to the end. A task
 takes its arrays and a stream when it begins and gives them back when it ends.
 
 What a task moves is taken to be spread evenly over its time. Where the running tasks ask for more bits than the buffer
-moves, all moves slow down by the same factor, until a task begins or ends.
+moves, all moves slow down by the same factor, until a task begins or ends. So it is with instructions: where the memory
+off the chip can't keep up with the running tasks, all those that fetch from it take longer.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 _HALVINGS = 60
 """of the interval in which the common slowdown lies: more than a float has bits"""
+
+
+class Pace(NamedTuple):
+    """How many times longer things take than where nothing else asks for the memories."""
+
+    moves: float = 1.0
+    fetching: float = 1.0
+    """of a whole task, if it fetches from off the chip"""
+
+
+ALONE = Pace()
+"""nothing else asks for the memories"""
 
 
 class Task(NamedTuple):
@@ -34,12 +47,15 @@ class Task(NamedTuple):
     waits_for: tuple[int, ...] = ()
     """numbers of other tasks"""
     fetched_bits: int = 0
-    """of its instruction stream, all rounds of the arrays together; nothing waits for them"""
+    """of its instruction stream, all rounds of the arrays together"""
+    offchip_bits: float = 0.0
+    """of these the ones that come from off the chip"""
 
-    def duration_ns(self, overlap: bool, slowdown: float = 1.0) -> float:
-        """Its time where moves take so many times longer; at the same time as the computation, or one after another."""
-        moves = self.move_ns * slowdown
-        return max(self.compute_ns, moves) if overlap else self.compute_ns + moves
+    def duration_ns(self, overlap: bool, pace: Pace = ALONE) -> float:
+        """Its time at a pace; moves at the same time as the computation, or one after the other."""
+        moves = self.move_ns * pace.moves
+        alone = max(self.compute_ns, moves) if overlap else self.compute_ns + moves
+        return alone * pace.fetching if self.offchip_bits else alone
 
 
 Spans = tuple[tuple[int, int], ...]
@@ -98,6 +114,8 @@ class Machine(NamedTuple):
     """of the buffer, to and from all arrays together"""
     overlap: bool
     """a task moves bits while it computes"""
+    offchip_bits_per_ns: float = float("inf")
+    """of instructions that come from off the chip, for all streams together"""
 
 
 class _Running:
@@ -138,9 +156,9 @@ class Scheduler:
         self.unfinished = [len(tasks)] * batches
         self.running: list[tuple[float, int, _Running]] = []
         """(end, order, task): the first to end comes first"""
-        self.slowdown = 1.0
-        most = sum(self._rate(task, 1.0) for task in tasks)
-        self.contended = most > machine.bits_per_ns
+        self.pace = ALONE
+        self.contended = self._asked(tasks, "moved_bits", ALONE) > machine.bits_per_ns
+        self.contended |= self._asked(tasks, "offchip_bits", ALONE) > machine.offchip_bits_per_ns
 
     def _ways(self) -> list[float]:
         """The longest time from the beginning of each task to the end of a batch."""
@@ -150,13 +168,13 @@ class Scheduler:
             ways[number] = self._duration(self.tasks[number]) + after
         return ways
 
-    def _duration(self, task: Task, slowdown: float = 1.0) -> float:
-        return task.duration_ns(self.machine.overlap, slowdown)
+    def _duration(self, task: Task, pace: Pace = ALONE) -> float:
+        return task.duration_ns(self.machine.overlap, pace)
 
-    def _rate(self, task: Task, slowdown: float) -> float:
-        """Bits per nanosecond that it moves."""
-        duration = self._duration(task, slowdown)
-        return task.moved_bits / duration if duration else 0.0
+    def _asked(self, tasks: Iterable[Task], bits: Literal["moved_bits", "offchip_bits"], pace: Pace) -> float:
+        """Bits per nanosecond that tasks move, or fetch from off the chip, at the same time."""
+        durations = ((task, self._duration(task, pace)) for task in tasks)
+        return sum(getattr(task, bits) / duration for task, duration in durations if duration)
 
     def run(self) -> tuple[list[Event], int, int]:
         ended: list[tuple[int, Event]] = []
@@ -166,7 +184,7 @@ class Scheduler:
         now, peak, peak_streams = 0.0, 0, 0
         while self.ready or self.running:
             for item in self._begin(now, order):
-                end = now + self._duration(self.tasks[item.number], self.slowdown)
+                end = now + self._duration(self.tasks[item.number], self.pace)
                 heapq.heappush(self.running, (end, item.order, item))
             self._share(now)
             peak = max(peak, self.machine.arrays - self.pool.left)
@@ -193,11 +211,11 @@ class Scheduler:
         return begun
 
     def _share(self, now: float) -> None:
-        """Share out the buffer among the running tasks; where that changes, their ends do."""
+        """Share out the memories among the running tasks; where that changes, their ends do."""
         if not self.contended:
             return
-        before, self.slowdown = self.slowdown, self._common_slowdown()
-        if before == self.slowdown:
+        before, self.pace = self.pace, self._common_pace()
+        if before == self.pace:
             return
         changed: list[tuple[float, int, _Running]] = []
         for _, order, item in self.running:
@@ -205,13 +223,18 @@ class Scheduler:
             if item.since < now:
                 item.left -= (now - item.since) / self._duration(task, before)
                 item.since = now
-            changed.append((now + max(0.0, item.left) * self._duration(task, self.slowdown), order, item))
+            changed.append((now + max(0.0, item.left) * self._duration(task, self.pace), order, item))
         heapq.heapify(changed)
         self.running = changed
 
-    def _common_slowdown(self) -> float:
-        """The least factor on all moves with which they fit the buffer."""
-        tasks = [task for _, _, item in self.running if (task := self.tasks[item.number]).moved_bits]
+    def _common_pace(self) -> Pace:
+        """The least factor on moves with which they fit the buffer, then that on what fetches from off the chip."""
+        tasks = [self.tasks[item.number] for _, _, item in self.running]
+        pace = Pace(moves=self._common_slowdown([task for task in tasks if task.moved_bits]))
+        asked = self._asked(tasks, "offchip_bits", pace)
+        return pace._replace(fetching=max(1.0, asked / self.machine.offchip_bits_per_ns))
+
+    def _common_slowdown(self, tasks: Sequence[Task]) -> float:
         compute, move, bits = (np.array([task[field] for task in tasks]) for field in (1, 2, 3))
 
         def fits(slowdown: float) -> bool:
