@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import combinations
 from typing import Any
 
 from xdsl.dialects.builtin import ModuleOp
 
 from dialects.machine.counted import CountedProgram
 from dialects.support.errors import InputError
-from runtime.cost.prices import COMPONENTS
+from runtime.cost import scheduled
+from runtime.cost.prices import COMPONENTS, INSTRUCTIONS
 from runtime.cost.report import Report
 from runtime.cost.schedule import schedule_of
-from runtime.cost.sizes import area_mm2
+from runtime.cost.sizes import AREAS
 from runtime.network import Network
 from runtime.rivals import clusters, crossbar, digital
-from runtime.rivals.breakeven import frontier, most
+from runtime.rivals.breakeven import Break, break_even
 from runtime.rivals.dataflow import Node, dataflow_of
 from runtime.rivals.estimate import Estimate
 from runtime.rivals.workload import Workload, workload_of
@@ -45,31 +45,39 @@ class Row:
     exact: str
     rests_on: tuple[str, ...]
     """parameters that are recalled, assumed or fitted"""
+    marked: tuple[str, ...]
+    """which of energy, latency and area rest on them"""
     components_uj: Mapping[str, float]
     """of the associative processor's energy; empty for other machines"""
 
 
 @dataclass(frozen=True)
-class Bound:
-    """What a component of the processor may cost at most, next to a rival, for the rival's energy over `factor`."""
+class BreakEven:
+    """What search, write and shift of the processor may cost at most for a rival's energy over `factor`."""
 
     setting: str
     rival: str
     factor: float
-    component: str
-    times_today: float | None
-    """None: however cheap it were, the other components alone are too dear"""
+    budget_fj: float
+    whole: Break
+    without_instructions: Break
+    """with the instruction stream and its memory left out, as papers do"""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "setting": self.setting,
+            "rival": self.rival,
+            "factor": self.factor,
+            "budget_uj": self.budget_fj / _FJ_PER_UJ,
+            **_break_json(self.whole),
+            "without_instructions": _break_json(self.without_instructions),
+        }
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two components that trade against each other on a line between two ends, in energies of today."""
-
-    setting: str
-    rival: str
-    factor: float
-    components: tuple[str, str]
-    ends: tuple[float, float] | None
+def _break_json(found: Break) -> dict[str, Any]:
+    pairs = [{"components": [*pair], "ends": ends} for pair, ends in found.pairs.items()]
+    others = found.others_fj / _FJ_PER_UJ
+    return {"others_uj": others, "alone": dict(found.alone), "pairs": pairs, "together": found.together}
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,7 @@ class Comparison:
     flows: tuple[Row, ...]
     """the same processor with programs of other pipelines, which are rivals as well"""
     rivals: tuple[Row, ...]
-    bounds: tuple[Bound, ...]
-    pairs: tuple[Pair, ...]
+    break_even: tuple[BreakEven, ...]
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -96,17 +103,17 @@ class Comparison:
             "network": self.workload.name,
             "multiply_accumulates": self.workload.macs,
             "machines": [asdict(row) for row in self.rows],
-            "break_even": [asdict(bound) for bound in self.bounds],
-            "frontiers": [asdict(pair) for pair in self.pairs],
+            "break_even": [item.to_json() for item in self.break_even],
         }
 
     def to_csv(self) -> str:
         """The table of machines."""
         stream = io.StringIO()
         names = [item.name for item in fields(Row) if item.name != "components_uj"]
+        lists = ("rests_on", "marked")
         writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) | {"rests_on": " ".join(row.rests_on)} for row in self.rows)
+        writer.writerows(asdict(row) | {name: " ".join(getattr(row, name)) for name in lists} for row in self.rows)
         return stream.getvalue()
 
 
@@ -138,19 +145,16 @@ def compare(golden: ModuleOp, network: str, compiled: Flow, others: Mapping[str,
             machine = "arrays with counters of tags"
         flows += _own_rows(f"{machine}, flow {name}", flow, workload)
     rivals = [_rival_row(item, workload) for item in estimates]
-    bounds: list[Bound] = []
-    pairs: list[Pair] = []
-    for report in compiled.reports:
-        energy = {part: value / report.samples for part, value in report.total.energy_fj.items()}
-        for rival in estimates:
-            for factor in FACTORS:
-                place, budget = (report.technology.name, rival.setting, factor), rival.total_fj / factor
-                bounds += [Bound(*place, part, most(energy, part, budget)) for part in energy]
-                for first, second in combinations(("search", "write", "shift"), 2):
-                    found = frontier(energy, first, second, budget)
-                    ends = (found.first_alone, found.second_alone) if found else None
-                    pairs.append(Pair(*place, (first, second), ends))
-    return Comparison(workload, tuple(own), tuple(flows), tuple(rivals), tuple(bounds), tuple(pairs))
+    broken = [_break_even(row, rival, factor) for row in own for rival in estimates for factor in FACTORS]
+    return Comparison(workload, tuple(own), tuple(flows), tuple(rivals), tuple(broken))
+
+
+def _break_even(row: Row, rival: Estimate, factor: float) -> BreakEven:
+    energy = {name: part * _FJ_PER_UJ for name, part in row.components_uj.items()}
+    without, budget = {**energy, **dict.fromkeys(INSTRUCTIONS, 0.0)}, rival.total_fj / factor
+    return BreakEven(
+        row.setting, rival.setting, factor, budget, break_even(energy, budget), break_even(without, budget)
+    )
 
 
 def _rivals(workload: Workload, nodes: Sequence[Node]) -> list[Estimate]:
@@ -171,15 +175,14 @@ def _own_rows(machine: str, flow: Flow, workload: Workload) -> list[Row]:
 
 
 def _own_row(machine: str, network: Network, report: Report, workload: Workload) -> Row:
-    energy = report.total.total_fj / report.samples
-    if not energy or not report.total.latency_ns:
+    if not report.total.total_fj or not report.total.latency_ns:
         raise InputError(
             f"the technology '{report.technology.name}' prices nothing of what this program does",
             hint="state energies and times that are greater than 0",
         )
     schedule = schedule_of(network, report, "pipeline")
-    size = (schedule.arrays, schedule.streams, report.needs.spare_domains)
-    areas = area_mm2(report.technology, report.target, *size)
+    components, areas = scheduled.energy_fj(schedule, report), scheduled.areas_mm2(schedule, report)
+    energy, stated = sum(components.values()), areas["cells"] is not None
     return Row(
         machine,
         report.technology.name,
@@ -187,12 +190,23 @@ def _own_row(machine: str, network: Network, report: Report, workload: Workload)
         schedule.latency_ns / _NS_PER_MS,
         schedule.samples_per_second,
         _tops_per_watt(workload, energy),
-        sum(area or 0.0 for area in areas.values()) if areas["cells"] else None,
+        sum(area or 0.0 for area in areas.values()) if stated else None,
         schedule.arrays,
         "exact integers",
-        tuple(_rests_on(report, area=areas["cells"] is not None)),
-        {name: value / report.samples / _FJ_PER_UJ for name, value in report.total.energy_fj.items()},
+        tuple(_rests_on(report, area=stated)),
+        tuple(_marked(report)),
+        {name: value / _FJ_PER_UJ for name, value in components.items()},
     )
+
+
+def _marked(report: Report) -> Iterator[str]:
+    """The figures that rest on numbers that are not published."""
+    if any(report.unconfirmed_of(part) for part in COMPONENTS):
+        yield "energy"
+    if report.unconfirmed_of("latency"):
+        yield "latency"
+    if {name for names in AREAS.values() for name in names} & {*report.unconfirmed}:
+        yield "area"
 
 
 def _rests_on(report: Report, *, area: bool) -> list[str]:
@@ -213,6 +227,7 @@ def _rival_row(estimate: Estimate, workload: Workload) -> Row:
         estimate.arrays,
         estimate.exact,
         estimate.rests_on,
+        estimate.marked,
         {},
     )
 

@@ -45,17 +45,14 @@ def compiled(options: argparse.Namespace) -> tuple[ModuleOp, Target]:
     )
 
 
-def compiled_with_golden(options: argparse.Namespace) -> tuple[ModuleOp, ModuleOp, Target]:
-    """The same after the network at the `ternary` level, which it is compared with; the model is read once."""
-    golden, _ = compile_file(
-        options.model,
-        options.target,
-        pipeline=pipeline_of(options),
-        effort=options.effort,
-        objective=objective_of(options),
-        stop_after="ternary",
-        input_types=stated_types(options),
-    )
+def compiled_with_golden(
+    options: argparse.Namespace, source: ModuleOp | None = None
+) -> tuple[ModuleOp, ModuleOp, Target]:
+    """The same after the network at the `ternary` level, which it is compared with; the model is read once.
+
+    `source` is the model as it is read, where that has been done; it stays as it is.
+    """
+    golden = golden_of(options, source or read_module(options.model, stated_types(options)))
     module = golden.clone()
     target = compile_module(
         module,
@@ -66,6 +63,20 @@ def compiled_with_golden(options: argparse.Namespace) -> tuple[ModuleOp, ModuleO
         stop_after=getattr(options, "level", None),
     )
     return golden, module, target
+
+
+def golden_of(options: argparse.Namespace, source: ModuleOp) -> ModuleOp:
+    """The network at the `ternary` level, as the pipeline that is asked for leaves it."""
+    golden = source.clone()
+    compile_module(
+        golden,
+        options.target,
+        pipeline=pipeline_of(options),
+        effort=options.effort,
+        objective=objective_of(options),
+        stop_after="ternary",
+    )
+    return golden
 
 
 def refuse_unchecked(options: argparse.Namespace) -> None:

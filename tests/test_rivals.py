@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from camc_testing import SMALL_NETWORK
@@ -18,7 +19,7 @@ from cam_compiler.importer import import_model
 from dialects.support.errors import InputError, TargetError
 from dialects.support.ranges import Range
 from runtime.rivals import clusters, crossbar, digital
-from runtime.rivals.breakeven import frontier, most
+from runtime.rivals.breakeven import break_even, frontier, most
 from runtime.rivals.dataflow import Node, dataflow_of
 from runtime.rivals.estimate import Setting, load_settings
 from runtime.rivals.workload import Layer, Workload, bits_of, workload_of
@@ -184,17 +185,22 @@ def test_malformed_settings_are_refused(tmp_path: Path) -> None:
 ENERGY = {"search": 10.0, "write": 30.0, "shift": 50.0, "fetch": 10.0}
 
 
-def test_break_even_of_one_component_and_of_two() -> None:
-    assert most(ENERGY, "shift", 60.0) == pytest.approx(0.2)
-    assert most(ENERGY, "shift", 200.0) == pytest.approx(3.0)
-    assert most(ENERGY, "search", 60.0) is None
-    found = frontier(ENERGY, "write", "shift", 40.0)
-    assert found is not None
-    assert (found.first_alone, found.second_alone) == pytest.approx((20 / 30, 20 / 50))
+def test_break_even_of_one_component_and_of_several() -> None:
+    assert most(ENERGY, ["shift"], 60.0) == pytest.approx(0.2)
+    assert most(ENERGY, ["shift"], 200.0) == pytest.approx(3.0)
+    assert most(ENERGY, ["search"], 60.0) is None
+    ends = frontier(ENERGY, "write", "shift", 40.0)
+    assert ends == pytest.approx((20 / 30, 20 / 50))
     for share in (0.0, 0.3, 1.0):
-        first, second = share * found.first_alone, (1 - share) * found.second_alone
+        first, second = share * ends[0], (1 - share) * ends[1]
         assert 20 + first * ENERGY["write"] + second * ENERGY["shift"] == pytest.approx(40.0)
     assert frontier(ENERGY, "write", "shift", 19.0) is None
+    found = break_even(ENERGY, 19.0)
+    assert found.others_fj == 10 and {*found.alone.values(), *found.pairs.values()} == {None}
+    # A tenth of all three, and what is fetched.
+    assert found.together == pytest.approx(0.1)
+    assert break_even(ENERGY, 9.0).together is None
+    assert break_even({**ENERGY, "fetch": 0.0}, 9.0).together == pytest.approx(0.1)
 
 
 def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,15 +224,39 @@ def test_compare_writes_one_row_per_machine(tmp_path: Path, capsys: pytest.Captu
         assert row["tops_per_watt"] == pytest.approx(2e-6 * found["multiply_accumulates"] / row["energy_uj"])
     for row in found["machines"][:6]:
         assert sum(row["components_uj"].values()) == pytest.approx(row["energy_uj"])
-    for bound in found["break_even"]:
-        own = next(row for row in found["machines"] if row["setting"] == bound["setting"])
-        rival = next(row for row in found["machines"] if row["setting"] == bound["rival"])
-        rest = own["energy_uj"] - own["components_uj"][bound["component"]]
-        if bound["times_today"] is None:
-            assert rest > rival["energy_uj"] / bound["factor"]
-        else:
-            spent = rest + bound["times_today"] * own["components_uj"][bound["component"]]
-            assert spent == pytest.approx(rival["energy_uj"] / bound["factor"])
+    assert len(found["break_even"]) == 2 * len(settings) * 2
+    for item in found["break_even"]:
+        own = next(row for row in found["machines"] if row["setting"] == item["setting"])
+        rival = next(row for row in found["machines"] if row["setting"] == item["rival"])
+        assert item["budget_uj"] == pytest.approx(rival["energy_uj"] / item["factor"])
+        check_break(item, own["components_uj"], item["budget_uj"])
+        check_break(item["without_instructions"], {**own["components_uj"], "fetch": 0, "program": 0}, item["budget_uj"])
+    assert (
+        f"for {sum(item['together'] is None for item in found['break_even'])} of {4 * len(settings)} no price" in shown
+    )
+    # What rests on numbers that are not published is marked where it stands.
+    own = found["machines"][0]
+    assert own["marked"] == ["energy", "latency", "area"]
+    for figure in (f"{own['energy_uj']:,.4g} µJ*", f"{own['latency_ms']:,.3g} ms*", f"{own['area_mm2']:,.3g} mm²*"):
+        assert figure in shown
+    assert "480 mm² " in shown
+
+
+def check_break(found: dict[str, Any], components: dict[str, float], budget: float) -> None:
+    """The factors meet the budget; where there is none, the other parts alone exceed it."""
+    priced = ("search", "write", "shift")
+    whole = sum(components.values())
+    assert found["others_uj"] == pytest.approx(whole - sum(components[name] for name in priced))
+    for name, factor in found["alone"].items():
+        rest = whole - components[name]
+        assert rest > budget if factor is None else rest + factor * components[name] == pytest.approx(budget)
+    for pair in found["pairs"]:
+        parts = [components[name] for name in pair["components"]]
+        for part, factor in zip(parts, pair["ends"] or (None, None), strict=True):
+            rest = whole - sum(parts)
+            assert rest > budget if factor is None else rest + factor * part == pytest.approx(budget)
+    factor, rest = found["together"], found["others_uj"]
+    assert rest > budget if factor is None else rest + factor * (whole - rest) == pytest.approx(budget)
 
 
 def test_compare_takes_programs_of_other_flows_if_they_compute_the_same(

@@ -12,10 +12,10 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.comparison import Flow, compare
-from cam_compiler.compile import compile_file, read_module
+from cam_compiler.compile import read_module
 from cam_compiler.execution import named, of_module, of_program
 from cam_compiler.files import check_output, read_arrays
-from cam_compiler.loading import compiled_with_golden, refuse_pipeline
+from cam_compiler.loading import compiled_with_golden, golden_of, refuse_pipeline
 from cam_compiler.options import add_engine, add_input_types, add_machine, add_pipeline, add_work, stated_types
 from cam_compiler.pipeline import counting, parse_passes, run_passes
 from cam_compiler.terminal.comparison import print_comparison
@@ -71,13 +71,11 @@ def _drawn(golden: ModuleOp) -> dict[str, Value]:
     return {name: value[:1] for name, value in edge_inputs(golden, samples=2).items()}
 
 
-def _load(options: argparse.Namespace) -> tuple[ModuleOp, Executor]:
+def _load(options: argparse.Namespace, source: ModuleOp) -> tuple[ModuleOp, Executor]:
     """The network at the ternary level, and the compiled one, ready to run."""
     if options.program:
-        refuse_pipeline(options)
-        golden, _ = compile_file(options.model, stop_after="ternary", input_types=stated_types(options))
-        return golden, of_program(options.program, options.engine)
-    golden, module, target = compiled_with_golden(options)
+        return golden_of(options, source), of_program(options.program, options.engine)
+    golden, module, target = compiled_with_golden(options, source)
     return golden, of_module(module, target, options.engine)
 
 
@@ -97,11 +95,13 @@ def _pipeline(name: str) -> str:
     return counting("default", COUNT) if name == COUNT else name
 
 
-def _load_flow(name: str, program: Path | None, options: argparse.Namespace, target: Target) -> Executor | None:
+def _load_flow(
+    name: str, program: Path | None, options: argparse.Namespace, source: ModuleOp, target: Target
+) -> Executor | None:
     """The network of another pipeline, for the same machine; None where that is too small for it."""
     if program:
         return of_program(program, options.engine)
-    module = read_module(options.model, stated_types(options))
+    module = source.clone()
     if name == COUNT and not target.counter:
         # Weights as data need a machine of another class: the same arrays with counters.
         own = load_target("counting")
@@ -156,15 +156,18 @@ def run(options: argparse.Namespace) -> None:
             place=str(options.model),
             hint="give the model, and the program with --program",
         )
+    if options.program:
+        refuse_pipeline(options)
     stated = _flows(options)
     given = read_arrays(options.input) if options.input else None
     with watching(options.quiet):
-        golden, executor = _load(options)
+        source = read_module(options.model, stated_types(options))
+        golden, executor = _load(options, source)
         inputs = _drawn(golden) if given is None else named(given, executor.network.inputs)
         result = executor.run(inputs)
         compiled, others = _flow(executor, result, options), dict[str, Flow]()
         for name, program in stated.items():
-            if other := _load_flow(name, program, options, executor.network.target):
+            if other := _load_flow(name, program, options, source, executor.network.target):
                 _check_same(name, run := other.run(inputs), result)
                 others[name] = _flow(other, run, options)
     comparison = compare(golden, options.model.stem, compiled, others)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
-from cam_compiler.comparison import FACTORS, Comparison, Row
+from cam_compiler.comparison import Comparison, Row
+from cam_compiler.terminal.break_even import print_break_even
 from cam_compiler.terminal.render import console
 
 
@@ -17,10 +17,12 @@ def print_comparison(comparison: Comparison) -> None:
     out.print(_machines(comparison))
     for row in (*comparison.own, *comparison.rivals):
         if row.rests_on:
-            out.print(f"{row.machine} {row.setting} rests on numbers that are not published: {', '.join(row.rests_on)}")
+            out.print(
+                f"{row.machine} {row.setting} rests on numbers that are not published (*): {', '.join(row.rests_on)}"
+            )
     out.print()
     out.print(_ratios(comparison))
-    _print_break_even(comparison, out)
+    print_break_even(comparison, out)
 
 
 def _machines(comparison: Comparison) -> Table:
@@ -36,14 +38,16 @@ def _machines(comparison: Comparison) -> Table:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
+    """A star stands at what rests on numbers that are not published."""
+    energy, latency, area = ("*" if name in row.marked else "" for name in ("energy", "latency", "area"))
     return (
         row.machine,
         row.setting,
-        f"{row.energy_uj:,.4g} µJ",
-        _number(row.latency_ms, " ms"),
-        _number(row.images_per_second),
-        f"{row.tops_per_watt:.3g}",
-        _number(row.area_mm2, " mm²"),
+        f"{row.energy_uj:,.4g} µJ{energy}",
+        _number(row.latency_ms, f" ms{latency}"),
+        _number(row.images_per_second, latency),
+        f"{row.tops_per_watt:.3g}{energy}",
+        _number(row.area_mm2, f" mm²{area}"),
         f"{row.arrays:,}",
         row.exact,
     )
@@ -77,31 +81,3 @@ def _ratio(energy: float, rival: float) -> str:
 def _largest(row: Row) -> str:
     name = max(row.components_uj, key=lambda part: row.components_uj[part])
     return f"{name}, {row.components_uj[name] / row.energy_uj:.0%}"
-
-
-def _print_break_even(comparison: Comparison, out: Console) -> None:
-    """What one component, or two together, may cost at most; rivals that none of them reaches are only counted."""
-    reached = [bound for bound in comparison.bounds if bound.times_today is not None]
-    pairs = [pair for pair in comparison.pairs if pair.ends]
-    out.print("break-even, in energies of today:")
-    for bound in reached:
-        out.print(
-            f"  {bound.setting}: {bound.component} alone at most {_number(bound.times_today)} times, "
-            f"for {_share(bound.factor)} of {bound.rival}"
-        )
-    for pair in pairs:
-        first, second = pair.ends or (0.0, 0.0)
-        out.print(
-            f"  {pair.setting}: {' and '.join(pair.components)} at most on the line from ({_number(first)}, 0) to "
-            f"(0, {_number(second)}) times, for {_share(pair.factor)} of {pair.rival}"
-        )
-    asked = {(item.setting, item.rival, item.factor) for item in comparison.bounds}
-    met = {(item.setting, item.rival, item.factor) for item in (*reached, *pairs)}
-    out.print(
-        f"  for {len(asked) - len(met)} of {len(asked)} (technology, rival, 1 or {FACTORS[1]:g} times less) neither a "
-        "component alone nor two of search, write and shift together suffice, however cheap"
-    )
-
-
-def _share(factor: float) -> str:
-    return "the energy" if factor == 1 else f"1/{factor:g} of the energy"

@@ -29,6 +29,13 @@ _NAMES = (
     "product_pj",
     "cluster_mm2",
 )
+_FIGURES = {
+    "product_ns": "latency",
+    "rows_per_tile": "latency",
+    "offchip_bytes_per_ns": "latency",
+    "cluster_mm2": "area",
+}
+"""what parameters decide, where that isn't the energy"""
 _FJ_PER_PJ = 1e3
 
 
@@ -121,4 +128,5 @@ def estimate(nodes: Sequence[Node], placement: Placement, setting: Setting) -> E
         arrays=used,
         exact="analog sums, not exact",
         rests_on=setting.unconfirmed,
+        marked=setting.marked(_FIGURES),
     )

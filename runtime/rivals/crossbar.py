@@ -89,6 +89,7 @@ def estimate(workload: Workload, setting: Setting) -> Estimate:
         arrays=sum(item.arrays for item in found),
         exact=_exactness(setting),
         rests_on=setting.unconfirmed,
+        marked=setting.marked({"read_ns": "latency"}),
     )
 
 

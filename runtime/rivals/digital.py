@@ -43,4 +43,5 @@ def estimate(workload: Workload, setting: Setting, *, as_published: bool = False
         ),
         exact="exact integers",
         rests_on=setting.unconfirmed,
+        marked=setting.marked({"macro_rows": "arrays"}),
     )

@@ -30,6 +30,8 @@ class Estimate:
     """whether the machine computes the network's own integers"""
     rests_on: tuple[str, ...]
     """parameters that are recalled, assumed or fitted rather than published"""
+    marked: tuple[str, ...] = ()
+    """which of energy, latency and area rest on them"""
 
     @property
     def total_fj(self) -> float:
@@ -51,6 +53,10 @@ class Setting:
     def unconfirmed(self) -> tuple[str, ...]:
         """Parameters that are not published as they stand."""
         return tuple(name for name, entry in self.parameters.items() if entry.status != "published")
+
+    def marked(self, figures: Mapping[str, str]) -> tuple[str, ...]:
+        """The figures that rest on these: `figures` by parameter, the energy where none is named."""
+        return tuple(dict.fromkeys(figures.get(name, "energy") for name in self.unconfirmed))
 
 
 def load_settings(path: Path, names: tuple[str, ...]) -> dict[str, Setting]:
