@@ -1,10 +1,13 @@
-"""Renews the table of docs/isa.md from the instruction table: `python docs/make_isa_page.py`."""
+"""Renews the tables of docs/isa.md from the instruction tables: `python docs/make_isa_page.py`."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from dialects.machine.counting import COUNTING
 from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Opcode, Operand, Pass, passes_of
+from runtime.cost.counting import counted_operation_of
 from runtime.cost.counts import operation_of
 
 _PAGE = Path(__file__).parent / "isa.md"
@@ -20,6 +23,16 @@ _HEADS = [
     "cycles per bit",
     "counted with",
 ]
+_COUNTING_HEADS = ["mnemonic", "opcode", "operands", "meaning", "passes of a bit", "sign bit", "counted with"]
+_COUNTING_KINDS = {
+    "Q": "accumulators",
+    "B": "first weights",
+    "A": "value across columns",
+    "D": "place across columns",
+    "T": "table",
+    "V": "vectors",
+    "I": "immediate",
+}
 _KINDS = {"D": "place", "d": "cell", "A": "source", "B": "source", "a": "flag", "c": "carry", "I": "immediate"}
 
 
@@ -48,11 +61,23 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def counting_table() -> str:
+    """The counting instructions as a table of Markdown."""
+    lines = [f"| {' | '.join(_COUNTING_HEADS)} |", "|---" * len(_COUNTING_HEADS) + "|"]
+    for op, row in COUNTING.items():
+        operands = ", ".join(f"{role}: {_COUNTING_KINDS[role]}" for role in row.operands)
+        cells = (f"`{row.mnemonic}`", str(int(op)), operands, row.meaning, _text(row.bit), _text(row.sign))
+        lines.append(f"| {' | '.join((*cells, counted_operation_of(op)))} |")
+    return "\n".join(lines) + "\n"
+
+
 def page() -> str:
-    """The page as it is, with its table renewed."""
-    text = _PAGE.read_text(encoding="utf-8")
-    before, after = text.split(_BEGIN)[0], text.split(_END)[1]
-    return f"{before}{_BEGIN}\n{table()}\n{_END}{after}"
+    """The page as it is, with its tables renewed."""
+    before, _, between, _, after = re.split(
+        f"({re.escape(_BEGIN)}.*?{re.escape(_END)})", _PAGE.read_text("utf-8"), flags=re.S
+    )
+    tables = (f"{_BEGIN}\n{made}\n{_END}" for made in (table(), counting_table()))
+    return before + next(tables) + between + next(tables) + after
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from cam_compiler.execution import of_module
 from cam_compiler.importer import import_model
-from cam_compiler.pipeline import parse_passes, run_passes
+from cam_compiler.pipeline import counting, parse_passes, run_passes
 from cam_compiler.validation import edge_inputs
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import ModelError
@@ -27,13 +27,14 @@ from runtime.result import Result, SegmentRun, expected_runs
 from runtime.values import Value
 
 CNN = Path(__file__).parents[1] / "cam_compiler" / "bundled" / "digits_cnn_qdq.onnx"
+MLP = CNN.with_name("digits_mlp_qonnx.onnx")
 SMALL = replace(load_target("small"), rows=16, domains=48, arrays=5)
 SAMPLES, BATCH = 5, 2
 
 
 def networks() -> list[tuple[ModuleOp, Target]]:
-    """The bundled network with residual sums and pooling, and random ones whose arrays are used in turn."""
-    found = [(import_model(CNN), load_target("default"))]
+    """The bundled network with residual sums and pooling, one that is counted, random ones that use arrays in turn."""
+    found = [(import_model(CNN), load_target("default")), (import_model(MLP), load_target("counting"))]
     for seed in range(40, 50):
         try:
             found.append((import_model(random_network(random.Random(seed))[0]), SMALL))
@@ -44,7 +45,7 @@ def networks() -> list[tuple[ModuleOp, Target]]:
 
 
 def compiled(module: ModuleOp, target: Target) -> ModuleOp:
-    run_passes(module, parse_passes("default"), target)
+    run_passes(module, parse_passes(counting("default", "count" if target.counter else "code")), target)
     return module
 
 

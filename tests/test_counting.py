@@ -23,7 +23,7 @@ from dialects.ap.counting import CountingCode
 from dialects.apv.count import Terms
 from dialects.machine.cells import Cells
 from dialects.machine.counted import CountedPart, CountedProgram
-from dialects.machine.counting import COUNTING, CountInstruction, CountOp, decode_counting, encode_counting
+from dialects.machine.counting import CountInstruction, CountOp, decode_counting, encode_counting
 from dialects.machine.isa import Cell, Operand
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import CapacityError, ModelError, PipelineError, ProgramError
@@ -42,7 +42,6 @@ from runtime.engines.native import INSTRUCTION_SETS
 from runtime.executor import Executor
 from runtime.interpreter import Interpreter, network_of
 
-ROOT = Path(__file__).parent.parent
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 TINY = Target("tiny", rows=4, columns=9, domains=3, counter=True, accumulators=64, accumulator_bits=16)
 
@@ -320,9 +319,3 @@ def test_damaged_programs_are_errors_of_the_file(tmp_path: Path) -> None:
                 archive.writestr(name, data[:kept] if name.endswith(suffix) else data)
         with pytest.raises(ProgramError):
             Executor(load(tmp_path / "part.camx")).run({"x": np.zeros((2, 1, 3), dtype=np.float32)})
-
-
-def test_the_page_has_every_instruction() -> None:
-    page = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
-    for row in COUNTING.values():
-        assert f"| `{row.mnemonic}` |" in page and row.meaning in page

@@ -10,8 +10,10 @@ from pathlib import Path
 from cam_compiler.files import check_output
 from cam_compiler.options import add_machine
 from dialects.ap.assembly import AssemblyCode
+from dialects.ap.counting import CountingCode
 from dialects.machine.code import check_code, numbered
-from dialects.machine.target import load_target
+from dialects.machine.counting import COUNT_MNEMONICS, check_counting, check_loop, decode_counting
+from dialects.machine.target import Target, load_target
 from dialects.support.errors import FileError, InputError, ProgramError, TextError
 from runtime.files import write_whole
 
@@ -34,8 +36,10 @@ def run(options: argparse.Namespace) -> None:
         raise FileError.of(error, "read", name) from error
     except UnicodeDecodeError as error:
         raise InputError(f"can't be read: {error}", place=name) from error
+    first = next((words[0] for words in _words(text) if words), "")
+    counting = first in COUNT_MNEMONICS
     try:
-        code = AssemblyCode.from_text(text)
+        code = (CountingCode if counting else AssemblyCode).from_text(text)
     except TextError as error:
         before = text[: error.offset]
         line, column = before.count("\n") + 1, error.offset - before.rfind("\n")
@@ -47,12 +51,32 @@ def run(options: argparse.Namespace) -> None:
         raise ProgramError(error.message, place=_places(name, text)(int(number))) from error
     if not code.binary:
         raise ProgramError("it holds no instruction", place=name)
-    check_code(code.instructions, target.columns, target.domains, _places(name, text))
+    places = _places(name, text)
+    if isinstance(code, AssemblyCode):
+        check_code(code.instructions, target.columns, target.domains, places)
+    else:
+        _check_counting(code, target, name, places)
     write_whole(options.output, code.binary)
+
+
+def _check_counting(code: CountingCode, target: Target, name: str, places: Callable[[int], str]) -> None:
+    """What can be said of counting code without the inputs and outputs of its program."""
+    instructions = decode_counting(code.binary)
+    try:
+        check_loop([item.op for item in instructions])
+    except ProgramError as error:
+        raise ProgramError(error.message, place=name) from error
+    check_counting(instructions, target.geometry, target.accumulators, places)
+
+
+def _words(text: str) -> list[list[str]]:
+    """The words of each line, without comments."""
+    return [line.partition(";")[0].split() for line in text.splitlines()]
 
 
 def _places(name: str, text: str) -> Callable[[int], str]:
     """How errors name an instruction: by its line, as each has one of its own."""
-    words = [line.partition(";")[0].split() for line in text.splitlines()]
-    lines = [number for number, found in enumerate(words, start=1) if found and found[0] not in ("loop", "{", "}")]
+    # The end of `repeat` is an instruction, that of `loop` is not.
+    marks = {"{", *(("loop", "}") if not any(words[:1] == ["repeat"] for words in _words(text)) else ())}
+    lines = [number for number, words in enumerate(_words(text), start=1) if words and words[0] not in marks]
     return lambda number: f"{name}:{lines[number]}" if number < len(lines) else numbered(number)

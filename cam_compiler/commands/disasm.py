@@ -9,6 +9,7 @@ from cam_compiler.files import check_output
 from dialects.ap.assembly import AssemblyCode
 from dialects.ap.counting import CountingCode
 from dialects.machine.counted import AnyProgram, CountedProgram
+from dialects.machine.counting import is_counting
 from dialects.support.errors import FileError, ProgramError
 from dialects.support.text import on_one_line
 from runtime.camx import load
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
             raise FileError.of(error, "read", str(path)) from error
         if not binary:
             raise ProgramError("it holds no instruction", place=str(path))
-        text = AssemblyCode(binary).to_text()
+        text = (CountingCode if is_counting(binary) else AssemblyCode)(binary).to_text()
     if options.output:
         write_whole(options.output, f"{text}\n".encode())
     else:

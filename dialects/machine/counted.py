@@ -13,8 +13,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dialects.machine.cells import ONE, ZERO, Cells
-from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, decode_counting
-from dialects.machine.isa import MAX_WIDTH, Cell
+from dialects.machine.code import numbered
+from dialects.machine.counting import (
+    COUNTING,
+    COUNTS,
+    TAKES,
+    CountInstruction,
+    CountOp,
+    across,
+    cells_of,
+    check_counting,
+    check_loop,
+    decode_counting,
+)
+from dialects.machine.isa import Cell
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import MAX_ACCUMULATORS, Geometry
 from dialects.support.errors import ProgramError
@@ -146,11 +158,12 @@ class CountedProgram:
         self._check_parts(geometry)
         self._check_loop()
         self._check_memory(geometry)
+        check_counting(self.instructions, geometry, accumulators)
         for number, item in enumerate(self.instructions):
             try:
-                _check(item, self, geometry, accumulators)
+                _check(item, self)
             except ProgramError as error:
-                raise ProgramError(error.message, place=f"instruction {number}") from error
+                raise ProgramError(error.message, place=numbered(number)) from error
         self._check_accumulators()
 
     def _check_parts(self, geometry: Geometry) -> None:
@@ -171,18 +184,12 @@ class CountedProgram:
             raise ProgramError(f"the parts have {at} outputs, the program {sum(self.outputs)}")
 
     def _check_loop(self) -> None:
-        ops = [item.op for item in self.instructions]
-        if ops[:1] != [CountOp.REPEAT] or ops.count(CountOp.REPEAT) != 1 or ops.count(CountOp.END) != 1:
-            raise ProgramError("a counted program is one `repeat { }`, and what follows at the end of a sample")
+        check_loop([item.op for item in self.instructions])
         if not 1 <= self.copies <= self.rows or self.instructions[0].imm != self.rounds:
             raise ProgramError(
                 f"{self.copies} copies share the {self.rows} rows of a sample, the loop is repeated "
                 f"{self.instructions[0].imm} times"
             )
-        if wrong := [item for item in self.ending if item.op is not CountOp.CLEAR]:
-            raise ProgramError(f"only `clear` can follow the loop, found {wrong[0].op.name.lower()}")
-        if any(item.op is CountOp.CLEAR for item in self.body):
-            raise ProgramError("`clear` follows the loop")
         if (self.copies - 1) * self.rounds >= self.rows:
             raise ProgramError(f"of {self.copies} copies some have none of the {self.rows} rows of a sample")
         loaded = [cell for item in self.body if item.op is CountOp.LOAD for cell in across(item)]
@@ -237,51 +244,15 @@ AnyProgram = Program | CountedProgram
 """What runs on arrays."""
 
 
-def across(item: CountInstruction) -> list[Cell]:
-    """The cells of a value across columns, by its bits."""
-    return [Cell(item.a.column + bit, item.a.domain) for bit in range(item.a.width)]
-
-
-def cells_of(item: CountInstruction) -> tuple[list[Cell], list[Cell]]:
-    """The cells that an instruction needs under their ports: in counting arrays, and in a table array."""
-    if item.op in (CountOp.LOAD, CountOp.CLEAR):
-        return across(item), []
-    if item.op in COUNTS:
-        return [*across(item), *(Cell(item.b.column + number, item.b.domain) for number in range(item.n))], []
-    if item.op is CountOp.MATCH:
-        last = item.stride * (item.n - 1) + item.a.width if item.stride else item.a.width
-        return [], [Cell(item.a.column + number, item.a.domain) for number in range(last)]
-    return [], []
-
-
-def _check(item: CountInstruction, program: CountedProgram, geometry: Geometry, accumulators: int) -> None:
-    name = item.op.name.lower().replace("_", ".")
-    if item.op in (CountOp.REPEAT, CountOp.END):
-        if item.op is CountOp.REPEAT and item.imm < 1:
-            raise ProgramError(f"a loop is repeated at least once, found {item.imm}")
-        return
-    if not 1 <= item.a.width <= MAX_WIDTH:
-        raise ProgramError(f"{name}: a width is 1 to {MAX_WIDTH} bits, found {item.a.width}")
-    counting, table = cells_of(item)
-    for cell in (*counting, *table):
-        if cell.column >= geometry.columns or cell.domain >= geometry.domains:
-            raise ProgramError(f"{name}: c{cell.column}.{cell.domain} lies outside {geometry}")
-    if len({cell.column for cell in counting}) < len(counting):
-        raise ProgramError(f"{name}: two bits that are needed together meet in a column")
+def _check(item: CountInstruction, program: CountedProgram) -> None:
+    """What an instruction needs of its program: tables, and inputs."""
+    name = COUNTING[item.op].mnemonic
     if item.op is CountOp.MATCH and not item.table < program.tables:
         raise ProgramError(f"{name}: there is no table array t{item.table}")
-    if item.op in (CountOp.LOAD, CountOp.CLEAR):
-        return
-    if item.n < 1 or item.q + item.n > accumulators:
-        raise ProgramError(f"{name}: there is no q{item.q}:{item.n}, the machine has {accumulators} accumulators")
-    if item.op in TAKES and item.stride < 1:
-        raise ProgramError(f"{name}: a stride is at least 1")
     if item.op in TAKES:
         reach = [item.imm + item.stride * (part.outputs[0] + lanes(item, part) - 1) for part in program.parts]
         if item.imm < 0 or max(reach) >= sum(program.inputs):
             raise ProgramError(f"{name}: vector {max(reach)} of the input, there are {sum(program.inputs)}")
-    if item.op is CountOp.STORE and item.imm < 0:
-        raise ProgramError(f"{name}: a vector's number can't be negative, found {item.imm}")
 
 
 def lanes(item: CountInstruction, part: CountedPart) -> int:

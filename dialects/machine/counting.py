@@ -19,15 +19,16 @@ Opcodes differ from those of the other instructions. A stride stands in the plac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 
-from dialects.machine.code import WORDS
-from dialects.machine.isa import NO_CELL, ZERO, Cell, Operand, Pass, lut
+from dialects.machine.code import WORDS, numbered
+from dialects.machine.isa import MAX_WIDTH, NO_CELL, ZERO, Cell, Operand, Pass, lut
+from dialects.machine.target import Geometry
 from dialects.support.errors import ProgramError
 
 _LAYOUT = (
@@ -178,3 +179,74 @@ def decode_counting(binary: bytes) -> tuple[CountInstruction, ...]:
         item = CountInstruction(CountOp(fields["op"]), fields["q"], fields["n"], a, b, fields["table"], immediate)
         found.append(item)
     return tuple(found)
+
+
+def across(item: CountInstruction) -> list[Cell]:
+    """The cells of a value across columns, by its bits."""
+    return [Cell(item.a.column + bit, item.a.domain) for bit in range(item.a.width)]
+
+
+def cells_of(item: CountInstruction) -> tuple[list[Cell], list[Cell]]:
+    """The cells that an instruction needs under their ports: in counting arrays, and in a table array."""
+    if item.op in (CountOp.LOAD, CountOp.CLEAR):
+        return across(item), []
+    if item.op in COUNTS:
+        return [*across(item), *(Cell(item.b.column + number, item.b.domain) for number in range(item.n))], []
+    if item.op is CountOp.MATCH:
+        last = item.stride * (item.n - 1) + item.a.width if item.stride else item.a.width
+        return [], [Cell(item.a.column + number, item.a.domain) for number in range(last)]
+    return [], []
+
+
+def is_counting(binary: bytes) -> bool:
+    """Whether a binary program begins with a counting instruction."""
+    return len(binary) > 0 and binary[0] & (1 << _LAYOUT[0][0][1]) - 1 in set(CountOp)
+
+
+def check_loop(ops: Sequence[CountOp]) -> None:
+    """Raises ProgramError where opcodes aren't a loop, with what clears at the end of a sample behind it."""
+    if ops[:1] != [CountOp.REPEAT] or ops.count(CountOp.REPEAT) != 1 or ops.count(CountOp.END) != 1:
+        raise ProgramError("a counted program is one `repeat { }`, and what follows at the end of a sample")
+    end = ops.index(CountOp.END)
+    if wrong := [op for op in ops[end + 1 :] if op is not CountOp.CLEAR]:
+        raise ProgramError(f"only `clear` can follow the loop, found {COUNTING[wrong[0]].mnemonic}")
+    if CountOp.CLEAR in ops[:end]:
+        raise ProgramError("`clear` follows the loop")
+
+
+def check_counting(
+    code: Sequence[CountInstruction],
+    geometry: Geometry,
+    accumulators: int,
+    place_of: Callable[[int], str] = numbered,
+) -> None:
+    """Raises ProgramError, naming the instruction as `place_of` does, where it needs what such arrays don't have."""
+    for number, item in enumerate(code):
+        try:
+            _check(item, geometry, accumulators)
+        except ProgramError as error:
+            raise ProgramError(error.message, place=place_of(number)) from error
+
+
+def _check(item: CountInstruction, geometry: Geometry, accumulators: int) -> None:
+    name = COUNTING[item.op].mnemonic
+    if item.op is CountOp.REPEAT and item.imm < 1:
+        raise ProgramError(f"a loop is repeated at least once, found {item.imm}")
+    if item.op in (CountOp.REPEAT, CountOp.END):
+        return
+    if not 1 <= item.a.width <= MAX_WIDTH:
+        raise ProgramError(f"{name}: a width is 1 to {MAX_WIDTH} bits, found {item.a.width}")
+    counting, table = cells_of(item)
+    for cell in (*counting, *table):
+        if cell.column >= geometry.columns or cell.domain >= geometry.domains:
+            raise ProgramError(f"{name}: c{cell.column}.{cell.domain} lies outside {geometry}")
+    if len({cell.column for cell in counting}) < len(counting):
+        raise ProgramError(f"{name}: two bits that are needed together meet in a column")
+    if item.op in (CountOp.LOAD, CountOp.CLEAR):
+        return
+    if item.n < 1 or item.q + item.n > accumulators:
+        raise ProgramError(f"{name}: there is no q{item.q}:{item.n}, the machine has {accumulators} accumulators")
+    if item.op in TAKES and item.stride < 1:
+        raise ProgramError(f"{name}: a stride is at least 1")
+    if item.op is CountOp.STORE and item.imm < 0:
+        raise ProgramError(f"{name}: a vector's number can't be negative, found {item.imm}")

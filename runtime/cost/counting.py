@@ -9,6 +9,8 @@ them at its edge, are moved bits, as wide as what the weights of any array can g
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,44 +18,90 @@ from typing import NamedTuple
 import numpy as np
 
 from dialects.machine.code import BYTES_PER_INSTRUCTION
-from dialects.machine.counted import CountedProgram, cells_of, lanes
-from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes
+from dialects.machine.counted import CountedProgram, lanes
+from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes, cells_of
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray
-from runtime.cost.counts import Counts
+from runtime.cost.counts import OTHERS, Counts, Traced, total
+
+COUNTED_OPERATIONS: Mapping[str, tuple[CountOp, ...]] = {
+    "counts": COUNTS,
+    "accumulations": TAKES,
+    "thresholds": (CountOp.MATCH,),
+    "clears": (CountOp.CLEAR,),
+    "loads": (CountOp.LOAD,),
+    "stores": (CountOp.STORE,),
+}
+"""what counting instructions are for; those that aren't listed here are `others`"""
 
 _TOGETHER = ("instructions", "bit_loops", "searches", "writes", "move_cycles", "count_cycles", "replayed_bits")
 """counts of what copies do together"""
 
 
 class Shifts(NamedTuple):
-    """Steps in time and of all columns of all arrays of a program, and those of each column of the first array."""
+    """Steps in time and of all columns of all arrays, by opcode, and those of each column of the first array."""
 
-    steps: int
-    column_steps: int
+    by_op: Mapping[CountOp, tuple[int, int]]
     first: IntArray
+
+    @property
+    def steps(self) -> int:
+        """Steps in time."""
+        return sum(steps for steps, _ in self.by_op.values())
+
+    @property
+    def column_steps(self) -> int:
+        """Steps of all columns."""
+        return sum(steps for _, steps in self.by_op.values())
 
 
 @lru_cache(1 << 10)
 def counted_counts(program: CountedProgram, target: Target, samples: int) -> Counts:
     """The counts on so many samples, not to be changed; those that depend on the data are None."""
-    return (_sample_counts(program, target) * samples).with_traced(None)
+    return (total(_sample_operations(program, target).values()) * samples).with_traced(None)
+
+
+def counted_operations(program: CountedProgram, target: Target, samples: int) -> Mapping[str, Counts]:
+    """The same for each operation of the program."""
+    shares = _sample_operations(program, target)
+    return {name: (counts * samples).with_traced(None) for name, counts in shares.items()}
+
+
+def written_cells(loaded: int, cleared: int) -> Traced:
+    """The counts that depend on the data: cells that change, which are all that loads and clears write."""
+    return Traced(loaded + cleared, loaded + cleared, written_by_loads=loaded, written_by_clears=cleared)
+
+
+def counted_operation_of(op: CountOp) -> str:
+    """What an opcode is for."""
+    return next((name for name, ops in COUNTED_OPERATIONS.items() if op in ops), OTHERS)
 
 
 @lru_cache(1 << 10)
-def _sample_counts(program: CountedProgram, target: Target) -> Counts:
-    total = Counts()
+def _sample_operations(program: CountedProgram, target: Target) -> Mapping[str, Counts]:
+    """The counts of each operation on one sample."""
+    found: dict[str, Counts] = {}
+
+    def add(op: CountOp, counts: Counts) -> None:
+        name = counted_operation_of(op)
+        found[name] = found.get(name, Counts()) + counts
+
     # All copies do the work, in the time that one takes for its rows.
     for work, times, code in ((program.rows, program.rounds, program.body), (program.copies, 1, program.ending)):
         for item in code:
             done = _executed(item, program, target)
-            total += replace(done * work, **{name: getattr(done, name) * times for name in _TOGETHER})
-    shifts = shifts_of(program, target)
-    total.fetched_bits = len(program.code) * 8
-    steps = {"shift_steps": shifts.steps, "column_steps": shifts.column_steps}
-    searches, writes = total.searches * target.search_cycles, total.writes * target.write_cycles
-    shifted = shifts.column_steps * target.rows
-    return replace(total, **steps, shifted_row_cells=shifted, search_cycles=searches, write_cycles=writes)
+            add(item.op, replace(done * work, **{name: getattr(done, name) * times for name in _TOGETHER}))
+    for item in program.instructions:
+        add(item.op, Counts(fetched_bits=8 * BYTES_PER_INSTRUCTION))
+    for op, (steps, column_steps) in shifts_of(program, target).by_op.items():
+        shifted = column_steps * target.rows
+        add(op, Counts(shift_steps=steps, column_steps=column_steps, shifted_row_cells=shifted))
+    return {name: _with_cycles(counts, target) for name, counts in found.items()}
+
+
+def _with_cycles(counts: Counts, target: Target) -> Counts:
+    searches, writes = counts.searches * target.search_cycles, counts.writes * target.write_cycles
+    return replace(counts, search_cycles=searches, write_cycles=writes)
 
 
 def _executed(item: CountInstruction, program: CountedProgram, target: Target) -> Counts:
@@ -147,17 +195,21 @@ def shifts_of(program: CountedProgram, target: Target) -> Shifts:
     """The shifts of one sample, which begins and ends with domain 0 under all ports."""
     whole = _shifts_of_copy(program, target, program.rounds)
     last = _shifts_of_copy(program, target, program.rows - (program.copies - 1) * program.rounds)
-    return whole._replace(column_steps=whole.column_steps * (program.copies - 1) + last.column_steps)
+    # Copies shift at the same time.
+    by_op = {
+        op: (steps, columns * (program.copies - 1) + last.by_op[op][1]) for op, (steps, columns) in whole.by_op.items()
+    }
+    return Shifts(by_op, whole.first)
 
 
 def _shifts_of_copy(program: CountedProgram, target: Target, rounds: int) -> Shifts:
     """The same of one copy that goes through the loop so often."""
     counting, tables = np.zeros(target.columns, dtype=np.int64), np.zeros((program.tables, target.columns), np.int64)
-    first, column_steps, steps = np.zeros(target.columns, dtype=np.int64), 0, 0
+    first = np.zeros(target.columns, dtype=np.int64)
+    steps, column_steps = Counter[CountOp](), Counter[CountOp]()
     arrays = sum(len(part.inputs) for part in program.parts)
 
     def gone_through(code: tuple[CountInstruction, ...], times: int) -> None:
-        nonlocal steps, column_steps
         for item in code:
             ports = tables[item.table] if item.op is CountOp.MATCH else counting
             wanted = ports.copy()
@@ -165,8 +217,8 @@ def _shifts_of_copy(program: CountedProgram, target: Target, rounds: int) -> Shi
                 wanted[cell.column] = cell.domain
             copies = len(program.parts) if item.op is CountOp.MATCH else arrays
             distance = np.abs(wanted - ports)
-            steps += times * int(distance.max())
-            column_steps += times * copies * int(distance.sum())
+            steps[item.op] += times * int(distance.max())
+            column_steps[item.op] += times * copies * int(distance.sum())
             if item.op is not CountOp.MATCH:
                 first[:] += times * distance
             ports[:] = wanted
@@ -175,7 +227,7 @@ def _shifts_of_copy(program: CountedProgram, target: Target, rounds: int) -> Shi
     # From the second time on, ports are at the beginning where they are at the end.
     gone_through(program.body, rounds - 1)
     gone_through(program.ending, 1)
-    steps += int(max(counting.max(), tables.max(initial=0)))
-    column_steps += int(counting.sum()) * arrays + int(tables.sum()) * len(program.parts)
+    steps[CountOp.CLEAR] += int(max(counting.max(), tables.max(initial=0)))
+    column_steps[CountOp.CLEAR] += int(counting.sum()) * arrays + int(tables.sum()) * len(program.parts)
     first += counting
-    return Shifts(steps, column_steps, first)
+    return Shifts({op: (steps[op], column_steps[op]) for op in steps}, first)

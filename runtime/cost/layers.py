@@ -12,11 +12,12 @@ from itertools import islice
 
 from dialects.machine.counted import CountedProgram
 from dialects.machine.target import Target
-from runtime.cost.counts import OTHERS, Counts, Traced, arrays_for, counts_on, operation_counts, total
+from runtime.cost.counting import counted_operations
+from runtime.cost.counts import Counts, Traced, arrays_for, counts_on, operation_counts, total
 from runtime.cost.prices import COMPONENTS, INSTRUCTIONS, Work, energy_fj, latency_ns, priced_counts
 from runtime.cost.technology import Technology
 from runtime.network import Network
-from runtime.result import Result, SegmentRun, expected_runs
+from runtime.result import Result, SegmentRun, counted_run, expected_runs
 
 STORE = "store "
 """what the name of a segment that stores a tensor begins with"""
@@ -119,18 +120,24 @@ def by_operation(result: Result, network: Network, batch: int) -> list[dict[str,
         segments = zip(result.segments, groups, strict=True)
         for program in network.programs:
             if isinstance(program, CountedProgram):
-                # What counted programs do is not told apart.
                 for whole, group in islice(segments, 1):
-                    if not group:
-                        group[OTHERS] = [whole]
+                    for name, counts in counted_operations(program, target, size).items():
+                        written = _written(whole, name, group)
+                        counts = (counts * times).with_traced(Traced(written, 0))
+                        group.setdefault(name, []).append(counted_run(program, counts, target)._replace(layer=name))
                 continue
             rows, shares = program.rows * size, operation_counts(program, target.columns, target.domains)
             for static_of, (whole, group) in zip(shares, segments, strict=False):
                 for name, static in static_of.items():
-                    written = 0 if name in group else getattr(whole.counts, f"written_by_{name}", 0)
+                    written = _written(whole, name, group)
                     counts = (counts_on(static, rows, target) * times).with_traced(Traced(written, 0))
                     group.setdefault(name, []).append(SegmentRun(name, counts, rows, arrays_for(rows, target)))
     return groups
+
+
+def _written(whole: SegmentRun, operation: str, known: Mapping[str, object]) -> int:
+    """The cells that an operation of a segment has written in all batches, which its first batch is said to."""
+    return 0 if operation in known else getattr(whole.counts, f"written_by_{operation}", 0)
 
 
 def _sizes(result: Result, batch: int) -> Iterator[tuple[int, int]]:

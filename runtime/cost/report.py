@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dialects.machine.counted import CountedProgram
 from dialects.machine.target import Target
 from dialects.support.errors import InputError
+from runtime.cost.counting import COUNTED_OPERATIONS
 from runtime.cost.counts import OPERATIONS, OTHERS, program_bits
 from runtime.cost.layers import Layer, Pricing, by_operation, in_batches, layer_names, rounds_of, sum_of
 from runtime.cost.prices import COMPONENTS, DERIVED, FORMULAS, TIMES, parameters_of
@@ -172,7 +173,8 @@ def make_report(
 
 
 def _by_operation(shares: Sequence[Mapping[str, Layer]]) -> list[Layer]:
-    found = {name: [share[name] for share in shares if name in share] for name in (*OPERATIONS, OTHERS)}
+    names = dict.fromkeys((*COUNTED_OPERATIONS, *OPERATIONS, OTHERS))
+    found = {name: [share[name] for share in shares if name in share] for name in names}
     return [sum_of(name, layers) for name, layers in found.items() if layers]
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dialects.machine.counted import CountedProgram, across
-from dialects.machine.counting import CountOp, bit_passes
+from dialects.machine.counted import CountedProgram
+from dialects.machine.counting import CountOp, across, bit_passes
 from dialects.machine.program import Program
 from dialects.machine.target import Target
 from dialects.support.tensors import IntArray

@@ -98,8 +98,8 @@ class CountingEngine:
         """Steps: op, first accumulator, how many, width, sign, shift, immediate, stride. Parts: bounds of outputs.
 
         Counted: step, bit of the inputs, level, whether it is taken off. Held, for each count and match by part and
-        accumulator: bounds in `vectors` of those added and taken off, or (begin, 0, 0) in `answers`, or (begin, end, 1)
-        in `keys` (bits cared for, what they are).
+        accumulator: bounds in `vectors` of those added and taken off; or the first of its `answers`, the greatest one
+        and 0; or begin and end in `keys` (bits cared for, what they are) and 1.
         """
 
     def run(
@@ -113,9 +113,10 @@ class CountingEngine:
         threads: int,
         instruction_set: str,
     ) -> None:
-        """Into outputs (vectors, rows); adds to toggled (inputs, bits) how often bits change from row to row.
+        """Into outputs (vectors, rows); adds to toggled (2, inputs, bits) how often bits change.
 
-        Samples of `sample_rows` are cut into runs of `run_rows`, which begin and end with zeros in all cells.
+        Samples of `sample_rows` are cut into runs of `run_rows`, which begin and end with zeros in all cells. The first
+        counts are from row to row, the second ones at the ends of runs.
         """
 
 def matches(cares: NDArray[np.int64], bits: NDArray[np.int64], found: NDArray[np.uint16]) -> None:

@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.machine.cells import ANY, NOTHING, ONE, ZERO, CellArray
-from dialects.machine.counted import CountedProgram, across
-from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes
+from dialects.machine.counted import CountedProgram
+from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, across, bit_passes
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
 from dialects.support.threads import thread_count
 from dialects.support.window import Ints, Rows, Windows
-from runtime.cost.counting import counted_counts
-from runtime.cost.counts import Counts, Traced
+from runtime.cost.counting import counted_counts, written_cells
+from runtime.cost.counts import Counts
 from runtime.engines import _engine
 from runtime.engines.native import INSTRUCTION_SETS, read_by_engine
 
@@ -50,7 +50,7 @@ def run(
     engine, threads, rows = _prepared(target, program), thread_count(), len(inputs[0])
     bits = _bits_read(program, inputs)
     outputs = np.empty((sum(program.outputs), rows), dtype=_stored_type(program))
-    toggled = np.zeros((sum(program.inputs), bits), dtype=np.int64) if trace else None
+    toggled = np.zeros((2, sum(program.inputs), bits), dtype=np.int64) if trace else None
     try:
         given = [read_by_engine(tensor, bits, threads, instruction_set) for tensor in inputs]
         engine.run(given, outputs, toggled, bits, program.rows, program.rounds, threads, instruction_set)
@@ -59,8 +59,8 @@ def run(
     counts = counted_counts(program, target, rows // program.rows)
     if toggled is None:
         return outputs.T, counts
-    cells = _written(program, toggled)
-    return outputs.T, counts.with_traced(Traced(cells, cells, written_by_others=cells))
+    loaded, cleared = (_changed(program, bits) for bits in toggled)
+    return outputs.T, counts.with_traced(written_cells(loaded, cleared))
 
 
 def _bits_read(program: CountedProgram, inputs: Sequence[Rows]) -> int:
@@ -78,7 +78,7 @@ def _stored_type(program: CountedProgram) -> np.dtype[np.signedinteger]:
     return np.dtype(next(kind for kind in (np.int8, np.int16, np.int32, np.int64) if bits <= np.iinfo(kind).bits))
 
 
-def _written(program: CountedProgram, toggled: IntArray) -> int:
+def _changed(program: CountedProgram, toggled: IntArray) -> int:
     """Cells that change in all counting arrays, where it is known how often each bit (inputs, bits) changes."""
     loaded = np.zeros(len(toggled), dtype=np.int64)
     for item in program.body:
@@ -181,7 +181,7 @@ class _Tables:
         self.keys: list[IntArray] = []
 
     def of(self, item: CountInstruction) -> IntArray:
-        """For each part and accumulator of a match: where its answers or rows are, and which of them (0 or 1)."""
+        """For each part and accumulator of a match: the first answer, the greatest one, 0; or bounds of keys, 1."""
         found = [
             self._of_lane(item, number, lane)
             for number in range(len(self._program.parts))
@@ -198,7 +198,7 @@ class _Tables:
         answers = np.zeros(1 << item.a.width, dtype=np.uint16)
         _engine.matches(care, bits, answers)
         self.answers.append(answers)
-        return sum(map(len, self.answers)) - len(answers), 0, 0
+        return sum(map(len, self.answers)) - len(answers), int(answers.max()), 0
 
     def _rows(self, item: CountInstruction, part: int, lane: int) -> tuple[IntArray, IntArray]:
         """Of each row of a table the bits that it cares for, and what they are."""

@@ -6,21 +6,22 @@ Counters count tags; nothing is computed in another way. Ports are tracked, and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dialects.machine.cells import NOTHING, ONE, ZERO, CellArray
-from dialects.machine.counted import CountedPart, CountedProgram, across, lanes
-from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, bit_passes
+from dialects.machine.counted import CountedPart, CountedProgram, lanes
+from dialects.machine.counting import COUNTS, TAKES, CountInstruction, CountOp, across, bit_passes
 from dialects.machine.isa import Cell
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray
-from runtime.cost.counting import active_rows, counted_counts, shifts_of
-from runtime.cost.counts import Counts, Traced
+from runtime.cost.counting import active_rows, counted_counts, shifts_of, written_cells
+from runtime.cost.counts import Counts
 
 Tags = NDArray[np.bool_]
 
@@ -46,7 +47,8 @@ class CountingSimulator:
         self._range = Range.of_width(target.accumulator_bits, True)
         self.ports: dict[tuple[int, int], int] = {}
         """(array, column): the domain under the port, 0 at the beginning"""
-        self.searches = self.searched = self.counted = self.toggled = self.steps = self.column_steps = 0
+        self.searches = self.searched = self.counted = self.steps = self.column_steps = 0
+        self.toggled = Counter[CountOp]()
 
     def _numbered(self) -> list[tuple[int, CountedPart, range]]:
         """Parts with their numbers and those of their counting arrays."""
@@ -141,7 +143,7 @@ class CountingSimulator:
                 if "T" in known:
                     tags = tags & (latch == bool(known["T"]))
                 held = self._cells[array, cell][: len(tags)]
-                self.toggled += int(tags.sum())
+                self.toggled[item.op] += int(tags.sum())
                 held[tags] = ONE if write[0][1] else ZERO
 
     def _sum(self, item: CountInstruction, arrays: range, lane: int) -> int:
@@ -197,6 +199,5 @@ def run(target: Target, program: CountedProgram, features: IntArray) -> tuple[In
         expected += [counts.searches, shifts.steps * samples]
     if found != expected:
         raise ProgramError(f"{program.layer}: counted {found}, expected {expected}")
-    return outputs, counts.with_traced(
-        Traced(simulator.toggled, simulator.toggled, written_by_others=simulator.toggled)
-    )
+    loaded, cleared = simulator.toggled[CountOp.LOAD], simulator.toggled[CountOp.CLEAR]
+    return outputs, counts.with_traced(written_cells(loaded, cleared))

@@ -44,17 +44,10 @@ using Table = nb::ndarray<const Number, nb::shape<-1, Columns>, nb::c_contig, nb
 template <typename Number>
 using Line = nb::ndarray<const Number, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-constexpr int kMostWords = 8;
-constexpr int64_t kMostRows = 64 * kMostWords, kLanes = 16, kReceived = 64, kPlaneBytes = int64_t{1} << 25;
+constexpr int64_t kLanes = 16, kReceived = 64, kPlaneBytes = int64_t{1} << 25;
 
-// Opcodes, as dialects/machine/counting.py has them.
-enum CountOp : int64_t { kCount = 19, kCountAdd, kMatch, kTake, kTakeAdd, kTakeSub, kTakeMax, kStore };
-
-struct CountStep {
-    int64_t op, q, n, width, is_signed, shift, imm, stride;
-};
-
-// Of an accumulator of a step: vectors that are added and taken off, or the rows of its table.
+// Of an accumulator of a step: bounds of vectors that are added and taken off, or where the answers of its table are and
+// the greatest of them, or bounds of the table's rows.
 struct Held {
     int64_t begin, middle, end;
 };
@@ -82,20 +75,29 @@ const CountingKernels& counting_of(const std::string& set) {
 
 std::string text(int64_t number) { return std::to_string(number); }
 
-// Raises an error where integers leave a range of so many bits.
-void check(const int64_t* values, int64_t rows, int64_t bits, bool is_signed, const char* what) {
-    if (bits >= 64) return;
-    int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
-    auto high = int64_t((uint64_t{1} << (bits - is_signed)) - 1);
-    // Differences that leave 64 bits have the sign of numbers far beyond, or are of numbers that are within.
-    uint64_t beyond = 0;
-    for (int64_t row = 0; row < rows; ++row)
-        beyond |= (uint64_t(values[row]) - uint64_t(low)) | (uint64_t(high) - uint64_t(values[row]));
-    if (beyond >> 63 == 0) return;
-    auto [least, most] = std::minmax_element(values, values + rows);
-    throw std::invalid_argument(std::string(what) + " reaches " + text(*least) + ".." + text(*most) + ", beyond " +
-                                text(low) + ".." + text(high));
-}
+// What an integer may be, as far as 61 bits go: numbers beyond are only known to be large.
+struct Span {
+    int64_t low, high;
+
+    static constexpr int64_t kMost = int64_t{1} << 60;
+
+    static Span of(int64_t bits, bool is_signed) {
+        if (bits > 60) return {is_signed ? -kMost : 0, kMost};
+        return {is_signed ? -(int64_t{1} << (bits - 1)) : 0, (int64_t{1} << (bits - is_signed)) - 1};
+    }
+    Span times(int64_t shift) const {
+        auto shifted = [&](int64_t value) {
+            return shift > 60 || std::abs(value) > kMost >> shift ? value < 0 ? -kMost : value ? kMost : 0
+                                                                  : value * (int64_t{1} << shift);
+        };
+        return {shifted(low), shifted(high)};
+    }
+    Span operator+(Span other) const { return {low + other.low, high + other.high}; }
+    Span operator-(Span other) const { return {low - other.high, high - other.low}; }
+    Span with(Span other) const { return {std::min(low, other.low), std::max(high, other.high)}; }
+    Span within(Span other) const { return {std::max(low, other.low), std::min(high, other.high)}; }
+    bool holds(Span other) const { return low <= other.low && other.high <= high; }
+};
 
 const char* name_of(int64_t op) {
     static const char* names[] = {"count", "count_add", "match", "take", "take_add", "take_sub", "take_max", "store"};
@@ -106,7 +108,7 @@ class CountingEngine {
 public:
     // steps: op, accumulators (first, how many), width, sign, shift, immediate, stride. counted: the bits of counts,
     // by step: step, plane, level, negative. held: for each count and match by part and accumulator three numbers,
-    // bounds in `vectors` or in `answers` (the last one 0) or `keys` (the last one 1).
+    // bounds in `vectors`; or the first of the answers and the greatest one, then 0; or bounds in `keys`, then 1.
     CountingEngine(Table<int64_t, 8> steps, Table<int64_t, 2> parts, Table<int32_t, 4> counted, Table<int64_t, 3> held,
                    Line<uint32_t> vectors, Line<uint16_t> answers, Table<int64_t, 2> keys, int64_t inputs, int accumulator_bits)
         : steps_(records<CountStep>(steps)), parts_(records<Part>(parts)), held_(records<Held>(held)),
@@ -127,10 +129,10 @@ public:
         if (!fits) throw std::invalid_argument("vectors and steps don't fit together");
     }
 
-    // Into outputs (vectors, rows); adds to `toggled` (inputs, bits) how often each bit of each input changes from one
-    // row to the next, where `sample_rows` rows are a sample that is cut into runs of `run_rows`.
+    // Into outputs (vectors, rows); adds to `toggled` (2, inputs, bits) how often each bit of each input changes from one
+    // row to the next, and how often at the end of a run: `sample_rows` rows are a sample, cut into runs of `run_rows`.
     void run(const std::vector<const Input*>& inputs, nb::ndarray<nb::device::cpu, nb::c_contig> outputs,
-             std::optional<nb::ndarray<int64_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>> toggled,
+             std::optional<nb::ndarray<int64_t, nb::shape<2, -1, -1>, nb::c_contig, nb::device::cpu>> toggled,
              int bits, int64_t sample_rows, int64_t run_rows, int threads, const std::string& set) const {
         kernels_of(set);
         if (bits < 1 || bits > 64) throw std::invalid_argument("inputs have 1 to 64 bits");
@@ -145,11 +147,11 @@ public:
         if (vectors != inputs_ || outputs.ndim() != 2 || int64_t(outputs.shape(0)) != parts_.back().end ||
             int64_t(outputs.shape(1)) != run.rows)
             throw std::invalid_argument("inputs or outputs of another size than the program's");
-        if (toggled && (int64_t(toggled->shape(0)) != inputs_ || toggled->shape(1) != size_t(bits)))
+        if (toggled && (int64_t(toggled->shape(1)) != inputs_ || toggled->shape(2) != size_t(bits)))
             throw std::invalid_argument("counts of another size than the inputs");
         int64_t* changes = toggled ? toggled->data() : nullptr;
         nb::gil_scoped_release release;
-        run.words = run.rows <= 64 ? 1 : run.rows <= 128 ? 2 : run.rows <= 256 ? 4 : kMostWords;
+        run.words = run.rows <= 64 ? 1 : run.rows <= 128 ? 2 : kBlockWords;
         run.all(threads);
         if (changes) run.count_changes(changes, sample_rows, run_rows, threads);
     }
@@ -189,7 +191,7 @@ private:
         void all(int threads) {
             int64_t blocks = (rows + 64 * words - 1) / (64 * words), size = block_words();
             int64_t together = std::clamp<int64_t>(kPlaneBytes / (8 * size), std::min<int64_t>(threads, blocks), blocks);
-            Memory memory(size_t(together * size + kMostWords) * 8);
+            Memory memory(size_t(together * size + kBlockWords) * 8);
             auto* planes = static_cast<uint64_t*>(memory.data());
             int64_t receives = (engine.inputs_ + kReceived - 1) / kReceived;
             int64_t chunks = (engine.accumulators_ + kLanes - 1) / kLanes, parts = int64_t(engine.parts_.size());
@@ -202,107 +204,98 @@ private:
                     if (number % receives == 0)
                         std::fill_n(to + engine.inputs_ * bits * words, bits * words, 0);
                 });
-                native::parallel(count * parts * chunks, threads, [&](int64_t number) {
+                auto steps = [] { return std::vector<LaneStep>(); };
+                native::parallel(count * parts * chunks, threads, steps, [&](int64_t number, auto& to) {
                     int64_t block = number / (parts * chunks), rest = number % (parts * chunks);
                     int64_t lane = rest % chunks * kLanes, end = std::min(lane + kLanes, engine.accumulators_);
-                    for (; lane < end; ++lane) execute(begin + block, planes + block * size, rest / chunks, lane);
+                    for (; lane < end; ++lane) execute(begin + block, planes + block * size, rest / chunks, lane, to);
                 });
             }
         }
 
         // The whole loop for one accumulator of a part, on the rows of a block.
-        void execute(int64_t block, const uint64_t* given, int64_t part, int64_t lane) const {
-            alignas(64) int64_t q[kMostRows] = {}, taken[kMostRows];
-            int64_t first = block * 64 * words, count = std::min<int64_t>(64 * words, rows - first);
+        void execute(int64_t block, const uint64_t* given, int64_t part, int64_t lane, std::vector<LaneStep>& to) const {
+            int64_t first = block * 64 * words;
+            bool wide = steps_of(part, lane, to);
+            Lane work{to.data(), to.size(),    given,
+                      words,     bits,         wide,
+                      std::min<int64_t>(64 * words, rows - first),
+                      static_cast<char*>(outputs) + first * output_bytes,
+                      output_bytes, rows};
+            Beyond found = kernels.run(work);
+            if (!found.step) return;
+            throw std::invalid_argument(std::string(name_of(found.step->step->op)) + " reaches " + text(found.least) +
+                                        ".." + text(found.most) + ", beyond " + text(found.step->low) + ".." +
+                                        text(found.step->high));
+        }
+
+        // What one accumulator of a part does, and whether that needs 64 bits.
+        bool steps_of(int64_t number_of_part, int64_t lane, std::vector<LaneStep>& to) const {
+            const Part& part = engine.parts_[size_t(number_of_part)];
+            const Span narrow{INT32_MIN, INT32_MAX}, allowed = Span::of(engine.accumulator_bits_, true);
+            Span q{0, 0};
+            bool wide = false;
+            to.clear();
             for (size_t number = 0; number < engine.steps_.size(); ++number) {
                 const CountStep& step = engine.steps_[number];
                 int64_t of_step = lane - step.q;
                 if (of_step < 0 || of_step >= step.n) continue;
-                const Held* held = engine.held_.data() + engine.first_[number] + part * step.n + of_step;
-                if (step.op == kStore) {
-                    store(step, engine.parts_[size_t(part)], of_step, q, first, count);
+                if (step.op == kStore ? step.imm + of_step >= part.size() : step.op >= kTake && lane >= part.size())
                     continue;
-                }
-                if (step.op == kMatch)
-                    match(step, *held, q, count);
-                else if (step.op <= kCountAdd)
-                    counted(step, engine.counted_[number], *held, given, step.op == kCount ? q : taken);
-                else if (lane < engine.parts_[size_t(part)].size())
-                    take(step, engine.parts_[size_t(part)], of_step, given, step.op == kTake ? q : taken);
+                LaneStep found{};
+                found.step = &step;
+                size_t held = size_t(engine.first_[number] + number_of_part * step.n + of_step);
+                Span taken = q;
+                if (step.op <= kCountAdd)
+                    taken = weigh(found, number, engine.held_[held]);
+                else if (step.op == kMatch)
+                    taken = look_up(found, engine.held_[held]);
+                else if (step.op != kStore)
+                    taken = take(found, part, of_step);
                 else
-                    continue;
-                combine(step.op, taken, q, count);
-                check(q, count, engine.accumulator_bits_, true, name_of(step.op));
+                    found.vector = part.begin + step.imm + of_step;
+                Span reached = step.op == kCountAdd || step.op == kTakeAdd ? q + taken
+                               : step.op == kTakeSub                       ? q - taken
+                               : step.op == kTakeMax                       ? q.with(taken)
+                                                                           : taken;
+                wide |= !narrow.holds(taken) || !narrow.holds(reached);
+                Span limit = step.op == kStore ? Span::of(step.width, step.is_signed) : allowed;
+                found.low = limit.low, found.high = limit.high;
+                found.checked = !limit.holds(reached);
+                q = reached.within(limit);
+                to.push_back(found);
             }
+            return wide;
         }
 
-        static void combine(int64_t op, const int64_t* taken, int64_t* q, int64_t count) {
-            if (op == kCountAdd || op == kTakeAdd)
-                for (int64_t row = 0; row < count; ++row) q[row] += taken[row];
-            else if (op == kTakeSub)
-                for (int64_t row = 0; row < count; ++row) q[row] -= taken[row];
-            else if (op == kTakeMax)
-                for (int64_t row = 0; row < count; ++row) q[row] = std::max(q[row], taken[row]);
-        }
-
-        void shift(int64_t* values, int64_t by) const {
-            if (by)
-                for (int64_t row = 0; row < 64 * words; ++row) values[row] = int64_t(uint64_t(values[row]) << by);
-        }
-
-        void counted(const CountStep& step, const std::vector<CountedBit>& counted_bits, const Held& held,
-                     const uint64_t* given, int64_t* to) const {
-            uint64_t sums[(kCounterBits + 1) * kMostWords];
+        Span weigh(LaneStep& found, size_t number, const Held& held) const {
             const uint32_t* vectors = engine.vectors_.data();
-            Vectors up{vectors + held.begin, size_t(held.middle - held.begin)};
-            Vectors down{vectors + held.middle, size_t(held.end - held.middle)};
+            found.counted = engine.counted_[number].data();
+            found.counted_bits = engine.counted_[number].size();
+            found.up = {vectors + held.begin, size_t(held.middle - held.begin)};
+            found.down = {vectors + held.middle, size_t(held.end - held.middle)};
             // What the sum reaches, with all bits set in all rows of either kind, and a sign.
-            int levels = int(step.width) + std::bit_width(std::max(up.count, down.count)) + 1;
-            Weighted work{given, words, bits, counted_bits.data(), counted_bits.size(), up, down,
-                          std::min(levels, kCounterBits)};
-            kernels.sum(work, sums);
-            kernels.expand(sums, work.levels, words, to);
-            shift(to, step.shift);
+            int levels = int(found.step->width) + std::bit_width(std::max(found.up.count, found.down.count)) + 1;
+            found.levels = std::min(levels, kCounterBits);
+            return Span::of(found.levels, true).times(found.step->shift);
         }
 
-        void match(const CountStep& step, const Held& held, int64_t* q, int64_t count) const {
-            int64_t mask = step.width >= 63 ? -1 : (int64_t{1} << step.width) - 1;
-            if (!held.end) {
-                const uint16_t* answers = engine.answers_.data() + held.begin;
-                for (int64_t row = 0; row < count; ++row) q[row] = step.imm + answers[q[row] & mask];
-                return;
+        Span look_up(LaneStep& found, const Held& held) const {
+            int64_t most = held.middle;
+            if (held.end) {
+                found.table = {nullptr, engine.keys_.data() + 2 * held.begin, engine.keys_.data() + 2 * held.middle};
+                most -= held.begin;
+            } else {
+                found.table = {engine.answers_.data() + held.begin, nullptr, nullptr};
             }
-            for (int64_t row = 0; row < count; ++row) {
-                int64_t key = q[row] & mask, found = 0;
-                for (int64_t line = held.begin; line < held.middle; ++line)
-                    found += (key & engine.keys_[size_t(2 * line)]) == engine.keys_[size_t(2 * line + 1)];
-                q[row] = step.imm + found;
-            }
+            return {found.step->imm, found.step->imm + most};
         }
 
-        void take(const CountStep& step, const Part& part, int64_t of_step, const uint64_t* given, int64_t* to) const {
-            int64_t vector = step.imm + step.stride * (part.begin + of_step);
-            if (vector < 0 || vector >= engine.inputs_) throw std::invalid_argument("a vector that isn't there");
-            kernels.expand(given + vector * bits * words, bits, words, to);
-            shift(to, step.shift);
-        }
-
-        void store(const CountStep& step, const Part& part, int64_t of_step, const int64_t* q, int64_t first,
-                   int64_t count) const {
-            if (step.imm + of_step >= part.size()) return;
-            check(q, count, step.width, step.is_signed, "store");
-            int64_t at = (part.begin + step.imm + of_step) * rows + first;
-            auto put = [&](auto* items) {
-                for (int64_t row = 0; row < count; ++row)
-                    items[row] = static_cast<std::remove_reference_t<decltype(items[0])>>(q[row]);
-            };
-            char* to = static_cast<char*>(outputs) + at * output_bytes;
-            switch (output_bytes) {
-            case 1: return put(reinterpret_cast<int8_t*>(to));
-            case 2: return put(reinterpret_cast<int16_t*>(to));
-            case 4: return put(reinterpret_cast<int32_t*>(to));
-            default: return put(reinterpret_cast<int64_t*>(to));
-            }
+        Span take(LaneStep& found, const Part& part, int64_t of_step) const {
+            found.vector = found.step->imm + found.step->stride * (part.begin + of_step);
+            if (found.vector < 0 || found.vector >= engine.inputs_)
+                throw std::invalid_argument("a vector that isn't there");
+            return Span::of(bits, true).times(found.step->shift);
         }
 
         // Runs begin and end with zeros in all cells.
@@ -320,7 +313,7 @@ private:
                 int64_t begin = number * kReceived, end = std::min(begin + kReceived, engine.inputs_);
                 int64_t planes_of = (end - begin) * bits;
                 std::vector<uint64_t> before(size_t(planes_of), 0);
-                Memory memory(size_t(block_words() + kMostWords) * 8);
+                Memory memory(size_t(block_words() + kBlockWords) * 8);
                 auto* given = static_cast<uint64_t*>(memory.data());
                 for (int64_t block = 0; block * words < all_words; ++block) {
                     kernels.receive(receive(block, begin, given));
@@ -331,8 +324,9 @@ private:
                             uint64_t there = left >= 64 ? ~uint64_t{0} : (uint64_t{1} << left) - 1;
                             uint64_t held = given[(begin * bits + plane) * words + word] & there;
                             uint64_t earlier = (held << 1 | before[size_t(plane)] >> 63) & ~firsts[at];
-                            changes[begin * bits + plane] +=
-                                std::popcount((held ^ earlier) & there) + std::popcount(held & lasts[at]);
+                            int64_t number_of = begin * bits + plane;
+                            changes[number_of] += std::popcount((held ^ earlier) & there);
+                            changes[engine.inputs_ * bits + number_of] += std::popcount(held & lasts[at]);
                             before[size_t(plane)] = held;
                         }
                 }

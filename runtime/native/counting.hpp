@@ -37,23 +37,59 @@ struct Vectors {
 };
 inline constexpr size_t kTogether = 8;
 
-// A weighted sum for a block of rows, of the vectors that are added and of those that are taken off.
-struct Weighted {
-    const uint64_t* planes;  // a word beyond the last one can be read
-    int words, bits;         // of each vector, as they were received
+// Opcodes, as dialects/machine/counting.py has them.
+enum CountOp : int64_t { kCount = 19, kCountAdd, kMatch, kTake, kTakeAdd, kTakeSub, kTakeMax, kStore };
+
+// An instruction of the loop; a stride is that of vectors.
+struct CountStep {
+    int64_t op, q, n, width, is_signed, shift, imm, stride;
+};
+
+// A table: what it answers to each key, or, without answers, its rows: bits that each cares for, and what they are.
+struct Answers {
+    const uint16_t* answers;
+    const int64_t *keys, *keys_end;
+};
+
+// What an accumulator does in a step. Where `low` and `high` aren't known to hold for the result they are checked.
+struct LaneStep {
+    const CountStep* step;
     const CountedBit* counted;
     size_t counted_bits;
     Vectors up, down;
-    int levels;  // planes of the sum, two's complement
+    int levels;  // of the sum, planes in two's complement
+    Answers table;
+    int64_t vector;  // that is taken, or stored
+    int64_t low, high;
+    bool checked;
 };
 
-// The kernels of an instruction set; words are 1, 2, 4 or 8.
+// The loop for one accumulator, on a block of rows.
+struct Lane {
+    const LaneStep* steps;
+    size_t step_count;
+    const uint64_t* planes;  // of the inputs, as they were received; a word beyond the last one can be read
+    int words, bits;
+    bool wide;      // integers of 64 bits, not 32
+    int64_t count;  // rows
+    void* outputs;  // (vectors, rows), from the block's first row on
+    int output_bytes;
+    int64_t output_rows;
+};
+
+// The step whose result leaves its range, or none, and what it reaches.
+struct Beyond {
+    const LaneStep* step;
+    int64_t least, most;
+};
+
+// The kernels of an instruction set; words are 1, 2 or 4.
 struct CountingKernels {
     const char* name;
     void (*receive)(const Receive&);
-    void (*sum)(const Weighted&, uint64_t* planes);
-    // Integers of planes in two's complement, one for each of 64 * words rows.
-    void (*expand)(const uint64_t* planes, int levels, int words, int64_t* to);
+    Beyond (*run)(const Lane&);
 };
+
+inline constexpr int kBlockWords = 4;
 
 }  // namespace camc

@@ -1,4 +1,6 @@
 // The kernels of counted programs (counting.hpp), for one instruction set (CAMC_ISA).
+#include <type_traits>
+
 #include "counting.hpp"
 #include "fetch.hpp"
 #include "lanes.hpp"
@@ -16,28 +18,30 @@ CAMC_INLINE Part load(const uint64_t* words) {
 
 // A window's element is its channel's planes from `shift` rows on: a word of it lies in two neighbouring words of the
 // plane. Rows whose window hangs over the image's edge have the pad.
+template <int Words>
 void receive_planes(const Receive& work, const Source& source, const Element& element, const uint64_t* data,
                     uint64_t* to) {
     int shift = int(element.shift & 63), last = 8 * source.bytes - 1;
-    for (int word = 0; word < work.words; ++word) {
-        int64_t at = work.first / 64 + word;
-        uint64_t valid = element.nowhere ? 0 : ~uint64_t{0};
-        if (element.down_mask) valid &= element.down_mask[at];
-        if (element.across_mask) valid &= element.across_mask[at];
-        const uint64_t* from = data + at + (element.shift >> 6);
-        for (int bit = 0; bit < work.bits; ++bit) {
-            int read = bit < last ? bit : last;
-            const uint64_t* words = from + read * source.plane_words;
-            // In two shifts, as one by 64 rows is undefined.
-            uint64_t value = words[0] >> shift | words[1] << 1 << (63 - shift);
-            uint64_t pad = source.pad >> read & 1 ? ~uint64_t{0} : 0;
-            to[bit * work.words + word] = (value & valid) | (pad & ~valid);
-        }
+    int64_t at = work.first / 64;
+    uint64_t valid[Words];
+    for (int word = 0; word < Words; ++word) {
+        valid[word] = element.nowhere ? 0 : ~uint64_t{0};
+        if (element.down_mask) valid[word] &= element.down_mask[at + word];
+        if (element.across_mask) valid[word] &= element.across_mask[at + word];
+    }
+    const uint64_t* from = data + at + (element.shift >> 6);
+    for (int bit = 0; bit < work.bits; ++bit, to += Words) {
+        int read = bit < last ? bit : last;
+        const uint64_t* words = from + read * source.plane_words;
+        uint64_t pad = source.pad >> read & 1 ? ~uint64_t{0} : 0, found[Words];
+        // In two shifts, as one by 64 rows is undefined.
+        for (int word = 0; word < Words; ++word) found[word] = words[word] >> shift | words[word + 1] << 1 << (63 - shift);
+        for (int word = 0; word < Words; ++word) to[word] = (found[word] & valid[word]) | (pad & ~valid[word]);
     }
 }
 
 void receive_items(const Receive& work, const Source& source, const uint8_t* data, uint64_t* to) {
-    alignas(64) uint8_t bytes[64 * 8 + Fetch::kChunk] = {};
+    alignas(64) uint8_t bytes[64 * kBlockWords + Fetch::kChunk] = {};
     int last = 8 * source.bytes - 1;
     Fetch::Start start = Fetch::start_of(source, work.first);
     for (int bit = 0; bit < work.bits; ++bit) {
@@ -57,8 +61,12 @@ void receive(const Receive& work) {
         const Element& element = source->elements[vector % source->element_count];
         const uint8_t* data = source->data + vector / source->element_count * source->channel_stride + element.offset;
         uint64_t* to = work.planes + size_t(number) * size_t(work.bits * work.words);
-        if (source->plane_words)
-            receive_planes(work, *source, element, (const uint64_t*)data, to);
+        if (source->plane_words && work.words == 1)
+            receive_planes<1>(work, *source, element, (const uint64_t*)data, to);
+        else if (source->plane_words && work.words == 2)
+            receive_planes<2>(work, *source, element, (const uint64_t*)data, to);
+        else if (source->plane_words)
+            receive_planes<kBlockWords>(work, *source, element, (const uint64_t*)data, to);
         else
             receive_items(work, *source, data, to);
     }
@@ -128,60 +136,155 @@ private:
     }
 };
 
-// Words from `word` on of a sum, as many as the register takes.
+// Words from `word` on of the planes of a weighted sum.
 template <int W>
-void sum_part(const Weighted& work, int word, uint64_t* planes) {
+void sum_part(const Lane& lane, const LaneStep& step, int word, uint64_t* planes) {
     using Part = typename Register<W>::type;
     Part levels[kCounterBits + 1] = {};
     for (int taken_off = 0; taken_off < 2; ++taken_off) {
-        for (size_t i = 0; i < work.counted_bits; ++i) {
-            const CountedBit& bit = work.counted[i];
-            if (bit.level >= work.levels) continue;
-            Adders<W> adders(work.planes + bit.plane * work.words + word, size_t(work.bits * work.words),
-                             levels + bit.level, work.levels - bit.level);
-            adders.add(bool(taken_off) != bit.negative ? work.down : work.up);
+        for (size_t i = 0; i < step.counted_bits; ++i) {
+            const CountedBit& bit = step.counted[i];
+            if (bit.level >= step.levels) continue;
+            Adders<W> adders(lane.planes + bit.plane * lane.words + word, size_t(lane.bits * lane.words),
+                             levels + bit.level, step.levels - bit.level);
+            adders.add(bool(taken_off) != bit.negative ? step.down : step.up);
         }
         // x - y is the complement of (the complement of x) + y.
-        for (int level = 0; level < work.levels; ++level) levels[level] = ~levels[level];
+        for (int level = 0; level < step.levels; ++level) levels[level] = ~levels[level];
     }
-    for (int level = 0; level < work.levels; ++level)
-        std::memcpy(planes + level * work.words + word, &levels[level], 8 * W);
+    for (int level = 0; level < step.levels; ++level)
+        std::memcpy(planes + level * lane.words + word, &levels[level], 8 * W);
 }
 
 template <int Words>
-void sum_of(const Weighted& work, uint64_t* planes) {
+void sum_of(const Lane& lane, const LaneStep& step, uint64_t* planes) {
     constexpr int kPart = Words < kRegisterWords ? Words : kRegisterWords;
-    for (int word = 0; word < Words; word += kPart) sum_part<kPart>(work, word, planes);
+    for (int word = 0; word < Words; word += kPart) sum_part<kPart>(lane, step, word, planes);
 }
 
-void sum(const Weighted& work, uint64_t* planes) {
-    switch (work.words) {
-    case 1: return sum_of<1>(work, planes);
-    case 2: return sum_of<2>(work, planes);
-    case 4: return sum_of<4>(work, planes);
-    default: return sum_of<8>(work, planes);
+void sum(const Lane& lane, const LaneStep& step, uint64_t* planes) {
+    switch (lane.words) {
+    case 1: return sum_of<1>(lane, step, planes);
+    case 2: return sum_of<2>(lane, step, planes);
+    default: return sum_of<kBlockWords>(lane, step, planes);
     }
 }
 
-void expand(const uint64_t* planes, int levels, int words, int64_t* to) {
-    int unused = 64 - levels;
+// Integers of planes in two's complement, one for each row, shifted.
+template <class Number>
+void expand(const uint64_t* planes, int levels, int words, int64_t shift, Number* to) {
+    using Unsigned = std::make_unsigned_t<Number>;
+    constexpr int kBits = 8 * sizeof(Number);
+    int unused = levels < kBits ? kBits - levels : 0;
     for (int word = 0; word < words; ++word, to += 64) {
-        for (int i = 0; i < 64; ++i) to[i] = 0;
+        Unsigned sums[64] = {};
         for (int begin = 0; begin < levels; begin += 8) {
             int count = levels - begin < 8 ? levels - begin : 8;
             uint64_t bits[8];
             for (int i = 0; i < count; ++i) bits[i] = planes[(begin + i) * words + word];
-            uint8_t bytes[64];
+            alignas(64) uint8_t bytes[64];
             bytes_of_bits(bits, count, bytes);
-            for (int i = 0; i < 64; ++i) to[i] |= int64_t(uint64_t(bytes[i]) << begin);
+            for (int i = 0; i < 64; ++i) sums[i] |= Unsigned(Unsigned(bytes[i]) << begin);
         }
-        for (int i = 0; i < 64; ++i) to[i] = int64_t(uint64_t(to[i]) << unused) >> unused;
+        for (int i = 0; i < 64; ++i) to[i] = Number(Unsigned(Number(sums[i] << unused) >> unused) << shift);
     }
 }
+
+template <class Number>
+class Loop {
+public:
+    explicit Loop(const Lane& lane) : lane_(lane) {}
+
+    Beyond run() {
+        for (const LaneStep* step = lane_.steps; step != lane_.steps + lane_.step_count; ++step) {
+            Number* to = step->step->op == kCount || step->step->op == kTake ? q_ : taken_;
+            switch (step->step->op) {
+            case kCount:
+            case kCountAdd: {
+                uint64_t sums[(kCounterBits + 1) * kBlockWords];
+                sum(lane_, *step, sums);
+                expand(sums, step->levels, lane_.words, step->step->shift, to);
+                break;
+            }
+            case kMatch: match(*step); break;
+            case kStore: break;
+            default:
+                expand(lane_.planes + step->vector * lane_.bits * lane_.words, lane_.bits, lane_.words,
+                       step->step->shift, to);
+            }
+            combine(step->step->op);
+            if (step->checked)
+                if (Beyond found = check(*step); found.step) return found;
+            if (step->step->op == kStore) store(*step);
+        }
+        return {};
+    }
+
+private:
+    const Lane& lane_;
+    alignas(64) Number q_[64 * kBlockWords] = {}, taken_[64 * kBlockWords];
+
+    void combine(int64_t op) {
+        int64_t count = 64 * lane_.words;
+        if (op == kCountAdd || op == kTakeAdd)
+            for (int64_t row = 0; row < count; ++row) q_[row] += taken_[row];
+        else if (op == kTakeSub)
+            for (int64_t row = 0; row < count; ++row) q_[row] -= taken_[row];
+        else if (op == kTakeMax)
+            for (int64_t row = 0; row < count; ++row) q_[row] = q_[row] < taken_[row] ? taken_[row] : q_[row];
+    }
+
+    Beyond check(const LaneStep& step) const {
+        int64_t least = q_[0], most = q_[0];
+        for (int64_t row = 1; row < lane_.count; ++row) {
+            least = q_[row] < least ? q_[row] : least;
+            most = q_[row] > most ? q_[row] : most;
+        }
+        if (least < step.low || most > step.high) return {&step, least, most};
+        return {};
+    }
+
+    void match(const LaneStep& step) {
+        int64_t width = step.step->width;
+        auto mask = Number(width >= 8 * int64_t(sizeof(Number)) ? -1 : (int64_t{1} << width) - 1);
+        if (const uint16_t* answers = step.table.answers) {
+            auto first = Number(step.step->imm);
+            int64_t count = 64 * lane_.words;
+            for (int64_t row = 0; row < count; ++row) q_[row] = Number(first + answers[q_[row] & mask]);
+            return;
+        }
+        for (int64_t row = 0; row < lane_.count; ++row) {
+            int64_t key = q_[row] & mask, found = 0;
+            for (const int64_t* line = step.table.keys; line != step.table.keys_end; line += 2)
+                found += (key & line[0]) == line[1];
+            q_[row] = Number(step.step->imm + found);
+        }
+    }
+
+    template <class Item>
+    void put(const LaneStep& step) const {
+        Item* to = (Item*)lane_.outputs + step.vector * lane_.output_rows;
+        // Items of a byte could be anything that is read here, so they get a block of their own.
+        Item items[64 * kBlockWords];
+        for (int64_t row = 0; row < 64 * kBlockWords; ++row) items[row] = Item(q_[row]);
+        std::memcpy(to, items, size_t(lane_.count) * sizeof(Item));
+    }
+
+    void store(const LaneStep& step) const {
+        switch (lane_.output_bytes) {
+        case 1: return put<int8_t>(step);
+        case 2: return put<int16_t>(step);
+        case 4: return put<int32_t>(step);
+        default: return put<int64_t>(step);
+        }
+    }
+};
+
+Beyond run(const Lane& lane) { return lane.wide ? Loop<int64_t>(lane).run() : Loop<int32_t>(lane).run(); }
 
 }  // namespace
 
 extern const CountingKernels counting;
-const CountingKernels counting = {CAMC_ISA_NAME, receive, sum, expand};
+const CountingKernels counting = {CAMC_ISA_NAME, receive, run};
 
 }  // namespace camc::CAMC_ISA
