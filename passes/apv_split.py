@@ -40,6 +40,7 @@ from dialects import apv
 from dialects.apv.adder_graph import bounds_of
 from dialects.apv.linear import reach
 from dialects.apv.types import ranges_of
+from dialects.machine.program import Part
 from dialects.machine.target import Geometry
 from dialects.rtm.target import target_of
 from dialects.support.errors import PipelineError
@@ -268,10 +269,10 @@ class _Builder:
     def load(self, tensor: SSAValue) -> SSAValue:
         return self.add(apv.LoadOp(tensor), tensor.name_hint)
 
-    def stored(self, value: SSAValue, name: str | None, stages: list[Operation]) -> SSAValue:
+    def stored(self, value: SSAValue, name: str | None, stages: list[Operation], part: Part | None) -> SSAValue:
         """The tensor that the stage, which ends here, stores."""
         self.add(apv.StoreOp(value), name)
-        stages.append(apv.StageOp(self.ops))
+        stages.append(apv.StageOp(self.ops, part))
         return stages[-1].results[0]
 
 
@@ -317,7 +318,7 @@ def _part(
     if input_parts == 1:
         value = _linear(at, layer, [at.load(tensor) for tensor in sources], rows, span)
     else:
-        value = _partial_sums(at, stages, layer, sources, rows, input_parts)
+        value = _partial_sums(at, stages, layer, sources, rows, outputs, input_parts)
     for op in chain[1:]:
         name = op.results[0].name_hint
         match op:
@@ -333,7 +334,12 @@ def _part(
                 value = _sum_part(at, op, weights[op][outputs], chain, value, outputs)
             case _:
                 raise AssertionError(op.name)
-    return at.stored(value, chain[-1].results[0].name_hint, stages)
+    part = _outputs(outputs, layer) if len(outputs) < len(weights[layer]) else None
+    return at.stored(value, chain[-1].results[0].name_hint, stages, part)
+
+
+def _outputs(outputs: IntArray, layer: apv.LinearOp, inputs: tuple[int, int, int] | None = None) -> Part:
+    return Part((int(outputs[0]), int(outputs[-1]) + 1, layer.weights.data.rows), inputs)
 
 
 def _linear(at: _Builder, layer: apv.LinearOp, values: Sequence[SSAValue], rows: IntArray, span: Range) -> SSAValue:
@@ -347,6 +353,7 @@ def _partial_sums(
     layer: apv.LinearOp,
     sources: Sequence[SSAValue],
     rows: IntArray,
+    outputs: IntArray,
     parts: int,
 ) -> SSAValue:
     """Sums over parts of the inputs, each stored by a stage of its own, then loaded and added."""
@@ -357,7 +364,8 @@ def _partial_sums(
         part = _Builder()
         values = [part.load(tensor) for tensor in sources]
         partial = _linear(part, layer, values, some, _reach(some, values))
-        loaded.append(part.stored(partial, layer.result.name_hint, stages))
+        some_inputs = _outputs(outputs, layer, (begin, stop, rows.shape[1]))
+        loaded.append(part.stored(partial, layer.result.name_hint, stages, some_inputs))
     values = [at.load(tensor) for tensor in loaded]
     ones = np.concatenate([np.eye(len(rows), dtype=np.int64)] * parts, axis=1)
     # Thresholds that follow may lie anywhere in the range of the whole layer.

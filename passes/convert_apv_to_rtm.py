@@ -159,7 +159,7 @@ class ConvertApvToRtm(ModulePass):
 def _replace(stage: apv.StageOp, code: _Segments, geometry: Geometry) -> None:
     """Put a placed program in the place of its stage."""
     segments = [rtm.SegmentOp(layer, placed) for layer, placed in code if len(placed)]
-    program = rtm.ProgramOp(stage.inputs, [output.type for output in stage.outputs], geometry, segments)
+    program = rtm.ProgramOp(stage.inputs, [output.type for output in stage.outputs], geometry, segments, stage.part)
     Rewriter.insert_op(program, InsertPoint.before(stage))
     for old, new in zip(stage.outputs, program.outputs, strict=True):
         new.name_hint = old.name_hint

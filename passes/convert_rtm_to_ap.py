@@ -55,6 +55,7 @@ class ConvertRtmToAp(ModulePass):
                 [output.type for output in program.outputs],
                 program.geometry.geometry,
                 segments,
+                program.part,
             )
             Rewriter.insert_op(new, InsertPoint.before(program))
             for old, result in zip(program.outputs, new.outputs, strict=True):

@@ -32,7 +32,7 @@ from runtime.files import DAMAGED, check_archive, write_whole
 from runtime.host_actions import KINDS, Action, check_type
 from runtime.network import Call, InputSpec, Network, OutputSpec
 
-VERSION = 7
+VERSION = 8
 _COMPRESSION = 4
 """zlib's level: 3% larger than at level 6, in less than half of its time"""
 _MOST = 1 << 62
@@ -103,6 +103,7 @@ def save(network: Network, path: Path) -> None:
         "outputs": [asdict(spec) for spec in network.outputs],
         "sample_bytes": network.sample_bytes,
         "multiply_accumulates": dict(network.macs) if network.macs is not None else None,
+        "nodes": dict(network.nodes),
         "calls": calls,
     }
     stream = io.BytesIO()
@@ -155,7 +156,9 @@ def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
         raise ValueError(f"the target has no {min(missing)}")
     target = make_target(str(stated.pop("name")), stated, "the target of the program")
     outputs = tuple(_output(stated) for stated in manifest["outputs"])
-    network = Network(target, inputs, tuple(calls), outputs, _size(manifest["sample_bytes"]), _macs(manifest))
+    network = Network(
+        target, inputs, tuple(calls), outputs, _size(manifest["sample_bytes"]), _macs(manifest), _nodes(manifest)
+    )
     if problem := network.problem():
         raise ValueError(problem)
     return network
@@ -171,6 +174,11 @@ def _check_program(program: Program) -> None:
 def _macs(manifest: Mapping[str, Any]) -> dict[str, int] | None:
     stated: Mapping[str, int] | None = manifest.get("multiply_accumulates")
     return None if stated is None else {str(name): int(macs) for name, macs in stated.items()}
+
+
+def _nodes(manifest: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    stated: Mapping[str, list[str]] = manifest["nodes"]
+    return {str(layer): _words(nodes) for layer, nodes in stated.items()}
 
 
 def _size(stated: object) -> int:

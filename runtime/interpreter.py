@@ -231,7 +231,15 @@ def network_of(module: ModuleOp, target: Target) -> Network:
         taken, given = (tuple(names[value] for value in values) for values in (inputs, op.results))
         calls.append(Call(taken, given, action_of(op)))
     specs, placed_for = tuple(input_specs(function)), _placed_for(function, target)
-    return Network(placed_for, specs, tuple(calls), outputs, sample_bytes(function), ternary.macs_of(module))
+    return Network(
+        placed_for,
+        specs,
+        tuple(calls),
+        outputs,
+        sample_bytes(function),
+        ternary.macs_of(module),
+        ternary.nodes_of(module),
+    )
 
 
 def _placed_for(function: func.FuncOp, target: Target) -> Target:

@@ -7,7 +7,7 @@ runs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -121,7 +121,7 @@ class Call:
     @property
     def title(self) -> str:
         """What progress calls it."""
-        return self.action.title if isinstance(self.action, Action) else self.action.layer
+        return self.action.title
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,8 @@ class Network:
     """about how much memory a sample takes while the network runs"""
     macs: Mapping[str, int] | None = None
     """multiply-accumulates of one sample with constant weights, by layer, zero weights included; None: not known"""
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """the ONNX nodes that each layer stands for, as operator and name, if they are known"""
 
     @property
     def programs(self) -> tuple[AnyProgram, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cam_compiler.files import check_output
@@ -10,7 +11,7 @@ from dialects.ap.assembly import AssemblyCode
 from dialects.ap.counting import CountingCode
 from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.counting import is_counting
-from dialects.support.errors import FileError, ProgramError
+from dialects.support.errors import FileError, ProgramError, UsageError
 from dialects.support.text import on_one_line
 from runtime.camx import load
 from runtime.files import write_whole
@@ -20,12 +21,23 @@ def add_options(command: argparse.ArgumentParser) -> None:
     """What `camc disasm` takes."""
     command.add_argument("program", type=Path, help="a binary program, or the code of a .camx file")
     command.add_argument("-o", "--output", type=Path, help="standard output if absent")
+    command.add_argument(
+        "--annotate",
+        action="store_true",
+        help="say which part of its layer a program computes, and which ONNX nodes a layer stands for",
+    )
 
 
-def _text(program: AnyProgram) -> str:
-    """The assembly of all segments."""
+def _text(program: AnyProgram, nodes: Mapping[str, Sequence[str]], annotate: bool) -> str:
+    """The assembly of all segments, each behind its name."""
     language = CountingCode if isinstance(program, CountedProgram) else AssemblyCode
-    return "\n".join(f"; {on_one_line(layer)}\n{language(code).to_text()}" for layer, code in program.segments)
+    lines = [f"; program {on_one_line(program.title)}"] if annotate else []
+    for layer, code in program.segments:
+        lines.append(f"; {on_one_line(layer)}")
+        if annotate:
+            lines += [f";   {on_one_line(node)}" for node in nodes.get(layer, ())]
+        lines.append(language(code).to_text())
+    return "\n".join(lines)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,7 +45,10 @@ def run(options: argparse.Namespace) -> None:
     path: Path = options.program
     check_output(options.output, options=options)
     if path.suffix == ".camx":
-        text = "\n".join(map(_text, load(path).programs))
+        network = load(path)
+        text = "\n".join(_text(program, network.nodes, options.annotate) for program in network.programs)
+    elif options.annotate:
+        raise UsageError("only a .camx file says where instructions come from", place=str(path))
     else:
         try:
             binary = path.read_bytes()

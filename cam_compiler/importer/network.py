@@ -18,9 +18,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 from xdsl.dialects import func
-from xdsl.dialects.builtin import (
-    ModuleOp,
-)
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.ir import Block
 
 from cam_compiler.importer.branches import nodes_of, taken
@@ -48,9 +46,11 @@ from cam_compiler.importer.nodes import rearrange as nodes_rearrange
 from cam_compiler.importer.nodes import requant as nodes_requant
 from cam_compiler.importer.nodes import shape as nodes_shape
 from cam_compiler.importer.nodes import sums as nodes_sums
+from cam_compiler.importer.origins import folded_nodes
 from cam_compiler.importer.ports import argument_of, declarations, function_of, result_of
 from cam_compiler.importer.quantised import is_quantised
 from cam_compiler.importer.values import Activation
+from dialects import ternary
 
 HANDLER_MODULES = (
     nodes_activations,
@@ -113,6 +113,8 @@ def import_network(
         raise UnquantisedError(message, place=error.place, hint=hint) from error
     block.add_op(func.ReturnOp(*results))
     module = ModuleOp([function_of(model, declared, block, results, context.values)])
+    layers = [layer.data for op in block.ops if isinstance(layer := op.properties.get("layer"), StringAttr)]
+    ternary.state_nodes(module, folded_nodes(model.nodes, layers))
     module.verify()
     return module
 

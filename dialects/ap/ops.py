@@ -49,4 +49,5 @@ class ProgramOp(ProgramBase):
         """The program as a value, which runs without the IR."""
         segments = tuple(Segment(segment.layer.data, segment.code.binary) for segment in self.segments)
         rows = max((rows_of(value) for value in (*self.inputs, *self.outputs)), default=1)
-        return Program(segments, tuple(map(features, self.inputs)), tuple(map(features, self.outputs)), rows)
+        part = str(self.part.data) if self.part else ""
+        return Program(segments, tuple(map(features, self.inputs)), tuple(map(features, self.outputs)), rows, part)

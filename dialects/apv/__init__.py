@@ -18,6 +18,7 @@ from xdsl.ir import Dialect
 from dialects.apv.count import AccumulateOp, CountOp, TermsAttr
 from dialects.apv.linear import LinearOp, SumOp
 from dialects.apv.ops import LoadOp, StoreOp, ThresholdOp
+from dialects.apv.part import PartAttr
 from dialects.apv.rescale import RescaleOp
 from dialects.apv.spatial import ConcatOp, GatherOp, MaxOp, ScatterOp
 from dialects.apv.stage import StageOp, YieldOp
@@ -41,7 +42,7 @@ Apv = Dialect(
         CountOp,
         AccumulateOp,
     ],
-    [ColumnsType, GraphAttr, TermsAttr],
+    [ColumnsType, GraphAttr, TermsAttr, PartAttr],
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "LinearOp",
     "LoadOp",
     "MaxOp",
+    "PartAttr",
     "RescaleOp",
     "ScatterOp",
     "StageOp",

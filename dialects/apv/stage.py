@@ -10,6 +10,9 @@
 A stage runs on arrays of its own, or after another one on the same arrays, and becomes one program. Column vectors
 don't leave it: what goes on from a stage to another is stored in the global buffer and loaded again.
 
+`apv.stage part <outputs 16 to 32 of 64>` computes some outputs of a layer; other stages of the layer compute the others
+(passes/apv_split.py).
+
 In `apv.stage across` the bits of values are to lie across columns rather than along tracks (passes/apv_across.py).
 """
 
@@ -32,7 +35,9 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from dialects.apv.ops import LoadOp, StoreOp
+from dialects.apv.part import PartAttr
 from dialects.apv.types import ColumnsType, InStage, column_rows
+from dialects.machine.program import Part
 from dialects.ternary.types import RowsTensor, verify_rows
 
 
@@ -57,16 +62,21 @@ class StageOp(IRDLOperation):
     outputs = var_result_def(RowsTensor)
     body = region_def("single_block")
     across = opt_prop_def(UnitAttr)
-    assembly_format = "(`across` $across^)? (`:` type($outputs)^)? attr-dict-with-keyword $body"
+    part = opt_prop_def(PartAttr)
+    assembly_format = "(`across` $across^)? (`part` $part^)? (`:` type($outputs)^)? attr-dict-with-keyword $body"
 
-    def __init__(self, ops: Sequence[Operation]):
+    def __init__(self, ops: Sequence[Operation], part: Part | None = None):
         """A stage of operations, which leave the block that they are in; uses outside of it take its results."""
         for op in ops:
             if op.parent:
                 op.detach()
         stored = [op.result for op in ops if isinstance(op, StoreOp)]
         block = Block([*ops, YieldOp(stored)])
-        super().__init__(result_types=[[value.type for value in stored]], regions=[Region(block)])
+        super().__init__(
+            result_types=[[value.type for value in stored]],
+            properties={"part": PartAttr(part) if part else None},
+            regions=[Region(block)],
+        )
         for value, output in zip(stored, self.outputs, strict=True):
             output.name_hint = value.name_hint
             value.replace_uses_with_if(output, lambda use: use.operation.parent is not block)

@@ -68,6 +68,11 @@ class CountedProgram:
     """copies of all arrays with the same cells, which work on rows of the sample at the same time"""
 
     @property
+    def title(self) -> str:
+        """What it is called where parts of a layer are told apart; a counted layer has no parts of its own."""
+        return self.layer
+
+    @property
     def segments(self) -> tuple[Segment, ...]:
         """The program as the only segment that it is."""
         return (Segment(self.layer, self.code),)

@@ -20,6 +20,7 @@ from xdsl.ir import Attribute, Block, ParametrizedAttribute, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
+    opt_prop_def,
     prop_def,
     region_def,
     traits_def,
@@ -31,6 +32,7 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from dialects.apv.part import PartAttr
 from dialects.machine.check import check_binary, vectors
 from dialects.machine.code import Code, numbered
 from dialects.machine.isa import Op
@@ -97,9 +99,13 @@ class ProgramBase(IRDLOperation, ABC):
     inputs = var_operand_def(RowsTensor)
     outputs = var_result_def(RowsTensor)
     geometry = prop_def(GeometryAttr)
+    part = opt_prop_def(PartAttr)
     body = region_def("single_block")
     traits = traits_def(NoTerminator())
-    assembly_format = "$inputs `:` functional-type($inputs, $outputs) `geometry` $geometry attr-dict-with-keyword $body"
+    assembly_format = (
+        "$inputs `:` functional-type($inputs, $outputs) `geometry` $geometry "
+        "(`part` $part^)? attr-dict-with-keyword $body"
+    )
 
     SEGMENT: ClassVar[type[SegmentBase]]
 
@@ -109,11 +115,12 @@ class ProgramBase(IRDLOperation, ABC):
         outputs: Sequence[Attribute],
         geometry: Geometry,
         segments: Sequence[SegmentBase],
+        part: PartAttr | None = None,
     ):
         super().__init__(
             operands=[inputs],
             result_types=[outputs],
-            properties={"geometry": GeometryAttr.of(geometry)},
+            properties={"geometry": GeometryAttr.of(geometry), "part": part},
             regions=[Region(Block(segments))],
         )
 

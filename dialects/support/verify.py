@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from xdsl.dialects.builtin import FileLineColLoc, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, FileLineColLoc, ModuleOp, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.hints import isa
 
 from dialects.support.packed import elided
 
@@ -32,12 +33,22 @@ def described(op: Operation) -> str:
     words = [op.name]
     layer = op.properties.get("layer")
     if isinstance(layer, StringAttr):
-        words.append(f"of layer '{layer.data}'")
+        words.append(f"of layer '{layer.data}'{_folded(op, layer.data)}")
     elif op.results and op.results[0].name_hint:
         words.append(f"%{op.results[0].name_hint}")
     if isinstance(op.location, FileLineColLoc):
         words.append(f"at {op.location.filename.data}:{op.location.line.data}")
     return " ".join(words)
+
+
+def _folded(op: Operation, layer: str) -> str:
+    """The ONNX nodes that the module says a layer stands for (dialects/ternary/nodes.py), where they are several."""
+    module = op.get_toplevel_object()
+    nodes = module.attributes.get("ternary.nodes") if isinstance(module, Operation) else None
+    some = nodes.data.get(layer) if isinstance(nodes, DictionaryAttr) else None
+    if not isa(some, ArrayAttr[StringAttr]) or len(some) < 2:
+        return ""
+    return f" ({', '.join(node.data for node in some)})"
 
 
 def excerpt(op: Operation) -> str:

@@ -20,6 +20,7 @@ from dialects.ternary.host import (
     TakeOp,
     TransposeOp,
 )
+from dialects.ternary.nodes import nodes_of, state_nodes
 from dialects.ternary.ops import DequantizeOp, MatmulOp, QuantizeOp, ReshapeOp, ThresholdOp
 from dialects.ternary.rescale import RescaleOp, RescalesAttr
 from dialects.ternary.spatial import CombineOp, ConcatOp, ConvOp, MaxPoolOp, SumPoolOp, WindowAttr
@@ -109,6 +110,7 @@ __all__ = [
     "int_tensor",
     "layer_name",
     "macs_of",
+    "nodes_of",
     "positions_of",
     "products_of",
     "range_of",
@@ -116,5 +118,6 @@ __all__ = [
     "shape_of",
     "shape_text",
     "state_macs",
+    "state_nodes",
     "verify_rows",
 ]

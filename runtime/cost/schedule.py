@@ -213,7 +213,7 @@ def _task(
     # Arrays beyond those of the target are used in turn, for which the times account.
     arrays = min(max((run.arrays for run in runs), default=0), target.arrays)
     fetched_bits = sum(work.counts.fetched_bits * work.rounds for work in works)
-    return Task(program.layer, compute_ns, move_ns, moved_bits, arrays, waits, fetched_bits)
+    return Task(program.title, compute_ns, move_ns, moved_bits, arrays, waits, fetched_bits)
 
 
 def machine_of(target: Target, technology: Technology) -> Machine:

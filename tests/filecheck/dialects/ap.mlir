@@ -4,8 +4,8 @@
 // CHECK-LABEL: func.func @all
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<-2, 1>>)
 func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> {
-  // CHECK-NEXT: ap.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> {
-  %r = ap.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> {
+  // CHECK-NEXT: ap.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> part <outputs 0 to 2 of 5> {
+  %r = ap.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x2x!ternary.int<-9, 9>> geometry <64x16x32> part <outputs 0 to 2 of 5> {
     // CHECK-NEXT: ap.segment "load" code <{
     // CHECK-NEXT:   in c0.0:2, #0
     // CHECK-NEXT:   in c1.0:2, #1

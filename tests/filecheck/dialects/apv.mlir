@@ -4,8 +4,8 @@
 // CHECK-LABEL: func.func @all
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x3x!ternary.int<-1, 2>>)
 func.func @all(%q: tensor<?x3x!ternary.int<-1, 2>>) -> tensor<?x3x!ternary.int<0, 1>> {
-  // CHECK-NEXT: %[[STAGE:.*]] = apv.stage : tensor<?x3x!ternary.int<0, 1>> {
-  %y = apv.stage : tensor<?x3x!ternary.int<0, 1>> {
+  // CHECK-NEXT: %[[STAGE:.*]] = apv.stage part <outputs 0 to 3 of 6, inputs 3 to 6 of 9> : tensor<?x3x!ternary.int<0, 1>> {
+  %y = apv.stage part <outputs 0 to 3 of 6, inputs 3 to 6 of 9> : tensor<?x3x!ternary.int<0, 1>> {
     // CHECK-NEXT: %[[X:.*]] = apv.load %[[Q]] : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
     %x = apv.load %q : tensor<?x3x!ternary.int<-1, 2>> -> !apv.columns<3, -1, 2>
     // CHECK-NEXT: %[[L:.*]] = apv.linear %[[X]] {kernel_size = 3 : i64} : (!apv.columns<3, -1, 2>) -> !apv.columns<2, -8, 8> layer "conv" weights <{

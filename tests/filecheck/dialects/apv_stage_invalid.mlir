@@ -98,3 +98,33 @@ func.func @end(%q: tensor<?x3x!ternary.int<0, 1>>) {
   }
   func.return
 }
+
+// -----
+
+// CHECK: outputs 2 to 1 of 3 are no part of them
+func.func @backwards(%q: tensor<?x3x!ternary.int<0, 1>>) {
+  apv.stage part <outputs 2 to 1 of 3> {
+    apv.yield
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: a part needs its outputs, such as <outputs 16 to 32 of 64>
+func.func @inputs_alone(%q: tensor<?x3x!ternary.int<0, 1>>) {
+  apv.stage part <inputs 0 to 1 of 3> {
+    apv.yield
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: expected outputs and inputs, each once at most, found 'outputs'
+func.func @twice(%q: tensor<?x3x!ternary.int<0, 1>>) {
+  apv.stage part <outputs 0 to 1 of 3, outputs 0 to 1 of 3> {
+    apv.yield
+  }
+  func.return
+}

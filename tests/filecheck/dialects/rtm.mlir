@@ -4,8 +4,8 @@
 // CHECK-LABEL: func.func @all
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<-2, 1>>)
 func.func @all(%q: tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> {
-  // CHECK-NEXT: rtm.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> {
-  %r = rtm.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> {
+  // CHECK-NEXT: rtm.program %[[Q]] : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> part <outputs 0 to 3 of 5> {
+  %r = rtm.program %q : (tensor<?x2x!ternary.int<-2, 1>>) -> tensor<?x3x!ternary.int<-9, 9>> geometry <64x16x32> part <outputs 0 to 3 of 5> {
     // CHECK-NEXT: rtm.segment "load" code <{
     // CHECK-NEXT:   %0 : c0[0:2]s = in 0
     // CHECK-NEXT:   %1 : c1[0:2]s = in 1

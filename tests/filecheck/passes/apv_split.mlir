@@ -8,7 +8,7 @@
 // Each part loads the inputs, goes through thresholds and the residual addition, and is stored.
 // CHECK-LABEL: func.func @residual
 // CHECK-SAME:    (%[[Q:.*]]: tensor<?x2x!ternary.int<0, 1>>, %[[S:.*]]: tensor<?x3x!ternary.int<0, 1>>)
-// CHECK-NEXT: %[[B:.*]] = apv.stage : tensor<?x1x!ternary.int<0, 2>> {
+// CHECK-NEXT: %[[B:.*]] = apv.stage part <outputs 0 to 1 of 3> : tensor<?x1x!ternary.int<0, 2>> {
 // CHECK-NEXT:   %[[Q_1:.*]] = apv.load %[[Q]] : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
 // CHECK-NEXT:   %[[A:.*]] = apv.linear %[[Q_1]] : (!apv.columns<2, 0, 1>) -> !apv.columns<1, -1, 2> layer "fc" weights <{
 // CHECK-NEXT:     ++
@@ -23,7 +23,7 @@
 // CHECK-NEXT:   %[[B_2:.*]] = apv.store %[[B_1]] : !apv.columns<1, 0, 2> -> tensor<?x1x!ternary.int<0, 2>>
 // CHECK-NEXT:   apv.yield %[[B_2]] : tensor<?x1x!ternary.int<0, 2>>
 // CHECK-NEXT: }
-// CHECK-NEXT: %[[B_3:.*]] = apv.stage : tensor<?x2x!ternary.int<0, 2>> {
+// CHECK-NEXT: %[[B_3:.*]] = apv.stage part <outputs 1 to 3 of 3> : tensor<?x2x!ternary.int<0, 2>> {
 // CHECK-NEXT:   %[[Q_2:.*]] = apv.load %[[Q]] : tensor<?x2x!ternary.int<0, 1>> -> !apv.columns<2, 0, 1>
 // CHECK-NEXT:   %[[A_1:.*]] = apv.linear %[[Q_2]] : (!apv.columns<2, 0, 1>) -> !apv.columns<2, -1, 2> layer "fc" weights <{
 // CHECK-NEXT:     +-
@@ -46,9 +46,9 @@
 
 // Partial sums over one input each go through the buffer.
 // INPUTS-LABEL: func.func @residual
-// INPUTS:         %[[P1:.*]] = apv.stage
+// INPUTS:         %[[P1:.*]] = apv.stage part <outputs 0 to 3 of 3, inputs 0 to 1 of 2>
 // INPUTS:           apv.linear
-// INPUTS:         %[[P2:.*]] = apv.stage
+// INPUTS:         %[[P2:.*]] = apv.stage part <outputs 0 to 3 of 3, inputs 1 to 2 of 2>
 // INPUTS:           apv.linear
 // INPUTS:         apv.stage
 // INPUTS-NEXT:      %[[L1:.*]] = apv.load %[[P1]]
