@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
@@ -129,11 +130,8 @@ def compile_module(
     instruments: Instruments | None = None,
 ) -> Target:
     """Run the pipeline in place, from the level that the module is at; gives the target that it is compiled for."""
-    passes = parse_passes(pipeline, effort, objective)
+    passes = passes_left(module, parse_passes(pipeline, effort, objective))
     target = target_for(module, target_name)
-    done = LEVELS[: LEVELS.index(level_of(module))]
-    left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
-    passes = tuple(item for item in passes if not item.name.startswith(left))
     if instruments:
         instruments.prepare()
     whole = module.clone()
@@ -148,6 +146,13 @@ def compile_module(
         raise explained(error, whole, passes, target) from error
     # A pass's own options may have set other arrays.
     return target_of(module)
+
+
+def passes_left(module: ModuleOp, passes: Sequence[ModulePass]) -> tuple[ModulePass, ...]:
+    """The passes of a pipeline from the level on that a module is at."""
+    done = LEVELS[: LEVELS.index(level_of(module))]
+    left = tuple(prefix for level in done for prefix in (f"{level}-", f"convert-{level}-"))
+    return tuple(item for item in passes if not item.name.startswith(left))
 
 
 def on_the_host(module: ModuleOp) -> list[str]:

@@ -130,11 +130,22 @@ def _crash(item: ModulePass, before: ModuleOp, error: Exception) -> CrashError:
     path = Path(f"camc-crash-{item.name}.mlir")
     pipeline = str(item.spec())
     try:
-        write_whole(path, f'{REPRODUCER}"{pipeline}"\n{text_of(before)}\n'.encode())
+        write_reproducer(path, pipeline, before)
         hint = f"camc opt {path} --run-reproducer shows it again; please report it with this file"
     except (OSError, FileError):
         hint = "please report it; CAMC_TRACEBACK=1 shows where it happened"
     return CrashError(f"internal error: {type(error).__name__}: {error}", place=f"pass {pipeline}", hint=hint)
+
+
+def write_reproducer(path: Path, pipeline: str, before: ModuleOp) -> None:
+    """Write a module with a pipeline in the first line, which `camc opt FILE --run-reproducer` runs on it."""
+    write_whole(path, reproducer(pipeline, before))
+
+
+def reproducer(pipeline: str | None, before: ModuleOp) -> bytes:
+    """The text of a module, with the pipeline in the first line if there is one."""
+    first = f'{REPRODUCER}"{pipeline}"\n' if pipeline else ""
+    return f"{first}{text_of(before)}\n".encode()
 
 
 def pipeline_of(text: str) -> str | None:

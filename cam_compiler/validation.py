@@ -8,6 +8,7 @@ Machine code runs on the native engine, and the passes of all kinds of its instr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -115,19 +116,56 @@ class Validator:
         self.checked.append(name)
 
 
-def difference(expected: Mapping[str, Value], found: Mapping[str, Value], what: str = "output") -> str | None:
+@dataclass(frozen=True)
+class Difference:
+    """The first difference between two sets of outputs or tensors."""
+
+    text: str
+    name: str = ""
+    """the output or tensor, where both have it in one shape"""
+    index: tuple[int, ...] = ()
+    """the sample, and where in it"""
+    expected: str = ""
+    found: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class DifferenceError(MismatchError):
+    """Two forms of a network compute different values: which, on which inputs."""
+
+    def __init__(
+        self,
+        message: str,
+        first: Difference,
+        given: Mapping[str, Value],
+        *,
+        piece: bool = False,
+        hint: str | None = None,
+    ):
+        super().__init__(message, hint=hint)
+        self.first = first
+        self.given = given
+        """the samples on which they differ, by input; of a piece, by the stored tensors that it takes"""
+        self.piece = piece
+        """it is no input of the network that differs, but what follows from stored tensors of any values"""
+
+
+def difference(expected: Mapping[str, Value], found: Mapping[str, Value], what: str = "output") -> Difference | None:
     """The first difference between two sets of outputs or tensors, or None where they are equal to the bit."""
     if expected.keys() != found.keys():
-        return f"its {what}s are {sorted(found)} instead of {sorted(expected)}"
+        return Difference(f"its {what}s are {sorted(found)} instead of {sorted(expected)}")
     for name, value in expected.items():
         other = found[name]
         if value.shape != other.shape:
-            return f"{what} '{name}' has shape {other.shape} instead of {value.shape}"
+            return Difference(f"{what} '{name}' has shape {other.shape} instead of {value.shape}")
         where = np.argwhere(value != other)
         if len(where):
             place = tuple(int(index) for index in where[0])
-            return (
+            text = (
                 f"{what} '{name}' differs in {len(where)} of {value.size} values, first at {list(place)}: "
                 f"{other[place]} instead of {value[place]}"
             )
+            return Difference(text, name, place, str(value[place]), str(other[place]))
     return None

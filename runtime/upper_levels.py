@@ -7,7 +7,7 @@ are the reference for machine code, so they share nothing with the engines.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,17 +94,25 @@ def _stepped(op: apv.CountOp | apv.AccumulateOp, sums: IntArray) -> IntArray:
 
 
 def _stage(stage: apv.StageOp, inputs: Sequence[AnyValue]) -> list[AnyValue]:
-    """What a stage stores; column vectors are dropped after their last reader."""
+    """What a stage stores."""
+    stored: dict[SSAValue, AnyValue] = {
+        op.results[0]: value for op, value in stage_values(stage, inputs) if isinstance(op, apv.StoreOp)
+    }
+    return [stored[value] for value in stage.yielded]
+
+
+def stage_values(stage: apv.StageOp, inputs: Sequence[AnyValue]) -> Iterator[tuple[Operation, AnyValue]]:
+    """Every operation of a stage with its result; column vectors are dropped after their last reader."""
     loaded = iter(inputs)
     values: dict[SSAValue, AnyValue] = {}
     readers = Counter(value for op in stage.ops for value in op.operands)
     for op in stage.ops:
         taken = [next(loaded)] if isinstance(op, apv.LoadOp) else [values[value] for value in op.operands]
         values[op.results[0]] = narrow(_value(op, *taken))
+        yield op, values[op.results[0]]
         readers.subtract(op.operands)
         for value in {value for value in op.operands if readers[value] == 0}:
             values.pop(value, None)
-    return [values[value] for value in stage.yielded]
 
 
 def _convolve(op: ternary_spatial.ConvOp, images: Ints) -> IntArray:

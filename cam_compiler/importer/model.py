@@ -109,7 +109,7 @@ class Model:
 
 def load_model(source: str | Path | ModelProto) -> Model:
     """The model of a file or of a proto; raises ModelError where it can't be read."""
-    proto, place = (source, "model") if isinstance(source, ModelProto) else (_read(Path(source)), str(source))
+    proto, place = (source, "model") if isinstance(source, ModelProto) else (read_proto(Path(source)), str(source))
     if not proto.HasField("graph") or not (proto.graph.node or proto.graph.output):
         raise ModelError("there is no graph in it", place=place, hint=_EXPECTED)
     if proto.functions:
@@ -131,7 +131,7 @@ def load_model(source: str | Path | ModelProto) -> Model:
     return _model(proto, place)
 
 
-def _read(path: Path) -> ModelProto:
+def read_proto(path: Path) -> ModelProto:
     if not path.is_file():
         raise FileError("there is no such file", place=str(path), hint=_EXPECTED)
     try:

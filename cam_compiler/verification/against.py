@@ -11,14 +11,13 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import BlockArgument, SSAValue
 
-from cam_compiler.validation import difference, draw
+from cam_compiler.validation import Difference, DifferenceError, difference, draw
 from cam_compiler.verification.instructions import check_table
 from cam_compiler.verification.pieces import Key, Piece, pieces, stem, stored
 from cam_compiler.verification.probes import Probes, met_of
 from cam_compiler.verification.steps import Coverage
 from dialects import ternary
 from dialects.machine.target import Target
-from dialects.support.errors import MismatchError
 from dialects.support.instrumentation import part
 from runtime.executor import Executor, part_size
 from runtime.interpreter import main_function, network_of, value_names
@@ -124,7 +123,7 @@ class Golden:
             self._known.append(_Form.of(self.forms[len(self._known)], self.executor.network.target, self._held))
         return self._known[index]
 
-    def compare(self, other: Executor, name: str) -> Compared:
+    def compare(self, other: Executor, name: str, *, by_pieces: bool = True) -> Compared:
         """What is equal; raises MismatchError, with the first tensor that isn't."""
         check_table(other.network.programs)
         expected = self.result
@@ -134,18 +133,18 @@ class Golden:
         form, problem = self._alike(tensors) if self.forms else (None, None)
         if wrong := difference(expected.outputs, result.outputs):
             first = problem and f"the first difference: {problem}"
-            raise MismatchError(f"{name} computes something else than {self.name}: {wrong}", hint=first)
+            text = f"{name} computes something else than {self.name}: {wrong}"
+            raise DifferenceError(text, problem or wrong, self.given, hint=first)
         if problem:
-            raise MismatchError(
-                f"{name} gives the same outputs, but between layers {problem}", hint="--no-inner compares outputs only"
-            )
+            text = f"{name} gives the same outputs, but between layers {problem}"
+            raise DifferenceError(text, problem, self._held, hint="--no-inner compares outputs only")
         size = sum(value.size for value in result.outputs.values())
-        if form is None:
+        if form is None or not by_pieces:
             return Compared(result.samples, size)
         common = {form.tensors[key][0]: there for key, (there, _) in tensors.items() if key in form.tensors}
         return replace(self._by_pieces(form, other, common, name), samples=result.samples, outputs=size)
 
-    def _alike(self, tensors: Mapping[Key, tuple[str, Value]]) -> tuple[_Form | None, str | None]:
+    def _alike(self, tensors: Mapping[Key, tuple[str, Value]]) -> tuple[_Form | None, Difference | None]:
         """The form that stores the same; else, of the last one, the first tensor that is another."""
         problem = None
         for index in reversed(range(len(self.forms))):
@@ -158,7 +157,7 @@ class Golden:
         return None, problem
 
     def _by_pieces(self, form: _Form, other: Executor, common: Mapping[str, str], name: str) -> Compared:
-        specs = {key: spec for key in common if (spec := _spec(key, form.values[key]))}
+        specs = {key: spec for key in common if (spec := spec_of(key, form.values[key]))}
         cut = pieces(form.executor.network, other.network, common, specs)
         coverage = list[Coverage]()
         samples = 0
@@ -171,7 +170,7 @@ class Golden:
                     if problem := difference(expected, piece.run_other(given, other.engine), "tensor"):
                         made_of = ", ".join(f"'{stem(name)}'" for name in piece.inputs)
                         what = f"{name} computes something else than {self.name} from {made_of}"
-                        raise MismatchError(f"{what}: {problem}")
+                        raise DifferenceError(f"{what}: {problem}", problem, given, piece=True)
         met, steps = met_of(coverage)
         return Compared(0, 0, len(common), len(cut), samples, met, steps)
 
@@ -185,12 +184,12 @@ class Golden:
         return self._pieces[key]
 
 
-def _unequal(key: Key, value: Value, tensors: Mapping[Key, tuple[str, Value]]) -> str | None:
+def _unequal(key: Key, value: Value, tensors: Mapping[Key, tuple[str, Value]]) -> Difference | None:
     """How a stored tensor differs from the golden one, if it does; one that isn't stored doesn't."""
     return difference({key[0]: value}, {key[0]: tensors[key][1]}, "tensor") if key in tensors else None
 
 
-def _spec(name: str, value: SSAValue) -> InputSpec | None:
+def spec_of(name: str, value: SSAValue) -> InputSpec | None:
     """A stored tensor as something that a network takes, if it holds integers."""
     if not isinstance(value.type, TensorType) or not isinstance(ternary.element_of(value), ternary.IntType):
         return None

@@ -33,6 +33,19 @@ _COLUMNS = {"dc": 0, "a.c": 1, "b.c": 2, "cc": 3}
 """The order in which places lie side by side, a carry in the last column."""
 
 
+class TableError(MismatchError):
+    """A row of the instruction table is wrong, as an instruction of a kind shows."""
+
+    def __init__(self, item: Instruction, wrong: int):
+        row = OPCODES[item.op]
+        super().__init__(
+            f"its passes leave something else than '{row.meaning}' in {wrong} of {_ROWS} rows of random bits",
+            place=f"instruction table, {row.mnemonic}, as in `{assembly_line(item)}`",
+            hint="the row is in dialects/machine/isa.py",
+        )
+        self.item = item
+
+
 def kinds(programs: Iterable[AnyProgram]) -> list[Instruction]:
     """Every kind of instruction of some programs once, each at one place; of many immediates a few.
 
@@ -64,16 +77,11 @@ def _few(rows: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def check_table(programs: Iterable[AnyProgram]) -> int:
-    """How many kinds were executed; raises MismatchError where passes do something else than is meant."""
+    """How many kinds were executed; raises TableError where passes do something else than is meant."""
     found = kinds(programs)
     for item in found:
-        row = OPCODES[item.op]
-        if wrong := _wrong_rows(item, row):
-            raise MismatchError(
-                f"its passes leave something else than '{row.meaning}' in {wrong} of {_ROWS} rows of random bits",
-                place=f"instruction table, {row.mnemonic}, as in `{assembly_line(item)}`",
-                hint="the row is in dialects/machine/isa.py",
-            )
+        if wrong := _wrong_rows(item, OPCODES[item.op]):
+            raise TableError(item, wrong)
     return len(found)
 
 
