@@ -21,11 +21,11 @@ from cam_compiler.importer import import_model
 from cam_compiler.pipeline import parse_passes, run_passes
 from cam_compiler.validation import edge_inputs
 from dialects.ap.assembly import AssemblyCode
-from dialects.machine.program import Program
+from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, load_target
 from dialects.support.errors import ModelError
 from dialects.support.window import Ints, Rows, Windows
-from runtime.cost.counts import Counts
+from runtime.cost.counts import Counts, program_bits
 from runtime.engines import golden, native
 from runtime.executor import Executor
 from runtime.interpreter import network_of
@@ -83,11 +83,12 @@ def check_network(page: Page, module: ModuleOp, target: Target, pipeline: str, s
     [
         ("digits_mlp_qdq", load_target("default"), "default", 300, 3),
         ("digits_cnn_qdq", load_target("default"), "default", 2, 12),
+        ("digits_cnn_qdq", load_target("default"), "across", 2, 9),
         ("digits_mlp_qonnx", replace(SMALL, columns=64), "date24", 5, 1),
     ],
 )
 def test_bundled_networks(page: Page, name: str, target: Target, pipeline: str, samples: int, programs: int) -> None:
-    """Thresholds, pooling and residual sums; rows of two arrays; a program for each stage."""
+    """Thresholds, pooling and residual sums; rows of two arrays; values across columns; a program for each stage."""
     module = import_model(BUNDLED / f"{name}.onnx")
     instructions = check_network(page, module, target, pipeline, samples, with_golden=False)
     assert len(instructions) == programs
@@ -104,6 +105,26 @@ def test_random_networks_on_small_arrays(page: Page) -> None:
             continue
         checked.append(check_network(page, module, replace(SMALL, domains=40), "default", 3))
     assert len(checked) > 20 and sum(map(len, checked)) > 4 * len(checked)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_short_instructions(page: Page, seed: int) -> None:
+    """Additions one after another on accumulators that stand still: 63 short ones at most, and what breaks a run."""
+    rng = np.random.default_rng(seed)
+    lines = [f"in c{column}.0:1, #{column}" for column in range(8)]
+    column = 0
+    for _ in range(200):
+        column = (column + int(rng.choice([0, 2, 4, 6], p=[0.96, 0.02, 0.01, 0.01]))) % 8
+        width, lean = rng.choice([7, 8], p=[0.99, 0.01]), rng.choice(["", "lean "], p=[0.99, 0.01])
+        mnemonic = rng.choice(["add.ip", "sub.ip", "copy"], p=[0.6, 0.39, 0.01])
+        carry = "" if mnemonic == "copy" else ", c31.0"
+        lines.append(f"{lean}{mnemonic} c{rng.integers(8, 23)}:{width}.0, c{column}:2.0s{carry}")
+    lines += [f"out c{column}.0:1, #{column - 8}" for column in range(8, 31)]
+    code = AssemblyCode.from_text("\n".join(lines))
+    program = Program((Segment("sums", code.binary),), (8,), (23,), 1)
+    stream = program_bits(program, SMALL)
+    assert 16 * len(lines) < stream < 60 * len(lines)
+    assert check(page, SMALL, program, [rng.integers(0, 2, (20, 8))]) == len(lines)
 
 
 @pytest.mark.parametrize("seed", range(20))
