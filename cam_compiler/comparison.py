@@ -201,12 +201,9 @@ def _own_row(machine: str, network: Network, report: Report, workload: Workload)
 
 def _marked(report: Report) -> Iterator[str]:
     """The figures that rest on numbers that are not published."""
-    if any(report.unconfirmed_of(part) for part in COMPONENTS):
-        yield "energy"
-    if report.unconfirmed_of("latency"):
-        yield "latency"
-    if {name for names in AREAS.values() for name in names} & {*report.unconfirmed}:
-        yield "area"
+    for figure, parts in (("energy", ("energy",)), ("latency", ("latency",)), ("area", AREAS)):
+        if any(report.marked(part) for part in parts):
+            yield figure
 
 
 def _rests_on(report: Report, *, area: bool) -> list[str]:

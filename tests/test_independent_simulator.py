@@ -83,7 +83,7 @@ def check_network(page: Page, module: ModuleOp, target: Target, pipeline: str, s
     [
         ("digits_mlp_qdq", load_target("default"), "default", 300, 3),
         ("digits_cnn_qdq", load_target("default"), "default", 2, 12),
-        ("digits_cnn_qdq", load_target("default"), "across", 2, 9),
+        ("digits_mlp_qdq", load_target("default"), "across", 2, 3),
         ("digits_mlp_qonnx", replace(SMALL, columns=64), "date24", 5, 1),
     ],
 )
@@ -107,7 +107,7 @@ def test_random_networks_on_small_arrays(page: Page) -> None:
     assert len(checked) > 20 and sum(map(len, checked)) > 4 * len(checked)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_short_instructions(page: Page, seed: int) -> None:
     """Additions one after another on accumulators that stand still: 63 short ones at most, and what breaks a run."""
     rng = np.random.default_rng(seed)

@@ -183,6 +183,10 @@ def test_unconfirmed_numbers_are_marked(small_file: Path, capsys: pytest.Capture
     assert set(data["technology"]["unconfirmed"]) == set(technology.unconfirmed) - {*COUNTER}
     for name in data["technology"]["unconfirmed"]:
         assert f"{technology.parameters[name].status}: {name} = " in out
+    marked = {name for name, figure in data["figures"].items() if figure["unconfirmed"]}
+    assert {"energy", "latency", "tops_per_watt", "average_power", "area", "area_cells"} <= marked
+    assert not marked & {"multiply_accumulates", "arrays", "row_utilisation", "area_buffer", "buffer_needed"}
+    assert re.search(r"a sample: \S+ \S+\*, \S+ \S+\*; the batch: ", out) and "TOPS/W*" in out and "samples/s*" in out
     assert "shift_fj_per_bit = 300, taken to be for one of 2 nanowires" in out
     assert "numbers of several processes are mixed, unscaled: 22, 32, 45 nm" in out
     assert set(data["technology"]["not_priced"]) >= {"masked_fj_per_bit", "tag_fj_per_row", "array_leakage_uw"}

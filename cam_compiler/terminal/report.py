@@ -15,7 +15,6 @@ from runtime.cost.layers import Layer
 from runtime.cost.prices import COMPONENTS
 from runtime.cost.report import Report
 from runtime.cost.report_files import explained, numbered
-from runtime.cost.sizes import AREAS
 from runtime.cost.wear import Spread, Wear, total_wear
 
 _NAME = 16
@@ -53,15 +52,19 @@ def print_technologies(reports: Sequence[Report]) -> None:
         table.add_column(head, justify="right", no_wrap=True, vertical="bottom")
     for report in reports:
         found = {item.name: item for item in figures_of(report)}
-        parts = [_starred(energy(report.total.energy_fj[name] / report.samples), report, name) for name in shown]
-        whole = [energy(found["energy"].value or 0.0), time(found["latency"].value or 0.0)]
+        parts = [starred(energy(report.total.energy_fj[name] / report.samples), report, name) for name in shown]
+        whole = [
+            starred(energy(found["energy"].value or 0.0), report, "energy"),
+            starred(time(found["latency"].value or 0.0), report, "latency"),
+        ]
         table.add_row(report.technology.name, *parts, *whole, _figure(found["tops_per_watt"]))
     console().print(table)
     console().print("* rests on numbers that are not confirmed; camc tech NAME shows them")
 
 
-def _starred(text: str, report: Report, component: str) -> str:
-    return text + ("*" if report.total.energy_fj[component] and report.unconfirmed_of(component) else "")
+def starred(text: str, report: Report, what: str) -> str:
+    """With a star where the energy, a component of it, the latency or a block's area rests on unconfirmed numbers."""
+    return text + ("*" if report.marked(what) else "")
 
 
 def _print_layers(report: Report, kind: str, rows: Iterable[tuple[str, Layer]]) -> None:
@@ -138,10 +141,13 @@ def _print_machine(report: Report) -> None:
         f"of {report.target.geometry} (target {report.target.name}{turns})"
     )
     total, whole = report.total, "all batches" if batches else "the batch"
-    console().print(
-        f"a sample: {energy(total.total_fj / report.samples)}, {time(total.latency_ns / report.samples)}; "
-        f"{whole}: {energy(total.total_fj)}, {time(total.latency_ns)}"
+    share = (energy(total.total_fj / report.samples), time(total.latency_ns / report.samples))
+    all_of_it = (energy(total.total_fj), time(total.latency_ns))
+    each, every = (
+        f"{starred(spent, report, 'energy')}, {starred(lasts, report, 'latency')}"
+        for spent, lasts in (share, all_of_it)
     )
+    console().print(f"a sample: {each}; {whole}: {every}")
 
 
 def _print_figures(report: Report) -> None:
@@ -153,9 +159,9 @@ def _print_figures(report: Report) -> None:
             f"{found['multiply_accumulates'].value:,.0f} multiply-accumulates per sample: {_figure(found['gops'])}, "
             f"{_figure(found['tops_per_watt'])}, energy-delay product {_figure(found['energy_delay_product'])}"
         )
-    if found["samples_per_second"].value:
+    if rate := found["samples_per_second"].value:
         lines.append(
-            f"{found['samples_per_second'].value:,.4g} samples/s, {_figure(found['average_power'])} on average, "
+            f"{starred(f'{rate:,.4g} samples/s', report, 'latency')}, {_figure(found['average_power'])} on average, "
             f"program of {report.program_bytes:,} bytes"
         )
     needed, size = found["buffer_needed"].value or 0.0, found["buffer_size"].value or 0.0
@@ -173,18 +179,16 @@ def _print_figures(report: Report) -> None:
 
 def _area(report: Report, whole: Figure) -> str:
     """Of all blocks, where that of cells is stated, and of each; marked where it rests on an unconfirmed number."""
-    marks = {name: "*" if {*AREAS[name]} & {*report.unconfirmed} else "" for name in report.area_mm2}
     areas = {name: area for name, area in report.area_mm2.items() if area}
     unknown = [name for name, area in report.area_mm2.items() if not area]
-    parts = [f"{name} {area:.3g} mm²{marks[name]}" for name, area in areas.items()]
-    mark = "*" if any(marks[name] for name in areas) else ""
-    total = "" if whole.value is None else f"{_figure(whole).replace('mm2', 'mm²')}{mark}: "
+    parts = [starred(f"{name} {area:.3g} mm²", report, name) for name, area in areas.items()]
+    total = "" if whole.value is None else f"{_figure(whole).replace('mm2', 'mm²')}: "
     without = f"; not stated: {', '.join(unknown)}" if unknown and parts else ""
     return f"area: {total}{', '.join(parts) or 'not stated'}{without}"
 
 
 def _figure(item: Figure) -> str:
-    return "-" if item.value is None else f"{item.value:,.3g} {item.unit}".rstrip()
+    return "-" if item.value is None else f"{item.value:,.3g} {item.unit}".rstrip() + "*" * item.marked
 
 
 def _print_wear(wear: Wear) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from cam_compiler.terminal.render import console, energy, time
+from cam_compiler.terminal.report import starred
 from runtime.cost.report import Report
 from runtime.cost.schedule import Schedule
 from runtime.cost.scheduled import energy_fj, leakage_fj, power_w
@@ -16,20 +17,33 @@ def print_schedule(schedule: Schedule, report: Report) -> None:
     """What a schedule says of time, of the memories, and of power, for the report's technology."""
     what = "a sample" if schedule.samples == 1 else f"a batch of {schedule.samples}"
     out = console()
+    latency, interval, rate = (
+        starred(text, report, "latency")
+        for text in (
+            time(schedule.latency_ns),
+            time(schedule.interval_ns),
+            f"{schedule.samples_per_second:,.4g} samples/s",
+        )
+    )
     out.print(
-        f"schedule {schedule.mode}, {report.technology.name}: {what} in {time(schedule.latency_ns)}, one every "
-        f"{time(schedule.interval_ns)}, {schedule.samples_per_second:,.4g} samples/s, bound by the {schedule.bound}"
+        f"schedule {schedule.mode}, {report.technology.name}: {what} in {latency}, one every {interval}, {rate}, bound "
+        f"by the {schedule.bound}"
     )
     out.print(
         f"up to {schedule.arrays} arrays at a time, {schedule.busy_arrays:,.3g} on average, and {schedule.streams} "
         f"instruction streams; instructions from off the chip: {_offchip(schedule)}"
     )
-    leakage = leakage_fj(schedule, report.technology)
-    stated = {name: power for name, power in leakage.items() if power}
-    by_block = ", ".join(f"{name} {energy(value / schedule.samples)}" for name, value in stated.items())
+    leakage = {name: part for name, part in leakage_fj(schedule, report.technology).items() if part}
+    by_block = ", ".join(f"{name} {energy(part / schedule.samples)}" for name, part in leakage.items())
+    spent, power = (
+        starred(text, report, "energy")
+        for text in (
+            energy(sum(energy_fj(schedule, report).values())),
+            f"{power_w(schedule, report):,.3g} W",
+        )
+    )
     out.print(
-        f"a sample takes {energy(sum(energy_fj(schedule, report).values()))}, leakage "
-        f"{f'among it ({by_block})' if by_block else 'not priced'}; {power_w(schedule, report):,.3g} W on average"
+        f"a sample takes {spent}, leakage {f'among it ({by_block})' if by_block else 'not priced'}; {power} on average"
     )
 
 

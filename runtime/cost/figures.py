@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runtime.cost.report import Report
+from runtime.cost.sizes import AREAS
 
 
 class Figure(NamedTuple):
@@ -14,10 +16,31 @@ class Figure(NamedTuple):
     value: float | None
     unit: str
     formula: str
+    marked: bool = False
+    """it rests on numbers that are not confirmed"""
+
+
+_RESTS: Mapping[str, tuple[str, ...]] = {
+    "energy": ("energy",),
+    "latency": ("latency",),
+    "gops": ("latency",),
+    "tops_per_watt": ("energy",),
+    "energy_delay_product": ("energy", "latency"),
+    "samples_per_second": ("latency",),
+    "average_power": ("energy", "latency"),
+    "area": tuple(AREAS),
+    **{f"area_{block.replace(' ', '_')}": (block,) for block in AREAS},
+}
+"""which figures rest on the energy, the latency and the area of blocks"""
 
 
 def figures_of(report: Report) -> tuple[Figure, ...]:
     """All of them, for one sample where nothing else is said."""
+    marked = {what for what in ("energy", "latency", *AREAS) if report.marked(what)}
+    return tuple(item._replace(marked=bool(marked & {*_RESTS.get(item.name, ())})) for item in _figures(report))
+
+
+def _figures(report: Report) -> tuple[Figure, ...]:
     energy, latency = report.total.total_fj / report.samples, report.total.latency_ns / report.samples
     macs = None if report.needs.macs is None else sum(report.needs.macs.values())
     operations = None if macs is None else 2.0 * macs
@@ -63,4 +86,7 @@ def _over(value: float | None, by: float) -> float | None:
 
 def to_json(report: Report) -> dict[str, Any]:
     """Each figure with its unit and formula, as plain data."""
-    return {item.name: {"value": item.value, "unit": item.unit, "formula": item.formula} for item in figures_of(report)}
+    return {
+        item.name: {"value": item.value, "unit": item.unit, "formula": item.formula, "unconfirmed": item.marked}
+        for item in figures_of(report)
+    }

@@ -115,6 +115,14 @@ class Report:
         used = {name for item in products for name in parameters_of(item, self.technology, self.target)}
         return [name for name in self.technology.unconfirmed if name in used]
 
+    def marked(self, what: str) -> bool:
+        """Whether the energy, one of its components, the latency, or a block's area rests on unconfirmed numbers."""
+        if what == "energy":
+            return any(self.marked(component) for component in COMPONENTS)
+        if what in AREAS:
+            return bool(self.area_mm2[what] and {*AREAS[what]} & {*self.technology.unconfirmed})
+        return bool((what == "latency" or self.total.energy_fj[what]) and self.unconfirmed_of(what))
+
     @property
     def unconfirmed(self) -> list[str]:
         """All of these."""

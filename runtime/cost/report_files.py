@@ -146,13 +146,15 @@ def explained(report: Report) -> Iterator[tuple[str, str]]:
     total = report.total
     for name, products in FORMULAS.items():
         if total.energy_fj[name]:
-            yield f"{name} energy", f"{_sum_text(report, products)} = {total.energy_fj[name]:,.6g} fJ"
+            star = "*" if report.marked(name) else ""
+            yield f"{name} energy", f"{_sum_text(report, products)} = {total.energy_fj[name]:,.6g} fJ{star}"
     # Rounds follow one another, of which each takes the time of its counts.
     rounds = ", summed over the rounds of each segment" if total.rounds > 1 else ""
-    yield "latency", f"{_sum_text(report, TIMES)}{rounds} = {total.latency_ns:,.6g} ns"
+    star = "*" if report.marked("latency") else ""
+    yield "latency", f"{_sum_text(report, TIMES)}{rounds} = {total.latency_ns:,.6g} ns{star}"
     for item in figures.figures_of(report):
         if item.value is not None:
-            yield item.name, f"{item.formula} = {item.value:,.6g} {item.unit}".rstrip()
+            yield item.name, f"{item.formula} = {item.value:,.6g} {item.unit}".rstrip() + "*" * item.marked
 
 
 def _sum_text(report: Report, products: Sequence[Product]) -> str:
