@@ -162,6 +162,17 @@ def test_what_is_no_line_stays_a_table() -> None:
     assert find_line(curve[0], False, Range(0, 20), Range(0, 1 << 45)) is None
 
 
+def test_results_that_are_all_the_same_are_a_constant() -> None:
+    """Where a line has one result for all integers that there are, no bound of the input's is among those."""
+    for line, source, level in (
+        (Line(1, -255, 0, 0, 255), Range(0, 255), 0),
+        (Line(-3, 0, 2, -5, 9), Range(9, 99), -5),
+    ):
+        plan = plan_of(line, source)
+        assert plan is not None
+        assert [(move.do, move.imm) for move in plan.moves] == [(Do.CONST, level)]
+
+
 def test_products_take_few_additions() -> None:
     rng = random.Random(3)
     for multiplier in [1, 3, 45, 255, *(rng.getrandbits(22) | 1 for _ in range(60))]:

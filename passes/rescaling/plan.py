@@ -39,14 +39,14 @@ class _Impassable(Exception):
 
 def is_possible(line: Line, source: Range, most_bits: int = MOST_BITS) -> bool:
     """Whether there are moves at all, without looking for the cheapest ones."""
-    return not line.multiplier or next(_ways(line, source, min(most_bits, MOST_BITS)), None) is not None
+    return line(source.lo) == line(source.hi) or next(_ways(line, source, min(most_bits, MOST_BITS)), None) is not None
 
 
 @lru_cache(maxsize=1 << 14)
 def plan_of(line: Line, source: Range, most_bits: int = MOST_BITS) -> Plan | None:
     """The cheapest moves that rescale integers of the range; None where a sum would have more than `most_bits` bits."""
-    if not line.multiplier:
-        level = line(0)
+    level = line(source.lo)
+    if level == line(source.hi):
         return plan_with([Move(Do.CONST, Range(level, level), imm=level)], source)
     found = [plan_with(moves, source) for moves in _ways(line, source, min(most_bits, MOST_BITS))]
     return min(found, key=lambda plan: plan.cycles, default=None)
