@@ -125,17 +125,18 @@ class IntegerLayers(OperatorNet):
 
         return self.back(self.custom(op, q, s, z, *between, *end, written=written, domain=MICROSOFT, **more), *end)
 
+    def _by_its_kernel(self, op: str, q: str, s: str, z: str, kind: Any, *between: str, **more: Any) -> str:
+        """An operator that onnxruntime computes exactly."""
+        end = self.result(kind)
+        return self.back(self.op(op, q, s, z, *between, *end, domain=MICROSOFT, **more), *end)
+
     def integer_add(self, q: str, s: str, z: str, kind: Any) -> str:
         other = self.const(self.numbers.integers(0, 99, self.shape[-1:]), kind)
-        return self._by_reals(
-            "QLinearAdd", q, s, z, kind, lambda x: self.op("Add", x, self.back(other, s, z)), other, s, z
-        )
+        return self._by_its_kernel("QLinearAdd", q, s, z, kind, other, s, z)
 
     def integer_mul(self, q: str, s: str, z: str, kind: Any) -> str:
         other = self.const(self.numbers.integers(0, 9, self.shape[-1:]), kind)
-        return self._by_reals(
-            "QLinearMul", q, s, z, kind, lambda x: self.op("Mul", x, self.back(other, s, z)), other, s, z
-        )
+        return self._by_its_kernel("QLinearMul", q, s, z, kind, other, s, z)
 
     def integer_leaky(self, q: str, s: str, z: str, kind: Any) -> str:
         return self._by_reals(
@@ -145,7 +146,7 @@ class IntegerLayers(OperatorNet):
     def integer_average(self, q: str, s: str, z: str, kind: Any) -> str:
         more = {"kernel_shape": [2, 2], "strides": [2, 1]}
         self.shape = [self.shape[0], self.shape[1] // 2, self.shape[2] - 1]
-        return self._by_reals("QLinearAveragePool", q, s, z, kind, lambda x: self.op("AveragePool", x, **more), **more)
+        return self._by_its_kernel("QLinearAveragePool", q, s, z, kind, **more)
 
     def integer_global(self, q: str, s: str, z: str, kind: Any) -> str:
         """Of four by four elements, so that the average is exact."""

@@ -125,6 +125,16 @@ class LayerNet(LastLayers):
         domain = self.rng.choice(DOMAINS)
         return self.custom("XnorPopcountMatMul", value, self.const(weights), written=written, domain=domain)
 
+    def gated(self, value: str) -> str:
+        """The product, or the greater or lesser, of a tensor and one made of it, as in squeeze and excitation."""
+        rng, value = self.rng, self.small(value, self.rng.randint(2, 5), signed=self.rng.random() < 0.5)
+        gate = self.op("GlobalMaxPool", value) if rng.random() < 0.5 else value
+        channels = self.shape[0]
+        weights = self.const(self.numbers.integers(-1, 2, (rng.choice([1, channels]), channels, *[1] * self.rank)))
+        gate = self.small(self.op("Conv", gate, weights), rng.randint(1, 4), signed=rng.random() < 0.5, scale=0.25)
+        operands = [value, gate] if rng.random() < 0.5 else [gate, value]
+        return self.op(rng.choice(["Mul", "Mul", "Max", "Min"]), *operands)
+
     # ---- images and shapes
 
     def transposed_conv(self, value: str) -> str:
@@ -248,6 +258,7 @@ class LayerNet(LastLayers):
             "bordered",
             "cut",
             "reduced",
+            "gated",
         ]
         if not self.rank:
             return any_rank

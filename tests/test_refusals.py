@@ -101,9 +101,9 @@ one("BatchNormalization", "not positive", constants=(*(np.ones(2) for _ in range
 
 
 @refused("'gate'", "both its inputs")
-def a_product_of_two_tensors() -> onnx.ModelProto:
+def a_quotient_of_two_tensors() -> onnx.ModelProto:
     net, q = image()
-    net.op("Mul", q, net.op("Relu", net.qdq("x", 0.5, 3)), name="gate")
+    net.op("Div", q, net.op("Relu", net.qdq("x", 0.5, 3)), name="gate")
     return net.model()
 
 

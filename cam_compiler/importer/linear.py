@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 4
 """Summands whose scales are in the ratio of integers up to this become one where they stand; others wait."""
+MOST_TERMS = 64
+"""Summands of one tensor whose scales have no simple ratio."""
 SUMMABLE = Range.of_width(32, True)
 """Integers that the arrays add and compare."""
 MAX_FINER = 16
@@ -83,14 +85,17 @@ def total(like: Activation, terms: Sequence[Term], offsets: ObjectArray, origin:
     return replace(whole, outer=outer, lows=None, highs=None, terms=tuple(kept))
 
 
-def joined(builder: Builder, value: Activation, node: Node) -> Activation:
-    """The tensor with summands of simple ratios as one; they have been added by then."""
+def joined(builder: Builder, value: Activation, node: Node, ratio: int = AT_ONCE) -> Activation:
+    """The tensor with summands in ratios of integers up to `ratio` as one; they have been added by then."""
     if len(value.terms) < 2:
         return value
+    if len(value.terms) > MOST_TERMS:
+        message = f"its result is the sum of {len(value.terms)} tensors whose scales have no simple ratio"
+        raise node.error(message, hint=f"at most {MOST_TERMS}; quantise some of them with the same scale")
     groups: list[list[Term]] = []
     for term in value.terms:
         for group in groups:
-            if _simple(value, [*group, term], node):
+            if _simple(value, [*group, term], node, ratio):
                 group.append(term)
                 break
         else:
@@ -107,11 +112,22 @@ def _pending(value: Activation, terms: Sequence[Term]) -> Activation:
     )
 
 
-def _simple(value: Activation, terms: Sequence[Term], node: Node) -> bool:
+def _simple(value: Activation, terms: Sequence[Term], node: Node, ratio: int) -> bool:
+    if any(_far_apart(term, terms[-1], ratio) for term in terms[:-1]):
+        return False
     by_channel = all(size == 1 for term in terms for size in term.slopes.shape[1:])
     addable = all(SUMMABLE.covers(ternary.range_of(term.base)) for term in terms)
     found = exact_sum(_pending(value, terms), node) if by_channel and addable else None
-    return found is not None and int(np.abs(found.multipliers.array).max()) <= AT_ONCE
+    return found is not None and int(np.abs(found.multipliers.array).max()) <= ratio
+
+
+def _far_apart(first: Term, second: Term, ratio: int) -> bool:
+    """Is the ratio of the scales of one element already none of small integers? That is soon seen."""
+    one, other = first.slopes.flat[0], second.slopes.flat[0]
+    if not (one and other):
+        return False
+    between = one / other
+    return max(abs(between.numerator), between.denominator) > ratio
 
 
 def _one(builder: Builder, value: Activation, terms: Sequence[Term], node: Node) -> Term:

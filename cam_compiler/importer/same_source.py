@@ -71,7 +71,7 @@ def required(call: Call, operation: Operation, left: Activation, right: Activati
 def two_tensors_error(call: Call) -> ModelError:
     return call.node.error(
         "both its inputs depend on the network's input",
-        hint="one of its inputs must be constant, or both functions of one tensor; sums take any two",
+        hint="one of its inputs must be constant, or both functions of one tensor; sums and products take any two",
     )
 
 

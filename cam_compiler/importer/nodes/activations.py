@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from onnx import TensorProto
 
 from cam_compiler.importer.arithmetic.compositions import (
     Gate,
@@ -172,7 +171,7 @@ def _dequantised(call: Call) -> Activation:
     """The first operand of an integer operator as real numbers."""
     value = dequantised(call, 0)
     assert isinstance(value, Activation)
-    return value.typed(TensorProto.FLOAT)
+    return value
 
 
 @handles("QLinearSigmoid", domains=(MICROSOFT,))

@@ -112,8 +112,7 @@ def qlinear_softmax(call: Call) -> Value:
     call.activation()
     value = dequantised(call, 0)
     assert isinstance(value, Activation)
-    real = value.typed(TensorProto.FLOAT)
-    return output_quantised(call, _over_channels(call, real, "softmax", call.node.integer("opset", 13)), 3, 4)
+    return output_quantised(call, _over_channels(call, value, "softmax", call.node.integer("opset", 13)), 3, 4)
 
 
 def _over_channels(call: Call, value: Activation, name: str, opset: int) -> Activation:

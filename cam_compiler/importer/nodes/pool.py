@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import prod
 
-from onnx import TensorProto
-
 from cam_compiler.importer.arithmetic.integers import wrapped
 from cam_compiler.importer.arithmetic.steps import Rounding
 from cam_compiler.importer.constants import axes_of
@@ -111,7 +109,7 @@ def _real(call: Call) -> Activation:
     value = dequantised(call, 0)
     if not isinstance(value, Activation):
         raise call.node.error("its input is constant", hint="a tensor that depends on the input")
-    return value.typed(TensorProto.FLOAT)
+    return value
 
 
 @handles("QLinearGlobalAveragePool", domains=(MICROSOFT,))
@@ -122,5 +120,5 @@ def qlinear_global_average_pool(call: Call) -> Value:
 
 @handles("QLinearAveragePool", domains=(MICROSOFT,))
 def qlinear_average_pool(call: Call) -> Value:
-    """Inputs: x, its scale and zero point, the result's scale and zero point."""
-    return output_quantised(call, _averaged(call, _real(call)), 3, 4)
+    """Inputs: x, its scale and zero point, the result's scale and zero point, which is added before rounding."""
+    return output_quantised(call, _averaged(call, _real(call)), 3, 4, zero_first=True)

@@ -27,6 +27,7 @@ from cam_compiler.importer.convolutions import convolve
 from cam_compiler.importer.nodes.quantizers import apply, operand_shape
 from cam_compiler.importer.nodes.sums import concatenated, summed
 from cam_compiler.importer.products import matmul as matmul_of
+from cam_compiler.importer.tensor_products import multiplied
 from cam_compiler.importer.values import Activation, Value, per_sample
 from dialects.support.errors import ModelError
 
@@ -137,8 +138,10 @@ def gemm(call: Call) -> Value:
     else:
         result = product(call, call.activation(), _weights(call, 1))
     result = result.affine(Fraction(node.real("alpha", 1.0)), ZERO)
-    bias = call.optional(2, "bias")
-    return result if bias is None else _bias(call, result, bias, Fraction(node.real("beta", 1.0)))
+    bias, beta = call.operand(2), Fraction(node.real("beta", 1.0))
+    if isinstance(bias, Activation):
+        return summed(call, result, bias.affine(beta, ZERO))
+    return result if bias is None else _bias(call, result, bias, beta)
 
 
 def _less_zero(call: Call, weights: Constant, zero: Constant | None) -> Constant:
@@ -166,10 +169,14 @@ def matmul_integer(call: Call) -> Value:
     return as_int32(call, _integer_product(call, tensor_zero(call, 2), weights))
 
 
-def output_quantised(call: Call, value: Activation, scale: int, zero: int) -> Value:
+def output_quantised(call: Call, value: Activation, scale: int, zero: int, *, zero_first: bool = False) -> Value:
+    """The tensor rounded to the result's type; with `zero_first` the zero point is added before, which turns ties."""
     quantiser = quantize_linear(
         call.node, call.constant(scale, "result's scale"), call.optional(zero, "zero point"), operand_shape(value)
     )
+    if zero_first:
+        points = each(lambda step: Fraction(step.zero), quantiser.steps)
+        quantiser = replace(quantiser, shift=points, steps=each(lambda step: replace(step, zero=0), quantiser.steps))
     return apply(call, value, quantiser)
 
 
@@ -216,24 +223,28 @@ def dequantised(call: Call, first: int) -> Value:
         return dequantized(call.node, value, scale, zero)
     sizes, points = dequantize_linear(call.node, scale, zero, value.full_shape)
     offset = each(lambda size, point: -size * point, sizes, points)
-    return value.affine(per_sample(call.node, value, sizes), per_sample(call.node, value, offset))
+    real = value.affine(per_sample(call.node, value, sizes), per_sample(call.node, value, offset))
+    return real.typed(TensorProto.FLOAT)
 
 
 @handles("QLinearAdd", "QLinearMul", domains=(MICROSOFT,))
 def qlinear_elementwise(call: Call) -> Value:
-    """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point."""
+    """Inputs: a, scale, zero point, b, scale, zero point, the result's scale and zero point.
+
+    They are defined as a sum and a product that the zero point belongs to when they are rounded.
+    """
     left, right = dequantised(call, 0), dequantised(call, 3)
-    if isinstance(left, Activation) and isinstance(right, Activation) and call.node.op == "QLinearAdd":
-        return output_quantised(call, summed(call, left, right), 6, 7)
     if isinstance(left, Constant):
         left, right = right, left
-    if isinstance(left, Constant) or isinstance(right, Activation):
-        raise call.node.error(
-            "both its inputs depend on the network's input", hint="one of its inputs must be constant"
-        )
-    amounts = per_sample(call.node, left, right.exact(call.node))
-    real = left.affine(ONE, amounts) if call.node.op == "QLinearAdd" else left.affine(amounts, ZERO)
-    return output_quantised(call, real, 6, 7)
+    if isinstance(left, Constant):
+        raise call.node.error("both its inputs are constant", hint="tensors that depend on the input")
+    plus = call.node.op == "QLinearAdd"
+    if isinstance(right, Activation):
+        real = (summed if plus else multiplied)(call, left, right)
+    else:
+        amounts = per_sample(call.node, left, right.exact(call.node))
+        real = left.affine(ONE, amounts) if plus else left.affine(amounts, ZERO)
+    return output_quantised(call, real, 6, 7, zero_first=True)
 
 
 @handles("QLinearConcat", domains=(MICROSOFT,))

@@ -18,6 +18,7 @@ from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, clipp
 from cam_compiler.importer.context import Call, handles
 from cam_compiler.importer.nodes.sums import summed, two_tensors
 from cam_compiler.importer.same_source import combined, inverted, real, required, straight, two_tensors_error
+from cam_compiler.importer.tensor_products import multiplied
 from cam_compiler.importer.validity import type_name
 from cam_compiler.importer.values import Activation, Value, per_sample, with_quantiser
 
@@ -66,7 +67,7 @@ def subtract(call: Call) -> Value:
 def multiply(call: Call) -> Value:
     both = two_tensors(call)
     if both is not None:
-        return wrapped(call, required(call, Operation.MULTIPLY, *both))
+        return wrapped(call, multiplied(call, *both))
     value, constant, _ = pair(call)
     return wrapped(call, value.affine(constant, ZERO))
 
@@ -174,6 +175,16 @@ def hard_sigmoid(call: Call) -> Value:
     return call.activation().affine(alpha, beta).clamped(ZERO, ONE, call.node)
 
 
+def _extreme(call: Call, left: Activation, right: Activation) -> Activation:
+    """The greater or lesser of two tensors: right + max(left - right, 0), where they aren't functions of one tensor."""
+    greatest = call.node.op == "Max"
+    found = combined(call, Operation.GREATEST if greatest else Operation.LEAST, left, right)
+    if found is not None:
+        return found
+    ahead = summed(call, left, right.affine(-ONE, ZERO))
+    return summed(call, right, ahead.clamped(*((ZERO, None) if greatest else (None, ZERO)), call.node))
+
+
 @handles("Max", "Min")
 def extremum(call: Call) -> Value:
     if len(call.node.inputs) == 1:
@@ -182,7 +193,7 @@ def extremum(call: Call) -> Value:
         raise call.node.error("more than two inputs are not supported")
     both = two_tensors(call)
     if both is not None:
-        return required(call, Operation.GREATEST if call.node.op == "Max" else Operation.LEAST, *both)
+        return _extreme(call, *both)
     value, constant, _ = pair(call)
     low, high = (constant, None) if call.node.op == "Max" else (None, constant)
     return value.clamped(low, high, call.node)

@@ -31,7 +31,7 @@ def two_tensors(call: Call) -> tuple[Activation, Activation] | None:
 def summed(call: Call, left: Activation, right: Activation) -> Activation:
     """The sum of two tensors, element by element; dimensions of one element are repeated, as numpy does."""
     node = call.node
-    left, right = _repeated(call, left, right.shape), _repeated(call, right, left.shape)
+    left, right = repeated(call, left, right.shape), repeated(call, right, left.shape)
     if left.shape != right.shape or left.full_shape != right.full_shape:
         raise node.error(f"it adds samples of shape {left.shape} and {right.shape}", hint="sizes that are equal, or 1")
     first, second = call.builder.linear(left, node), call.builder.linear(right, node)
@@ -45,7 +45,7 @@ def summed(call: Call, left: Activation, right: Activation) -> Activation:
     return replace(result, merged=left.merged, batch_axis=left.batch_axis)
 
 
-def _repeated(call: Call, value: Activation, shape: tuple[int, ...]) -> Activation:
+def repeated(call: Call, value: Activation, shape: tuple[int, ...]) -> Activation:
     """The tensor with its dimensions of one element as large as those of a shape, where the batch comes first."""
     if len(value.shape) == len(shape) and value.regular:
         for axis, wanted in enumerate(shape):
