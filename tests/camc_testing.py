@@ -31,15 +31,11 @@ class Machine:
 
     @property
     def bits(self) -> np.ndarray:
-        flat = np.unpackbits(self.simulator.planes.view(np.uint8), axis=-1, bitorder="little")
-        return flat[..., : self.rows]
+        return self.simulator.bits
 
     @bits.setter
     def bits(self, bits: np.ndarray) -> None:
-        columns, domains, _ = self.simulator.planes.shape
-        padded = np.zeros((columns, domains, self.simulator.planes.shape[2] * 64), dtype=np.uint8)
-        padded[..., : self.rows] = bits
-        self.simulator.planes[:] = np.packbits(padded, axis=-1, bitorder="little").view(np.uint64)
+        self.simulator.bits = bits
 
     def run(
         self, code: Sequence[Instruction], inputs: IntArray | None = None, outputs: IntArray | None = None

@@ -94,12 +94,12 @@ def _wrong_rows(item: Instruction, _: Opcode) -> int:
     simulator = Simulator(Target("check", rows=_ROWS, columns=geometry.columns, domains=geometry.domains), _ROWS)
     machine = PlacedMachine(geometry, _ROWS)
     machine.bits[:] = rng.integers(0, 2, machine.bits.shape)
-    simulator.planes[:] = np.packbits(machine.bits, axis=-1, bitorder="little").view(np.uint64)
+    simulator.bits = machine.bits
     given = rng.integers(-(1 << 62), 1 << 62, size=(1, _ROWS))
     outputs = np.zeros((2, _ROWS), dtype=np.int64)
     simulator.run("check", [item], given, outputs[:1])
     machine.run([item], given, outputs[1:])
-    bits = np.unpackbits(simulator.planes.view(np.uint8), axis=-1, bitorder="little")
+    bits = simulator.bits
     # A carry's column holds whatever the passes leave there.
     wrong = (bits[:-1] != machine.bits[:-1]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
     return int(wrong.sum())

@@ -250,7 +250,8 @@ def _lean(passes: Iterable[Pass]) -> Iterable[Pass]:
 
 
 @cache
-def _bit_passes(op: Op, first: bool, sign: bool, lean: bool, known: _Known) -> tuple[Pass, ...]:
+def _bit_passes(op: Op, first: bool, sign: bool, lean: bool, known: _Known) -> tuple[tuple[Pass, ...], frozenset[str]]:
+    """The passes of a bit, and the roles that have a part in them."""
     row = OPCODES[op]
     table = row.bit
     if first and row.first is not None:
@@ -258,12 +259,13 @@ def _bit_passes(op: Op, first: bool, sign: bool, lean: bool, known: _Known) -> t
     elif sign and row.sign is not None:
         table = row.sign
     passes = (*(row.prologue if first else ()), *table)
-    return _specialise(_lean(passes) if lean else passes, dict(known))
+    found = _specialise(_lean(passes) if lean else passes, dict(known))
+    return found, frozenset(role for item in found for part in item for role, _ in part)
 
 
 def variant_passes(op: Op, first: bool, sign: bool, lean: bool, known: Mapping[str, int]) -> tuple[Pass, ...]:
     """The passes of a bit: the first one or not, the last of a signed source or not, lean or not, with known bits."""
-    return _bit_passes(op, first, sign, lean, tuple(known.items()))
+    return _bit_passes(op, first, sign, lean, tuple(known.items()))[0]
 
 
 def cell_after(cell: Cell, bits: int, across: bool) -> Cell:
@@ -302,8 +304,7 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
     if "I" in operands and op not in (Op.IN, Op.OUT):
         known.append(("I", instruction.imm >> bit & 1))
     sign = (instruction.a.signed or instruction.b.signed) and bit == instruction.width - 1
-    passes = _bit_passes(op, bit == 0, sign, instruction.lean, tuple(known))
-    used = {role for item in passes for part in item for role, _ in part}
+    passes, used = _bit_passes(op, bit == 0, sign, instruction.lean, tuple(known))
     return passes, {role: cell for role, cell in cells.items() if role in used}
 
 

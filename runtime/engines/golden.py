@@ -2,13 +2,15 @@
 
 Every instruction is executed as the look-up-table passes of the instruction table, nothing is computed in another
 way. The state is one bit plane for each column and domain: the bits of all rows of all arrays that share the
-instruction stream, packed into 64-bit words. Only the domain under a column's port can be searched or written; ports
-are tracked, and every shift is counted.
+instruction stream, as one integer whose bit n is that of row n. Only the domain under a column's port can be searched
+or written; ports are tracked, and every shift is counted.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,6 @@ from dialects.support.tensors import IntArray
 from dialects.support.window import Ints, Rows, Windows
 from runtime.cost.counts import Counts, operation_of
 
-Words = NDArray[np.uint64]
-
 
 class Simulator:
     """Arrays of a target that run one program on `samples` rows; state and ports persist from segment to segment."""
@@ -36,12 +36,24 @@ class Simulator:
         self.samples = samples
         self.arrays = -(-samples // target.rows)
         self.rows = self.arrays * target.rows
-        self._words = -(-samples // 64)
-        self.planes = np.zeros((target.columns, target.domains, self._words), dtype=np.uint64)
+        self.planes = [[0] * target.domains for _ in range(target.columns)]
         self.ports = [0] * target.columns
-        self._enabled = self._pack(np.ones(samples, dtype=bool))
-        self._tags: Words = self._enabled.copy()
-        self._scratch = np.empty_like(self._tags)
+        self._enabled = (1 << samples) - 1
+        self._tags = self._enabled
+        self._written = Counter[str]()
+
+    @property
+    def bits(self) -> NDArray[np.uint8]:
+        """The memory (columns, domains, samples), a copy; assigning to it writes it."""
+        size = -(-self.samples // 8)
+        data = b"".join(plane.to_bytes(size, "little") for column in self.planes for plane in column)
+        packed = np.frombuffer(data, dtype=np.uint8).reshape(self.target.columns, self.target.domains, size)
+        return np.unpackbits(packed, axis=-1, count=self.samples, bitorder="little")
+
+    @bits.setter
+    def bits(self, bits: NDArray[np.uint8]) -> None:
+        packed = np.packbits(bits, axis=-1, bitorder="little")
+        self.planes = [[int.from_bytes(plane.tobytes(), "little") for plane in column] for column in packed]
 
     def run(self, layer: str, instructions: Sequence[Instruction], inputs: IntArray, outputs: IntArray) -> Counts:
         """Execute one segment: reads rows of `inputs` (vectors, samples), writes rows of `outputs`; returns its counts.
@@ -49,6 +61,7 @@ class Simulator:
         Raises ProgramError where the code breaks a rule of the machine.
         """
         counts = Counts()
+        self._written.clear()
         stream = stream_bits(len(instructions), count_shorts(list(instructions)))
         for members in bundles(instructions):
             for item in members:
@@ -58,6 +71,9 @@ class Simulator:
             self._bit_loop(members, inputs, outputs, counts)
             counts.instructions += len(members)
             counts.bit_loops += 1
+        counts.written_row_cells = self._written.total()
+        for name, written in self._written.items():
+            setattr(counts, f"written_by_{name}", written)
         counts.fetched_bits, counts.broadcast_bits = stream, stream * self.arrays
         counts.search_cycles = counts.searches * self.target.search_cycles
         counts.write_cycles = counts.writes * self.target.write_cycles
@@ -105,7 +121,7 @@ class Simulator:
         counts: Counts,
     ) -> None:
         key, write = each
-        np.copyto(self._tags, self._enabled)
+        self._tags = self._enabled
         if key:
             if key[0][0] == "T":
                 self._receive(inputs[item.imm], bit, counts)
@@ -114,49 +130,40 @@ class Simulator:
         if write[0][0] == "T":
             self._send(item, bit, outputs, counts)
         else:
-            before = counts.written_row_cells or 0
-            self._write(write, cells, counts)
-            written = (counts.written_row_cells or 0) - before
-            name = f"written_by_{operation_of(item.op)}"
-            setattr(counts, name, getattr(counts, name) + written)
+            written = self._write(write, cells, counts)
+            self._written[operation_of(item.op)] += written
             if not key:
                 counts.keyless_row_cells += written
 
     def _search(self, key: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
         for role, value in key:
-            plane = self.planes[cells[role]]
-            if value:
-                np.bitwise_and(self._tags, plane, out=self._tags)
-            else:
-                np.bitwise_not(plane, out=self._scratch)
-                np.bitwise_and(self._tags, self._scratch, out=self._tags)
+            column, domain = cells[role]
+            plane = self.planes[column][domain]
+            self._tags &= plane if value else ~plane
         counts.searches += 1
         counts.searched_row_cells += len(key) * self.rows
 
-    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> None:
+    def _write(self, pattern: Sequence[tuple[str, int]], cells: dict[str, Cell], counts: Counts) -> int:
+        """Write the tagged rows; returns how many cells were written."""
         toggled = 0
-        tagged = int(np.bitwise_count(self._tags).sum())
         for role, value in pattern:
-            plane = self.planes[cells[role]]
-            changing = self._tags & ~plane if value else self._tags & plane
-            toggled += int(np.bitwise_count(changing).sum())
-            if value:
-                np.bitwise_or(plane, self._tags, out=plane)
-            else:
-                np.bitwise_not(self._tags, out=self._scratch)
-                np.bitwise_and(plane, self._scratch, out=plane)
+            column, domain = cells[role]
+            plane = self.planes[column][domain]
+            changing = self._tags & (~plane if value else plane)
+            toggled += changing.bit_count()
+            self.planes[column][domain] = plane ^ changing
         counts.writes += 1
-        counts.written_row_cells = (counts.written_row_cells or 0) + tagged * len(pattern)
         counts.toggled_row_cells = (counts.toggled_row_cells or 0) + toggled
+        return self._tags.bit_count() * len(pattern)
 
     def _receive(self, vector: IntArray, bit: int, counts: Counts) -> None:
         """The tags of the next write come from the buffer."""
-        self._tags = self._pack((vector >> bit & 1).astype(bool))
+        self._tags = _packed(vector >> bit & 1)
         self._count_move(counts)
 
     def _send(self, item: Instruction, bit: int, outputs: IntArray, counts: Counts) -> None:
         """The tags of the last search go to the buffer."""
-        bits = np.unpackbits(self._tags.view(np.uint8), bitorder="little")[: self.samples].astype(np.int64)
+        bits = _unpacked(self._tags, self.samples).astype(np.int64)
         if bit == 0:
             outputs[item.imm] = 0
         negative = item.a.signed and bit == item.width - 1
@@ -169,11 +176,16 @@ class Simulator:
         # An array's port takes the bits of its rows in turn; arrays have ports of their own.
         counts.move_cycles += -(-min(self.samples, self.target.rows) // self.target.buffer_bits_per_cycle)
 
-    def _pack(self, rows: NDArray[np.bool_]) -> Words:
-        packed = np.zeros(self._words * 8, dtype=np.uint8)
-        bits = np.packbits(rows, bitorder="little")
-        packed[: len(bits)] = bits
-        return packed.view(np.uint64)
+
+def _packed(rows: NDArray[np.integer[Any]]) -> int:
+    """The plane of one bit for each row."""
+    return int.from_bytes(np.packbits(rows.astype(np.bool_), bitorder="little").tobytes(), "little")
+
+
+def _unpacked(plane: int, rows: int) -> NDArray[np.uint8]:
+    """The bit of each row (rows,)."""
+    data = np.frombuffer(plane.to_bytes(-(-rows // 8), "little"), dtype=np.uint8)
+    return np.unpackbits(data, count=rows, bitorder="little")
 
 
 def run(target: Target, programs: Sequence[tuple[Program, Sequence[Rows]]]) -> list[tuple[Ints, list[Counts]]]:
