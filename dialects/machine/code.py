@@ -36,9 +36,26 @@ _LAYOUT = (
     tuple((source + name, bits) for source in "ab" for name, bits in _SOURCE),
 )
 """names and bits of the fields of each word, from the least significant bit on"""
+_BITS = np.array([bits for word in _LAYOUT for _, bits in word])
+_FIRST = np.concatenate([np.cumsum([0, *(bits for _, bits in word[:-1])]) for word in _LAYOUT]).astype(np.uint64)
+"""the first bit of each field in its word"""
+_MASKS = (np.uint64(1) << _BITS.astype(np.uint64)) - np.uint64(1)
+_OF_WORD = (slice(0, len(_LAYOUT[0])), slice(len(_LAYOUT[0]), len(_BITS)))
+"""the fields of each word among all of them"""
+_BLOCK = 1 << 12
+"""instructions whose fields are worked on together, so that they stay in the processor's cache"""
 _UNUSED = 58
 """the first bit of word 0 that has no meaning"""
-_IMMEDIATE = np.array([number in set(OPCODES) and "I" in OPCODES[Op(number)].operands for number in range(32)])
+_OPCODES = 1 << 5
+
+
+def opcode_flags(opcodes: Iterable[int]) -> NDArray[np.bool_]:
+    """For each number of an opcode's field, whether it is one of these."""
+    return np.isin(np.arange(_OPCODES), list(opcodes))
+
+
+_VALID = opcode_flags(OPCODES)
+_IMMEDIATE = opcode_flags(op for op, row in OPCODES.items() if "I" in row.operands)
 
 
 class Fields:
@@ -49,7 +66,7 @@ class Fields:
     """
 
     NAMES: ClassVar = (*(name for word in _LAYOUT for name, _ in word), "imm")
-    _LIMITS: ClassVar = np.array([(1 << bits) - 1 for word in _LAYOUT for _, bits in word])
+    _LIMITS: ClassVar = (1 << _BITS) - 1
 
     def __init__(self, table: IntArray):
         self.table = table
@@ -105,11 +122,11 @@ class Fields:
     def pack(self) -> bytes:
         """The binary form; every number must fit its field."""
         words = np.zeros((len(self.table), 2), dtype=np.uint64)
-        for number, layout in enumerate(_LAYOUT):
-            at = 0
-            for name, bits in layout:
-                words[:, number] |= self[name].astype(np.uint64) << np.uint64(at)
-                at += bits
+        for begin in range(0, len(words), _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            numbers = self.table[block].T[:-1].astype(np.uint64) << _FIRST[:, None]
+            for number, fields in enumerate(_OF_WORD):
+                words[block, number] = np.bitwise_or.reduce(numbers[fields], axis=0)
         words[:, 1] |= np.where(_IMMEDIATE[self["op"]], self["imm"].astype(np.uint64) << np.uint64(32), np.uint64(0))
         return WORDS.pack(words)
 
@@ -124,18 +141,17 @@ class Fields:
         words = WORDS.unpack(binary)
         fields = cls(np.empty((len(words), len(cls.NAMES)), dtype=np.int64, order="F"))
         op, top = words[:, 0] & np.uint64(31), words[:, 0] >> np.uint64(_UNUSED)
-        if len(wrong := np.flatnonzero(~np.isin(op, list(OPCODES)) | (top > 0))):
+        if len(wrong := np.flatnonzero(~_VALID[op] | (top > 0))):
             number = int(wrong[0])
             raise ProgramError(
                 f"instruction {number} has no valid opcode word: opcode {op[number]}, unused bits {int(top[number]):#x}"
             )
         immediate = _IMMEDIATE[op]
         second = np.where(immediate, words[:, 1] & np.uint64(0xFFFFFFFF), words[:, 1])
-        for word, layout in zip((words[:, 0], second), _LAYOUT, strict=True):
-            at = 0
-            for name, bits in layout:
-                fields[name] = (word >> np.uint64(at) & np.uint64((1 << bits) - 1)).astype(np.int64)
-                at += bits
+        for word, those in zip((words[:, 0], second), _OF_WORD, strict=True):
+            for begin in range(0, len(words), _BLOCK):
+                block = slice(begin, begin + _BLOCK)
+                fields.table[block].T[those] = word[block] >> _FIRST[those, None] & _MASKS[those, None]
         fields["imm"] = np.where(immediate, (words[:, 1] >> np.uint64(32)).astype(np.uint32).view(np.int32), 0)
         return fields
 

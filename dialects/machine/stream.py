@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import BYTES_PER_INSTRUCTION, WORDS, Fields
+from dialects.machine.code import BYTES_PER_INSTRUCTION, WORDS, Fields, opcode_flags
 from dialects.machine.isa import Instruction, Op
 from dialects.support.errors import ProgramError
 
@@ -27,6 +27,7 @@ _LONG_BITS = 8 * BYTES_PER_INSTRUCTION
 _COUNT_AT = 58
 """the first of the top bits of word 0 that say how many short instructions follow"""
 _ADDS = (Op.ADD_IP, Op.SUB_IP)
+_IS_ADD = opcode_flags(_ADDS)
 
 
 def stream_bits(instructions: int, shorts: int) -> int:
@@ -61,7 +62,7 @@ def _shorts(fields: Fields) -> NDArray[np.bool_]:
     table, width = fields.table, np.maximum(fields["a.w"], 1)
     free = [Fields.NAMES.index(name) for name in ("op", "dc", "a.c")]
     same = np.delete(table[1:] == table[:-1], free, axis=1).all(axis=1)
-    adds = np.isin(fields["op"], _ADDS)
+    adds = _IS_ADD[fields["op"]]
     skipped, rest = np.divmod(np.diff(fields["a.c"]), width[1:])
     fits = same & adds[1:] & adds[:-1] & (rest == 0) & (skipped >= 0) & (skipped <= 3)
     fits &= (fields["across"] & fields["last"])[1:].astype(bool) & (fields["a.w"][1:] > 0)

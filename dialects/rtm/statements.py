@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum, auto
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.code import Fields
+from dialects.machine.code import Fields, opcode_flags
 from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH, OPCODES, Op
 from dialects.support.errors import TextError
 
@@ -83,6 +84,8 @@ _OPS = {
     form: Op.SET if form is Form.ZEXT else Op.EXT if form is Form.SEXT else Op[form.name] for form in list(Form)[1:]
 }
 _OP_OF = np.array([0, 0, *(int(_OPS[form]) for form in list(Form)[1:])])
+_SWEPT = {role: opcode_flags(op for op, row in OPCODES.items() if role.upper() in row.operands) for role in ("a", "b")}
+"""opcodes that go through the bits of a source"""
 _FORM_OF = np.array([0, *(int(Form.SEXT if op is Op.EXT else Form[op.name]) for op in Op)])
 
 
@@ -106,6 +109,17 @@ class Places(NamedTuple):
         return np.where(self.across, column - self.column, domain - self.domain)
 
 
+@cache
+def _form_flags(forms: tuple[Form, ...]) -> Flags:
+    """For each number of a form, whether it is one of these."""
+    return np.isin(np.arange(len(_OP_OF)), forms)
+
+
+def _are(numbers: Rows, *forms: Form) -> Flags:
+    """Which of the numbers are those of one of these forms."""
+    return _form_flags(forms)[numbers]
+
+
 class _Table:
     """Statements as columns, and the places of the values that they name."""
 
@@ -124,7 +138,7 @@ class _Table:
         return self.rows[:, self._index[name]]
 
     def has(self, *forms: Form) -> Flags:
-        return np.isin(self.form, forms)
+        return _are(self.form, *forms)
 
     def fail(self, wrong: Flags, message: str) -> None:
         """Raise TextError at the first wrong statement; the message may name its fields."""
@@ -239,8 +253,8 @@ def disassemble(binary: bytes, names: Rows, values: Rows) -> Rows:
     result, old, a, b = names.T
     place = _places_of(result, values)
     form = np.where((op == Op.SET) & (old >= 0), Form.ZEXT, _FORM_OF[op])
-    in_place, flagged = np.isin(form, (Form.ADD_IP, Form.SUB_IP)), form == Form.SET_IF
-    carried = in_place | np.isin(form, (Form.ADD, Form.SUB, Form.SEXT))
+    in_place, flagged = _are(form, Form.ADD_IP, Form.SUB_IP), form == Form.SET_IF
+    carried = in_place | _are(form, Form.ADD, Form.SUB, Form.SEXT)
     # The first bits of the value that the statement leaves as they are.
     skipped = np.where((result >= 0) & (place.column >= 0), place.bits_to(code["dc"], code["dd"]), 0)
     some = flagged & ((skipped != 0) | (code["width"] != place.width))
@@ -262,8 +276,7 @@ def disassemble(binary: bytes, names: Rows, values: Rows) -> Rows:
 def _shift_of(role: str, code: Fields, named: Rows, values: Rows) -> Rows:
     """How each instruction shifts the value that it reads, bit by bit: to the left, or below zero to the right."""
     place = _places_of(named, values)
-    swept = [op for op, row in OPCODES.items() if role.upper() in row.operands]
-    known = (named >= 0) & (place.column >= 0) & np.isin(code["op"], swept)
+    known = (named >= 0) & (place.column >= 0) & _SWEPT[role][code["op"]]
     return np.where(known, code[f"{role}.h"] - place.bits_to(code[f"{role}.c"], code[f"{role}.d"]), 0)
 
 
