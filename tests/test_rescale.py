@@ -10,8 +10,9 @@ import pytest
 from camc_testing import Network
 from xdsl.dialects.builtin import DYNAMIC_INDEX, ModuleOp
 
-from cam_compiler.importer.arithmetic.affine_firsts import affine_firsts
+from cam_compiler.importer.arithmetic.affine_edges import affine_edges
 from cam_compiler.importer.arithmetic.exact import Piece
+from cam_compiler.importer.arithmetic.functions import Edge
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, integer_table
 from cam_compiler.pipeline import parse_passes, run_passes
@@ -139,12 +140,20 @@ def test_sixteen_bits_are_exact_beside_every_step(scale: Fraction, offset: Fract
 @pytest.mark.parametrize("rounding", [Rounding.HALF_EVEN, Rounding.HALF_UP, Rounding.HALF_DOWN])
 @pytest.mark.parametrize("piece", [Piece(Fraction(3, 8), Fraction(1, 4)), Piece(Fraction(-7, 12), Fraction(5))])
 def test_all_levels_at_once_are_those_one_by_one(rounding: Rounding, piece: Piece) -> None:
-    step, ends = RoundStep(0, 1023, rounding, 300), (-99999, 99999)
+    step = RoundStep(0, 1023, rounding, 300)
     clamped = piece.clamped(Fraction(-551, 2), Fraction(600))
     for one in (piece, clamped):
-        edges = Channel(one, step).edges(range(1, 1024), 64)
-        wanted = [ends[not edge] if isinstance(edge, bool) else edge.integer() for edge in edges]
-        assert affine_firsts(one, step, range(1, 1024), *ends) == wanted
+        wanted = Channel(one, step).edges(range(1, 1024), 64)
+        found = affine_edges(one, step, range(1, 1024))
+        assert found is not None
+        firsts = found.integers().tolist()
+        for number, edge in enumerate(wanted):
+            assert found.everything[number] == (edge is True)
+            assert found.nothing[number] == (edge is False)
+            if isinstance(edge, Edge):
+                assert firsts[number] == edge.integer()
+                assert edge.low * found.bottom == edge.denominator * found.tops[number]
+                assert edge.closed == found.closed[number]
 
 
 def test_what_is_no_line_stays_a_table() -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import repeat
 from math import lcm
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cam_compiler.importer.arithmetic.affine_firsts import affine_firsts
+from cam_compiler.importer.arithmetic.affine_edges import AffineEdges, affine_edges
 from cam_compiler.importer.arithmetic.exact import IDENTITY, ZERO, Piece
 from cam_compiler.importer.arithmetic.functions import (
     INFINITY,
@@ -251,6 +252,16 @@ def _firsts(edges: Sequence[Beyond], ends: _Ends, kind: type[np.floating[Any]] |
     return [(ends.always if edge else ends.never) if isinstance(edge, bool) else next(found) for edge in edges]
 
 
+def _affine_firsts(edges: AffineEdges, ends: _Ends, kind: type[np.floating[Any]] | None) -> list[float]:
+    """The same for edges in arrays."""
+    if kind is None:
+        firsts = edges.integers()
+    else:
+        points = zip(edges.tops.tolist(), repeat(edges.bottom), edges.closed.tolist())
+        firsts = np.array(_floats_beyond(list(points), kind))
+    return np.where(edges.everything, ends.always, np.where(edges.nothing, ends.never, firsts)).tolist()
+
+
 def _row(
     channel: Channel, own: Levels, result: Range, refine: int, ends: _Ends, kind: type[np.floating[Any]] | None
 ) -> tuple[list[float], bool]:
@@ -261,10 +272,10 @@ def _row(
     low, high = own.low + own.shift, own.high + own.shift
     # Where a clamp lets one number through, its level may be none of the step's.
     levels = range(-(-(low + 1) // refine), -(-high // refine) + 1) if low < high else range(0)
-    firsts: list[float] | None = None
-    if kind is None and not channel.before.stages:
-        firsts = affine_firsts(channel.inner, channel.step, levels, ends.always, ends.never)
-    if firsts is None:
+    edges = None if channel.before.stages else affine_edges(channel.inner, channel.step, levels)
+    if edges is not None:
+        firsts = _affine_firsts(edges, ends, kind)
+    else:
         firsts = decided(lambda bits: _firsts(channel.edges(levels, bits), ends, kind))
     # Finer lattices than that of the steps jump over several integers at once.
     reached = [firsts[-(-level // refine) - levels.start] for level in range(low + 1, high + 1)]
