@@ -12,6 +12,9 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
+# Side by side with others, these tests share a process and so what is calculated once.
+pytestmark = pytest.mark.long
+
 MINIMA = {
     "Abs": 1,
     "Add": 6,
@@ -124,18 +127,15 @@ def outcomes(cases: list) -> list:
     return [conformance.run(case) for case in cases]
 
 
-@pytest.mark.long
 def test_no_case_fails(outcomes: list) -> None:
     failed = [f"{outcome.name}: {outcome.why}" for outcome in outcomes if outcome.status == conformance.FAILED]
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.long
 def test_what_is_out_of_scope_says_why(outcomes: list) -> None:
     assert all(outcome.why for outcome in outcomes if outcome.status == conformance.OUT_OF_SCOPE)
 
 
-@pytest.mark.long
 @pytest.mark.skipif(
     tuple(int(part) for part in onnx.__version__.split(".")[:2]) < SINCE, reason="older onnx has fewer cases"
 )
@@ -147,7 +147,6 @@ def test_as_many_pass_as_did(outcomes: list) -> None:
     assert sum(outcome.declared and outcome.status == conformance.PASSED for outcome in outcomes) >= DECLARED
 
 
-@pytest.mark.long
 def test_networks_mean_what_the_cases_mean(cases: list, outcomes: list) -> None:
     """onnx's reference evaluator gives a case's results for the network that was made of it."""
     for case, outcome in zip(cases, outcomes, strict=True):
