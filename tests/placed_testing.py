@@ -28,7 +28,8 @@ class PlacedWriter:
 
     def __init__(self, rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int):
         self.rng, self.geometry, self.inputs, self.outputs = rng, geometry, inputs, outputs
-        self.segments: list[list[Statement]] = [[]]
+        self.done: list[PlacedCode] = []
+        self.segment: list[Statement] = []
         self.across = float(rng.choice([0, 0, 0.5, 1]))
         """how often values lie across columns"""
         self.places: dict[int, tuple[int, int, int, int, int]] = {}
@@ -37,12 +38,15 @@ class PlacedWriter:
 
     def codes(self, last: Sequence[Statement] = ()) -> list[PlacedCode]:
         """The segments, with statements added to the last one."""
-        codes: list[PlacedCode] = []
-        for statements in (*self.segments[:-1], [*self.segments[-1], *last]):
-            made = {item.result for item in statements}
-            read = {value for item in statements for value in (item.old, item.a, item.b)} - made - {-1}
-            codes.append(PlacedCode.of([*live((value, *self.places[value]) for value in read), *statements]))
-        return codes
+        statements = [*self.segment, *last]
+        made = {item.result for item in statements}
+        read = {value for item in statements for value in (item.old, item.a, item.b)} - made - {-1}
+        return [*self.done, PlacedCode.of([*live((value, *self.places[value]) for value in read), *statements])]
+
+    def end_segment(self) -> None:
+        """What comes stands in another segment."""
+        self.done = self.codes()
+        self.segment = []
 
     def grow(self, members: int) -> None:
         """Try to add a bit loop, member by member."""
@@ -56,7 +60,7 @@ class PlacedWriter:
                 self.places, self.alive, self.next = before
             if len(group) == members:
                 break
-        self.segments[-1] += group
+        self.segment += group
 
     def store(self) -> None:
         """Send what is still alive to the output."""
@@ -64,7 +68,7 @@ class PlacedWriter:
         for value in self.alive:
             statement = Statement(Form.OUT, a=value, imm=count)
             if count < self.outputs and self._legal([statement]):
-                self.segments[-1].append(statement)
+                self.segment.append(statement)
                 count += 1
 
     def _legal(self, group: list[Statement]) -> bool:
@@ -127,7 +131,7 @@ def random_placed(rng: np.random.Generator, geometry: Geometry, inputs: int, out
     for _ in range(int(rng.integers(1, 4))):
         for _ in range(8):
             writer.grow(int(rng.choice([1, 1, 2, 3, 4])) if writer.next > 4 else 1)
-        writer.segments.append([])
+        writer.end_segment()
     writer.store()
     return [code for code in writer.codes() if len(code)]
 
