@@ -125,7 +125,7 @@ def networks(draw: st.DrawFn) -> str:
 
 
 def levels(source: str, target: Target, folder: Path) -> Levels:
-    return Levels(source, edge_inputs(parse_module(source)), target, folder)
+    return Levels(source, edge_inputs, target, folder)
 
 
 @pytest.mark.long

@@ -223,7 +223,7 @@ def random_inputs(module: ModuleOp, samples: int) -> dict[str, Value]:
 
 
 def levels(source: str, samples: int, target: Target, folder: Path) -> Levels:
-    return Levels(source, random_inputs(parse_module(source), samples), target, folder)
+    return Levels(source, lambda module: random_inputs(module, samples), target, folder)
 
 
 @pytest.mark.long
