@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 
-from cam_compiler.compile import compile_file
+from cam_compiler.compile import read_module
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from dialects import apv
@@ -25,12 +27,24 @@ BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled"
 NIBBLE = Range(0, 15)
 
 
+@cache
+def _imported(name: str) -> ModuleOp:
+    return read_module(BUNDLED / f"{name}_qdq.onnx")
+
+
+def bundled(name: str, passes: str, target: Target | None = None) -> ModuleOp:
+    """A bundled network after some passes."""
+    module = _imported(name).clone()
+    run_passes(module, parse_passes(passes), target or load_target("default"))
+    return module
+
+
 def pipeline(split: str) -> str:
     return f"convert-ternary-to-apv,apv-split{split},apv-share,convert-apv-to-rtm,convert-rtm-to-ap"
 
 
-def linears(path: Path, split: str) -> list[apv.LinearOp]:
-    module, _ = compile_file(path, pipeline=f"convert-ternary-to-apv,apv-split{split}")
+def linears(name: str, split: str) -> list[apv.LinearOp]:
+    module = bundled(name, f"convert-ternary-to-apv,apv-split{split}")
     return [op for op in module.walk() if isinstance(op, apv.LinearOp)]
 
 
@@ -38,12 +52,9 @@ def linears(path: Path, split: str) -> list[apv.LinearOp]:
 @pytest.mark.parametrize("split", ["{outputs=3}", "{outputs=2 inputs=2}"])
 def test_parts_compute_the_same(tmp_path: Path, name: str, split: str) -> None:
     images = {"image": np.load(BUNDLED / f"{name}_test.npz")["image"][:3]}
-    model = BUNDLED / f"{name}_qdq.onnx"
-    golden, _ = compile_file(model, stop_after="ternary")
-    expected = Interpreter().run(golden, images).outputs["logits"]
-    assert len(linears(model, split)) > len(linears(model, "{outputs=1}"))
-    module, target = compile_file(model, pipeline=pipeline(split))
-    save(network_of(module, target), tmp_path / "a.camx")
+    expected = Interpreter().run(bundled(name, "ternary-canonicalize"), images).outputs["logits"]
+    assert len(linears(name, split)) > len(linears(name, "{outputs=1}"))
+    save(network_of(bundled(name, pipeline(split)), load_target("default")), tmp_path / "a.camx")
     assert np.array_equal(Executor(load(tmp_path / "a.camx")).run(images).outputs["logits"], expected)
 
 
@@ -72,13 +83,11 @@ def test_partial_sums_reach_less_than_the_thresholds_of_the_layer() -> None:
 
 def test_parts_take_fewer_cycles_where_memory_is_short() -> None:
     images = {"image": np.load(BUNDLED / "digits_cnn_test.npz")["image"][:2]}
-    small, model = Target("small", rows=64, columns=28, domains=16), BUNDLED / "digits_cnn_qdq.onnx"
-    golden, _ = compile_file(model, stop_after="ternary")
-    expected = Interpreter().run(golden, images).outputs["logits"]
+    small = Target("small", rows=64, columns=28, domains=16)
+    expected = Interpreter().run(bundled("digits_cnn", "ternary-canonicalize"), images).outputs["logits"]
     cycles: list[int] = []
-    for name in (pipeline(""), pipeline("").replace("apv-split,", "")):
-        module = golden.clone()
-        run_passes(module, parse_passes(name), small)
+    for passes in (pipeline(""), pipeline("").replace("apv-split,", "")):
+        module = bundled("digits_cnn", f"ternary-canonicalize,ternary-rescale,{passes}", small)
         found = of_module(module, small, "native").run(images)
         assert np.array_equal(found.outputs["logits"], expected)
         cycles.append(sum(segment.counts.cycles for segment in found.segments))
@@ -92,10 +101,8 @@ def test_threads_change_nothing(following: str) -> None:
     small = load_target("small")
     texts: list[str] = []
     for threads in (1, 2, 5):
-        module, _ = compile_file(BUNDLED / "digits_cnn_qdq.onnx", pipeline="convert-ternary-to-apv")
         with use_threads(threads):
-            run_passes(module, parse_passes("apv-split" + following), small)
-        texts.append(str(module))
+            texts.append(str(bundled("digits_cnn", "convert-ternary-to-apv,apv-split" + following, small)))
     assert texts[0] == texts[1] == texts[2]
 
 
