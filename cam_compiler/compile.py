@@ -12,7 +12,6 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.capacity import explained
-from cam_compiler.files import read_text
 from cam_compiler.ir_text import described, parse_module
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import LEVELS, cut, make_context, parse_passes, run_passes
@@ -22,6 +21,7 @@ from dialects.machine.target import Target, load_target
 from dialects.rtm.program import ProgramBase
 from dialects.rtm.target import stated_target, target_of
 from dialects.support.errors import CapacityError, IRError, PipelineError, UsageError
+from dialects.support.files import read_text
 from dialects.support.instrumentation import part, progress
 from dialects.support.verify import verify_module
 from runtime.host_actions import Action

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import sys
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,9 +13,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from dialects.support.errors import FileError, InputError, IRError, UsageError
+from dialects.support.errors import FileError, InputError, UsageError
+from dialects.support.files import check_file
 from dialects.support.text import on_one_line
-from runtime.files import DAMAGED, check_archive
+from runtime.files import DAMAGED, check_archive, is_refused
 from runtime.values import Value
 
 
@@ -77,41 +77,35 @@ def npz_bytes(arrays: Mapping[str, Value]) -> bytes:
     return stream.getvalue()
 
 
-def read_text(name: str) -> str:
-    """The text of a file, or of standard input, which is called `-`; raises FileError, or IRError where it is none."""
-    try:
-        return (sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()).decode()
-    except FileNotFoundError as error:
-        raise FileError("there is no such file", place=name) from error
-    except OSError as error:
-        raise FileError.of(error, "read", name) from error
-    except UnicodeDecodeError as error:
-        raise IRError(f"can't be read: it is no text: {error}", place=name) from error
-
-
 def read_arrays(path: Path) -> dict[str, Value]:
     """The arrays of an .npz file by name, or of an .npy file under an empty name."""
+    check_file(path)
     try:
         if path.suffix == ".npz":
             with zipfile.ZipFile(path) as archive:
                 check_archive(archive, path)
-        loaded: Any = np.load(path, allow_pickle=False)
+        # An .npy file is mapped, so that of a large one no more is in memory than is worked with.
+        loaded: Any = np.load(path, allow_pickle=False, mmap_mode="r")
         arrays: dict[str, Any] = {"": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except FileNotFoundError as error:
-        raise FileError("there is no such file", place=str(path)) from error
     except MemoryError as error:
         raise InputError("it claims more than memory holds", place=str(path)) from error
-    except PermissionError as error:
-        raise FileError.of(error, "read", str(path)) from error
     except DAMAGED as error:
-        # numpy would advise to load pickled objects, which may do anything.
-        found = "it holds Python objects, which are never loaded" if "pickle" in str(error) else str(error)
-        raise InputError(f"no .npy or .npz file of numbers: {found}", place=str(path)) from error
+        if is_refused(error):
+            raise FileError.of(error, "read", str(path)) from error
+        raise InputError(f"no .npy or .npz file of numbers: {_found(str(error))}", place=str(path)) from error
     if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
         raise InputError(f"'{others[0]}' is no array", place=str(path))
     if not arrays:
         raise InputError("it holds no array", place=str(path))
     return arrays
+
+
+def _found(said: str) -> str:
+    """What numpy says of a file, for people."""
+    # It would advise to load pickled objects, which may do anything.
+    if "pickle" in said or "Python objects" in said:
+        return "it holds Python objects, which are never loaded"
+    return "it ends before its numbers do" if said.startswith("mmap length") else said
 
 
 def read_numbers(path: Path) -> dict[str, Value]:

@@ -7,6 +7,12 @@ import argparse
 from cam_compiler.objective import NAMES, Objective
 from dialects.machine.target import load_target
 from dialects.support.errors import InputError
+from dialects.support.numbers import whole_number
+from dialects.support.text import shortened
+from dialects.support.threads import MOST_THREADS
+
+MOST = 10**9
+"""of samples, images and whatever else is counted"""
 
 
 def add_machine(command: argparse.ArgumentParser) -> None:
@@ -85,16 +91,26 @@ def add_batch(command: argparse.ArgumentParser) -> None:
 
 def at_least_one(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
+    return _up_to(MOST, text)
+
+
+def few(text: str) -> int:
+    """A number of threads."""
+    return _up_to(MOST_THREADS, text)
+
+
+def _up_to(most: int, text: str) -> int:
+    number = whole_number(text, most)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {most}, found {shortened(repr(text), 60)}")
+    return number
 
 
 def add_work(command: argparse.ArgumentParser) -> None:
     """How the work is done and shown, which no result depends on."""
     command.add_argument(
         "--threads",
-        type=at_least_one,
+        type=few,
         metavar="N",
         help="threads to work with (default: $CAMC_THREADS, or one per processor)",
     )

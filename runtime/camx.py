@@ -12,6 +12,7 @@ import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -23,12 +24,13 @@ from dialects.machine.counted import CountedPart, CountedProgram
 from dialects.machine.program import Program, Segment
 from dialects.machine.target import Target, make_target
 from dialects.support.errors import CamcError, FileError, InputError, PipelineError, ProgramError, TextError
+from dialects.support.files import check_file
 from dialects.support.ranges import Range
 from dialects.support.real_lines import RealLines
 from dialects.support.scores import Scores
 from dialects.support.tensors import FloatThresholds
 from dialects.support.window import Window
-from runtime.files import DAMAGED, check_archive, write_whole
+from runtime.files import DAMAGED, check_archive, is_refused, write_whole
 from runtime.host_actions import KINDS, Action, check_type
 from runtime.network import Call, InputSpec, Network, OutputSpec
 
@@ -117,6 +119,7 @@ def save(network: Network, path: Path) -> None:
 
 def load(path: Path) -> Network:
     """Read a network; raises ProgramError where the file is damaged or isn't one."""
+    check_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive, path)
@@ -127,14 +130,20 @@ def load(path: Path) -> Network:
             return _network(manifest, archive)
     except CamcError:
         raise
-    except FileNotFoundError as error:
-        raise FileError("there is no such file", place=str(path)) from error
-    except PermissionError as error:
-        raise FileError.of(error, "read", str(path)) from error
+    except MemoryError as error:
+        raise ProgramError("it claims more than memory holds", place=str(path)) from error
     except (*DAMAGED, TextError) as error:
+        if is_refused(error):
+            raise FileError.of(error, "read", str(path)) from error
         raise ProgramError(
             f"damaged or no compiled program: {error}", place=str(path), hint="compile the model again"
         ) from error
+
+
+@cache
+def _forms(kind: type[object]) -> dict[str, Any]:
+    """The types of an action's constants by name."""
+    return get_type_hints(kind)
 
 
 def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
@@ -143,9 +152,7 @@ def _network(manifest: dict[str, Any], archive: zipfile.ZipFile) -> Network:
         if entry["call"] not in _CALLS:
             raise ValueError(f"unknown call '{entry['call']}'")
         kind = _CALLS[entry["call"]]
-        constants: dict[str, Any] = {
-            name: _READERS[form](entry[name], archive) for name, form in get_type_hints(kind).items()
-        }
+        constants: dict[str, Any] = {name: _READERS[form](entry[name], archive) for name, form in _forms(kind).items()}
         action = kind(**constants)
         if isinstance(action, Program):
             _check_program(action)

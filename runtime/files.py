@@ -10,6 +10,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 from tokenize import TokenError
+from typing import TypeGuard
 
 from dialects.support.errors import FileError
 
@@ -37,11 +38,18 @@ _FREE, _RATIO = 1 << 26, 100
 """Bytes that an archive may unpack to, and how many more for each byte of its own."""
 
 
+def is_refused(error: Exception) -> TypeGuard[OSError]:
+    """Whether it is the system that doesn't let a file be read, and not what is in it."""
+    return isinstance(error, OSError) and error.errno is not None
+
+
 def check_archive(archive: zipfile.ZipFile, path: Path) -> None:
     """Raises ValueError where the members of an archive would unpack to far more than it could hold of real data."""
-    size = sum(member.file_size for member in archive.infolist())
-    if size > _FREE + _RATIO * path.stat().st_size:
+    held, size = path.stat().st_size, sum(member.file_size for member in archive.infolist())
+    if size > _FREE + _RATIO * held:
         raise ValueError(f"its members would take {size:,} bytes")
+    if any(member.compress_size > held for member in archive.infolist()):
+        raise ValueError("a member claims to be larger than the archive")
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -87,6 +87,6 @@ def test_the_number_of_threads(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     for wrong in ("0", "-1", "two", "1.5"):
         monkeypatch.setenv("CAMC_THREADS", wrong)
         assert main(["targets"]) == 1
-        assert f"CAMC_THREADS: expected a whole number of at least 1, found '{wrong}'" in capsys.readouterr().err
+        assert f"CAMC_THREADS: expected a whole number from 1 to 1024, found '{wrong}'" in capsys.readouterr().err
         with pytest.raises(SystemExit):
             main(["targets", "--threads", wrong])

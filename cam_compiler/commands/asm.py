@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from dialects.ap.counting import CountingCode
 from dialects.machine.code import check_code, numbered
 from dialects.machine.counting import COUNT_MNEMONICS, check_counting, check_loop, decode_counting
 from dialects.machine.target import Target, load_target
-from dialects.support.errors import FileError, InputError, ProgramError, TextError
+from dialects.support.errors import ProgramError, TextError
+from dialects.support.files import read_text
 from runtime.files import write_whole
 
 
@@ -30,12 +30,7 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, options=options)
     target = load_target("default" if options.target is None else options.target)
     name = options.source
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise FileError.of(error, "read", name) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"can't be read: {error}", place=name) from error
+    text = read_text(name)
     first = next((words[0] for words in _words(text) if words), "")
     counting = first in COUNT_MNEMONICS
     try:

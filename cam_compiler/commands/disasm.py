@@ -11,10 +11,14 @@ from dialects.ap.assembly import AssemblyCode
 from dialects.ap.counting import CountingCode
 from dialects.machine.counted import AnyProgram, CountedProgram
 from dialects.machine.counting import is_counting
-from dialects.support.errors import FileError, ProgramError, UsageError
+from dialects.support.errors import ProgramError, UsageError
+from dialects.support.files import read_file
 from dialects.support.text import on_one_line
 from runtime.camx import load
 from runtime.files import write_whole
+
+_MOST = 1 << 28
+"""bytes of a binary program"""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -50,10 +54,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.annotate:
         raise UsageError("only a .camx file says where instructions come from", place=str(path))
     else:
-        try:
-            binary = path.read_bytes()
-        except OSError as error:
-            raise FileError.of(error, "read", str(path)) from error
+        binary = read_file(path, _MOST)
         if not binary:
             raise ProgramError("it holds no instruction", place=str(path))
         text = (CountingCode if is_counting(binary) else AssemblyCode)(binary).to_text()

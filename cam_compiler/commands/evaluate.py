@@ -11,8 +11,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cam_compiler.evaluation import reference
 from cam_compiler.evaluation.datasets import DataSet, open_data
 from cam_compiler.evaluation.evaluation import Evaluation
@@ -39,6 +37,8 @@ from cam_compiler.terminal.report import print_report
 from dialects.support.errors import InputError, UsageError
 from dialects.support.instrumentation import part
 from dialects.support.lattice import Lattice
+from dialects.support.numbers import exact_number
+from dialects.support.text import shortened
 from runtime.cost.report import Report
 from runtime.cost.report_files import to_json
 from runtime.cost.technology import load_technology
@@ -49,6 +49,8 @@ from runtime.result import Result
 
 _MOST = 1024
 """Images of a part, so that little is lost when an evaluation is killed."""
+_VALUES = 1 << 22
+"""Values of a part's images; preparing them takes about 30 bytes for each."""
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -102,10 +104,11 @@ def _add_data(command: argparse.ArgumentParser) -> None:
 
 def _number(text: str) -> Fraction:
     try:
-        value = Fraction(text)
+        value = exact_number(text.strip())
         float(value)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise argparse.ArgumentTypeError(f"expected a number such as 0.5 or 1/255, found {text!r}") from None
+    except (ValueError, OverflowError):
+        found = shortened(repr(text), 60)
+        raise argparse.ArgumentTypeError(f"expected a number such as 0.5 or 1/255, found {found}") from None
     return value
 
 
@@ -144,6 +147,7 @@ def run(options: argparse.Namespace) -> None:
     preprocess = Preprocess(options.layout, options.scale, options.mean, options.std)
     peer = reference.load(model, kind) if model else None
     job = Evaluation(executor, data, preprocess, peer, options.output_name, rounded)
+    job.check_labels(samples)
     facts = {
         "model": str(options.model),
         "data": data.described,
@@ -191,7 +195,9 @@ def _tally(job: Evaluation, state: State, samples: int, quiet: bool) -> Tally:
     tally = state.read(samples)
     if tally.samples:
         print(f"going on after {tally.samples} of {samples} images ({state.path})")
-    size = min(part_size(job.executor.network) or _MOST, _MOST)
+    network = job.executor.network
+    values = prod(max(1, size) for size in network.inputs[0].shape[1:])
+    size = max(1, min(part_size(network) or _MOST, _MOST, _VALUES // values))
     with watching(quiet):
         while tally.samples < samples:
             end = min(samples, tally.samples + size)
@@ -216,13 +222,10 @@ def _open(options: argparse.Namespace, network: Network) -> DataSet:
 
 
 def _samples(data: DataSet, limit: int | None) -> int:
-    labels = data.labels
-    if not len(labels):
+    count = len(data.labels)
+    if not count:
         raise InputError("it holds no images", place=data.described)
-    if labels.min() < 0:
-        wrong = int(np.argmax(labels < 0))
-        raise InputError(f"its class is {labels[wrong]}", place=f"image {wrong}", hint="classes are numbered from 0")
-    return min(limit or len(labels), len(labels))
+    return min(limit or count, count)
 
 
 def _reference(options: argparse.Namespace) -> tuple[Path | None, str]:

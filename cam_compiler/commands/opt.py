@@ -17,7 +17,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from cam_compiler.about import Version
 from cam_compiler.diagnostics import check_expected, expected_errors
-from cam_compiler.files import check_output, read_text
+from cam_compiler.files import check_output
 from cam_compiler.instruments import add_instruments, finish, instruments_of
 from cam_compiler.ir_text import parse_module
 from cam_compiler.pipeline import parse_passes
@@ -26,6 +26,7 @@ from cam_compiler.runner import Instruments, pipeline_of
 from cam_compiler.runner import run as run_passes
 from cam_compiler.terminal.progress import watching
 from dialects.support.errors import CamcError, IRError
+from dialects.support.files import read_text
 from dialects.support.packed import elided
 from dialects.support.verify import verify_module
 from runtime.files import write_whole

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cam_compiler.compile import compile_file
-from cam_compiler.evaluation.scores import accuracy, agreement
-from cam_compiler.execution import named, of_module
+from cam_compiler.evaluation.scores import accuracy, agreement, check_labels
+from cam_compiler.execution import drawn, named, of_module
 from cam_compiler.files import check_output, npz_bytes, read_arrays, read_numbers
 from cam_compiler.golden_check import GoldenCheck
 from cam_compiler.loading import compiled_with_golden, load_network, refuse_unchecked, report_of
@@ -100,8 +101,11 @@ def run(options: argparse.Namespace) -> None:
     with watching(options.quiet):
         executor, check = _load(options)
     network = executor.network
+    inputs = named(given, network.inputs)
+    if labels is not None:
+        _check_labels(labels, executor, inputs, options.labels)
     with watching(options.quiet):
-        result = (check or executor).run(named(given, network.inputs))
+        result = (check or executor).run(inputs)
     if check:
         sizes = {name: f"{count:,} integers equal" for name, count in check.equal.items()}
         print_listing([*sizes.items(), ("outputs", f"{_size(result):,} values equal")])
@@ -198,3 +202,13 @@ def _read_labels(path: Path) -> Value:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise InputError(f"expected one class number per sample, found {labels.shape} {labels.dtype}", place=str(path))
     return labels
+
+
+def _check_labels(labels: Value, executor: Executor, inputs: Mapping[str, Value], path: Path) -> None:
+    """Raises InputError where labels don't fit the samples, or the classes, which the outputs of one sample tell."""
+    samples = next((len(value) for value in inputs.values() if value.ndim), 0)
+    if len(labels) != samples:
+        raise InputError(f"it holds {len(labels)} labels for {samples} samples", place=str(path))
+    untraced = replace(executor, trace=False)
+    output = next(iter(untraced.run(drawn(executor.network)).outputs.values()))
+    check_labels(labels.astype("int64"), output, f"{path}, sample")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import struct
 import zipfile
 from collections.abc import Callable, Sequence
@@ -16,8 +17,9 @@ from typing import IO, Protocol, cast
 import numpy as np
 
 from dialects.support.errors import FileError, InputError
+from dialects.support.files import check_file
 from dialects.support.tensors import IntArray
-from runtime.files import DAMAGED
+from runtime.files import DAMAGED, check_archive, is_refused
 from runtime.values import Value
 
 _IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -26,7 +28,7 @@ _HEADER = 1 << 16
 """Bytes of the header of an .npy file."""
 _IMAGE = 1 << 28
 """Bytes of an image."""
-_LABELS = 1 << 26
+_LABELS = 1 << 25
 """Images of a data set."""
 
 
@@ -77,7 +79,7 @@ class Stream:
                 self.file.seek(self.offset + begin * self.stride)
             data = self.file.read(size)
         except DAMAGED as error:
-            raise InputError(f"images {begin} to {end - 1} can't be read: {error}", place=self.place) from error
+            raise _unreadable(error, f"images {begin} to {end - 1} can't be read", self.place) from error
         if len(data) != size:
             raise InputError(
                 f"the file ends within images {begin} to {end - 1} of {self.shape[0]}",
@@ -124,6 +126,7 @@ def file_digest(*paths: Path) -> str:
     """Of the contents of files; raises InputError where one can't be read."""
     digest = hashlib.blake2b(digest_size=16)
     for path in paths:
+        check_file(path)
         try:
             with path.open("rb") as file:
                 while piece := file.read(_PIECE):
@@ -139,8 +142,9 @@ def open_data(data: Path, images: str | None, labels: str | None, elements: int)
 
     `elements` is the number of values that the network takes, by which images are found among the arrays of an .npz.
     """
-    if not data.exists():
-        raise InputError("there is no such file or folder", place=str(data))
+    if not os.path.lexists(data):
+        raise FileError("there is no such file or folder", place=str(data))
+    check_file(data)
     if data.suffix == ".npz":
         return _from_npz(data, images, labels, elements)
     if images:
@@ -191,14 +195,22 @@ def _npz_streams(path: Path) -> dict[str, Stream]:
     streams: dict[str, Stream] = {}
     try:
         archive = zipfile.ZipFile(path)
+        check_archive(archive, path)
         for member in archive.namelist():
             if member.endswith(".npy"):
                 with archive.open(member) as file:
                     place = f"{path}, '{member[:-4]}'"
                     streams[member[:-4]] = _npy_stream(place, file, lambda member=member: archive.open(member))
     except DAMAGED as error:
-        raise InputError(f"no .npz file, or a damaged one: {error}", place=str(path)) from error
+        raise _unreadable(error, "no .npz file, or a damaged one", str(path)) from error
     return streams
+
+
+def _unreadable(error: Exception, message: str, place: str) -> FileError | InputError:
+    """What an error while data is read means: the system doesn't let it be read, or it is damaged."""
+    if is_refused(error):
+        return FileError.of(error, "read", place)
+    return InputError(f"{message}: {error}", place=place)
 
 
 def _npy_stream(place: str, file: IO[bytes], reopen: Callable[[], IO[bytes]]) -> Stream:
@@ -232,6 +244,7 @@ def _stream(
 
 def _array_file(path: Path) -> Stream:
     """The array of an .npy or an IDX file."""
+    check_file(path)
     try:
         if path.suffix == ".npy":
             with path.open("rb") as file:
@@ -240,10 +253,8 @@ def _array_file(path: Path) -> Stream:
             raise InputError("name a file with a single array", place=str(path), hint=".npy or IDX")
         else:
             stream = _idx_stream(path)
-    except FileNotFoundError as error:
-        raise FileError("there is no such file", place=str(path)) from error
     except DAMAGED as error:
-        raise InputError(f"can't be read: {error}", place=str(path)) from error
+        raise _unreadable(error, "can't be read", str(path)) from error
     expected = stream.offset + prod(stream.shape[:1]) * stream.stride
     if path.suffix != ".gz" and path.stat().st_size != expected:
         raise InputError(

@@ -14,8 +14,9 @@ from typing import Any
 from cam_compiler.evaluation import reference
 from cam_compiler.evaluation.datasets import DataSet, file_digest, shape_text
 from cam_compiler.evaluation.preprocess import Preprocess
-from cam_compiler.evaluation.scores import Agreement, classes_of, flat, ranks
+from cam_compiler.evaluation.scores import Agreement, check_labels, classes_of, flat, ranks
 from cam_compiler.evaluation.state import Tally, digest_of
+from cam_compiler.execution import drawn
 from dialects.machine.counted import CountedProgram
 from dialects.support.errors import InputError
 from dialects.support.instrumentation import part, progress
@@ -40,6 +41,12 @@ class Evaluation:
     rounded: Lattice | None = None
     """to what the network rounds its input, because the user says so; the reference is given such numbers"""
 
+    def check_labels(self, samples: int) -> None:
+        """Raises InputError where the first of so many labels aren't classes, which the outputs of one sample tell."""
+        executor = replace(self.executor, trace=False)
+        _, scores = self._scores(executor.run(drawn(executor.network)))
+        check_labels(self.data.labels[:samples], scores, "image")
+
     def add(self, tally: Tally, end: int) -> Tally:
         """The tally after the images up to `end`."""
         begin, spec = tally.samples, self.executor.network.inputs[0]
@@ -50,7 +57,7 @@ class Evaluation:
         with part(0, 1, 2 if self.reference else 1):
             result = self.executor.run({spec.name: images})
         name, scores = self._scores(result)
-        before = ranks(scores, labels, begin)
+        before = ranks(scores, labels)
         tally = replace(tally, samples=end, top1=tally.top1 + int((before == 0).sum()))
         if scores.ndim == 2 and scores.shape[1] > 2 * _TOP:
             tally.top5 = (tally.top5 or 0) + int((before < _TOP).sum())

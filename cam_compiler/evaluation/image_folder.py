@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dialects.support.errors import InputError
+from dialects.support.errors import FileError, InputError
 from dialects.support.tensors import IntArray
-from runtime.files import DAMAGED
+from runtime.files import DAMAGED, is_refused
 from runtime.values import Value
 
 if TYPE_CHECKING:
@@ -43,17 +44,17 @@ class ImageFolder:
         self._library = library
         if self.channels not in (1, 3):
             raise InputError(f"the network takes {self.channels} channels, an image has 1 or 3", place=str(self.path))
-        folders = sorted(item for item in self.path.iterdir() if item.is_dir() and not item.name.startswith("."))
-        self.classes = [folder.name for folder in folders]
-        found = [
-            (file, label)
-            for label, folder in enumerate(folders)
-            for file in sorted(folder.iterdir())
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        ]
-        self.files = [file for file, _ in found]
-        self.labels: IntArray = np.array([label for _, label in found], dtype=np.int64)
-        if not found:
+        self.classes = [entry.name for entry in _entries(self.path) if entry.is_dir()]
+        # Names are all that is kept of a million images.
+        self.names: list[str] = []
+        counts: list[int] = []
+        for folder in self.classes:
+            entries = _entries(self.path / folder)
+            found = [entry.name for entry in entries if entry.name.lower().endswith(SUFFIXES) and entry.is_file()]
+            self.names += found
+            counts.append(len(found))
+        self.labels: IntArray = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+        if not self.names:
             raise InputError(
                 "it holds no images",
                 place=str(self.path),
@@ -67,15 +68,17 @@ class ImageFolder:
     @property
     def digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
-        for file, label in zip(self.files, self.labels.tolist(), strict=True):
+        for number, label in enumerate(self.labels.tolist()):
+            file = self._file(number)
             stat = file.stat()
             name = file.relative_to(self.path).as_posix()
-            digest.update(f"{name}|{label}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+            # A name may hold bytes that are no text.
+            digest.update(f"{name}|{label}|{stat.st_size}|{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def read(self, begin: int, end: int) -> Value:
         images: list[Value] = []
-        for file in self.files[begin:end]:
+        for file in map(self._file, range(begin, end)):
             images.append(self._decode(file))
             if images[-1].shape != images[0].shape:
                 first, here = ("x".join(map(str, image.shape)) for image in (images[0], images[-1]))
@@ -83,6 +86,9 @@ class ImageFolder:
                     f"its size is {here}, that of others {first}", place=str(file), hint="give --resize or --crop"
                 )
         return np.stack(images)
+
+    def _file(self, number: int) -> Path:
+        return self.path / self.classes[int(self.labels[number])] / self.names[number]
 
     def _decode(self, file: Path) -> Value:
         """Channels, height, width of bytes."""
@@ -99,6 +105,8 @@ class ImageFolder:
                 pixels = self._cut(image.convert("L" if self.channels == 1 else "RGB"), file)
                 array = np.asarray(pixels, dtype=np.uint8)
         except (*DAMAGED, MemoryError, self._library.DecompressionBombError) as error:
+            if is_refused(error):
+                raise FileError.of(error, "read", str(file)) from error
             raise InputError(f"can't be read: {error}", place=str(file)) from error
         return array[None] if self.channels == 1 else array.transpose(2, 0, 1)
 
@@ -110,6 +118,9 @@ class ImageFolder:
                 wanted = (max(1, width * self.resize // short), max(1, height * self.resize // short))
             else:
                 wanted = (self.resize[1], self.resize[0])
+            if wanted[0] * wanted[1] > MAX_PIXELS:
+                found = f"it would be resized to {wanted[0]}x{wanted[1]} pixels"
+                raise InputError(found, place=str(file), hint=f"at most {MAX_PIXELS}")
             image = image.resize(wanted, self._library.Resampling.BILINEAR)
         if self.crop is not None:
             high, wide = (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
@@ -119,3 +130,13 @@ class ImageFolder:
             left, top = (width - wide) // 2, (height - high) // 2
             image = image.crop((left, top, left + wide, top + high))
         return image
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder, in order, but for hidden entries; raises FileError where it can't be read."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+        return sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise FileError.of(error, "read", str(folder)) from error

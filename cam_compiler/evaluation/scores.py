@@ -27,20 +27,29 @@ def classes_of(output: Value) -> Value | None:
     return flat(output) if flat(output).ndim == 1 and output.dtype.kind in "iu" else None
 
 
-def ranks(output: Value, labels: IntArray, begin: int = 0) -> IntArray:
-    """How many classes come before that of the label; of equal scores the first class comes first.
+def check_labels(labels: IntArray, output: Value, called: str) -> None:
+    """Raises InputError where a label is none of the classes of which an output of the network says the scores.
 
-    Where the output holds class numbers (see `flat`), 0 if one is right and 1 if not. Raises InputError for a label
-    that isn't a class, with the number of its image, counted from `begin`."""
-    if output.ndim == 1:
-        return (output != labels).astype(np.int64)
-    if labels.max() >= output.shape[1]:
-        wrong = int(np.argmax(labels >= output.shape[1]))
+    The place of the error is what a sample is `called`, with its number.
+    """
+    most = output.shape[1] if output.ndim == 2 and flat(output) is output else None
+    wrong = np.flatnonzero((labels < 0) | (labels >= most if most is not None else False))
+    if len(wrong):
+        has = f", the network has {most} classes" if most is not None else ""
         raise InputError(
-            f"its class is {labels[wrong]}, the network has {output.shape[1]} classes",
-            place=f"image {begin + wrong}",
+            f"its class is {labels[wrong[0]]}{has}",
+            place=f"{called} {wrong[0]}",
             hint="classes are numbered from 0",
         )
+
+
+def ranks(output: Value, labels: IntArray) -> IntArray:
+    """How many classes come before that of the label; of equal scores the first class comes first.
+
+    Where the output holds class numbers (see `flat`), 0 if one is right and 1 if not. Labels are classes of the
+    network (see `check_labels`)."""
+    if output.ndim == 1:
+        return (output != labels).astype(np.int64)
     given: FloatArray = output.astype(np.float64)
     own = np.take_along_axis(given, labels[:, None], axis=1)
     earlier = np.arange(given.shape[1], dtype=np.int64)[None] < labels[:, None]

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from dialects.support.errors import InputError
+from dialects.support.files import read_text
 from runtime.cost.counts import Counts
 from runtime.files import write_whole
 from runtime.result import SegmentRun
+
+_MOST = 1 << 26
+"""bytes of a state"""
 
 
 def digest_of(value: object) -> str:
@@ -35,6 +39,18 @@ class Tally:
     largest_difference: float = 0.0
     """the latter two between the outputs and the reference's"""
     segments: list[SegmentRun] = field(default_factory=list[SegmentRun])
+
+    def fits(self, samples: int) -> bool:
+        """Whether it can be of some of so many images: all its numbers are numbers, and none is too great."""
+        right = (self.top1, self.top5 or 0, self.same_class)
+        counts = [count for run in self.segments for count in (run.rows, run.arrays, *asdict(run.counts).values())]
+        return (
+            all(type(count) is int and count >= 0 for count in (self.samples, *right))
+            and all(count is None or (type(count) is int and count >= 0) for count in counts)
+            and 0 < self.samples <= samples
+            and max(right) <= self.samples
+            and self.largest_difference >= 0
+        )
 
     def to_json(self) -> dict[str, Any]:
         runs = [{**run._asdict(), "counts": asdict(run.counts)} for run in self.segments]
@@ -62,14 +78,14 @@ class State:
             raise InputError("it is no file that a state can be kept in", place=str(self.path))
         hint = "delete it to begin anew, or name another with --resume"
         try:
-            stated = json.loads(self.path.read_text(encoding="utf-8"))
+            stated = json.loads(read_text(self.path, _MOST))
             key, kept = stated["evaluation"], stated["tally"]
             if stated["digest"] != digest_of(kept):
                 raise ValueError("it was changed")
             tally = Tally.from_json(kept)
-            if key == self.key and not 0 < tally.samples <= samples:
-                raise InputError(f"it claims {tally.samples} of {samples} images", place=str(self.path), hint=hint)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            if key == self.key and not tally.fits(samples):
+                raise ValueError(f"it claims {tally.samples} of {samples} images")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise InputError("no state of an evaluation, or a damaged one", place=str(self.path), hint=hint) from error
         if key != self.key:
             raise InputError(

@@ -25,7 +25,7 @@ from typing import Any, Literal, NamedTuple, Self, cast
 from dialects.machine.code import Code, encode, write_text
 from dialects.machine.isa import MNEMONICS, NO_CELL, OPCODES, ZERO, Cell, Instruction, Operand, compared_width, in_loop
 from dialects.support.errors import TextError
-from dialects.support.grammar import parse
+from dialects.support.grammar import parse, refuse_long_numbers
 
 _GRAMMAR = Path(__file__).with_name("assembly.lark")
 
@@ -44,6 +44,7 @@ class AssemblyCode(Code):
 
     @classmethod
     def from_text(cls, text: str) -> Self:
+        refuse_long_numbers(text)
         with suppress(TextError):
             if (plain := _read_plain(text)) is not None:
                 return cls.of(plain)

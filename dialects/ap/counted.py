@@ -42,6 +42,7 @@ from dialects.machine.counted import CountedPart, CountedProgram
 from dialects.machine.target import Geometry
 from dialects.rtm.program import GeometryAttr, features
 from dialects.support.errors import ProgramError, TextError
+from dialects.support.grammar import refuse_long_numbers
 from dialects.support.packed import PackedAttr
 from dialects.ternary import RowsTensor, rows_of, verify_rows
 
@@ -67,6 +68,7 @@ class Parts:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
+        refuse_long_numbers(text)
         parts: list[CountedPart] = []
         tables: set[int] = set()
         copies, offset = 1, 0

@@ -40,6 +40,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from dialects.apv.linear import linear_problem, reach
 from dialects.support.errors import TextError
+from dialects.support.grammar import refuse_long_numbers
 from dialects.support.packed import PackedAttr
 from dialects.support.ranges import Range
 from dialects.support.tensors import IntArray, IntMatrix, Thresholds
@@ -86,6 +87,7 @@ class Terms:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
+        refuse_long_numbers(text)
         terms: list[Term] = []
         offset = 0
         for line in text.splitlines(keepends=True):

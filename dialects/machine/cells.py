@@ -27,7 +27,8 @@ NOTHING, ZERO, ONE, ANY = range(4)
 _CHARACTERS = np.frombuffer(b"-01x", dtype=np.uint8)
 _CELL_OF = np.full(256, 255, dtype=np.uint8)
 _CELL_OF[_CHARACTERS] = np.arange(4)
-_LINE = re.compile(r"a(\d+)\.c(\d+)\.(\d+) ([-01x]+)")
+_LINE = re.compile(r"a(\d+)\.c(\d+)\.(\d+) ([-01x]+)", re.ASCII)
+_MOST_DIGITS = 9
 
 CellArray = NDArray[np.uint8]
 
@@ -89,6 +90,8 @@ class Cells:
                 match = _LINE.fullmatch(stripped)
                 if match is None:
                     raise TextError(f"expected cells such as `a0.c4.0 10x-`, found '{stripped[:40]}'", at)
+                if max(map(len, match.groups()[:3])) > _MOST_DIGITS:
+                    raise TextError(f"a place has numbers of at most {_MOST_DIGITS} digits", at)
                 place = (int(match[1]), int(match[2]), int(match[3]))
                 if place in seen:
                     raise TextError(f"the cells of a{place[0]}.c{place[1]}.{place[2]} are stated twice", at)

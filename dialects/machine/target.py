@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH
-from dialects.support.errors import TargetError, TextError
+from dialects.support.errors import FileError, TargetError, TextError
+from dialects.support.files import read_text
 
+_MOST_TEXT = 1 << 22
+"""bytes of a file"""
 _MOST = 10**9
 """of anything that a target counts, so that counts and products of them stay numbers that can be read"""
 _FOLDER = Path(__file__).parent / "targets"
@@ -156,11 +159,11 @@ def read_toml(path: Path, what: str, bundled: list[str]) -> Mapping[str, Any]:
     """The table of a TOML file; raises TargetError if it isn't there or isn't TOML."""
     hint = f"give the path of a .toml file or one of: {', '.join(bundled)}"
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TargetError(f"there is no {what} '{path}'", hint=hint) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise TargetError(f"can't read the {what}: {error}", place=str(path), hint=hint) from error
+        if not path.exists():
+            raise TargetError(f"there is no {what} '{path}'", hint=hint)
+        return tomllib.loads(read_text(path, _MOST_TEXT))
+    except OSError as error:
+        raise FileError.of(error, "read", str(path)) from error
     except (ValueError, RecursionError) as error:
         # A number of many digits, or deep nesting, among them.
         raise TargetError(f"not valid TOML: {_said(error)}", place=str(path)) from error

@@ -26,6 +26,7 @@ from dialects.apv.count import Term
 from dialects.machine.counted import CountedPart
 from dialects.machine.isa import Cell, Operand
 from dialects.support.errors import TextError
+from dialects.support.grammar import refuse_long_numbers
 from dialects.support.tensors import IntArray
 
 
@@ -90,6 +91,7 @@ class CountPlaces:
 
     @classmethod
     def from_text(cls, text: str) -> Self:
+        refuse_long_numbers(text)
         reader, offset = _Reader(), 0
         for line in text.splitlines(keepends=True):
             if stripped := line.strip():

@@ -21,12 +21,17 @@ def _parser(grammar: Path, transformer: type[Any]) -> Any:
     return Lark(grammar.read_text(), parser="lalr", transformer=transformer(), maybe_placeholders=True)
 
 
+def refuse_long_numbers(text: str) -> None:
+    """Raises TextError where a number in a text has more digits than any that the text can mean."""
+    if found := _TOO_LONG.search(text):
+        raise TextError(f"a number has {len(found[0])} digits; at most {MAX_DIGITS} are read", found.start())
+
+
 def parse(grammar: Path, transformer: type[Any], text: str) -> Any:
     """Parse `text` by a grammar, a .lark file; raises TextError where it is malformed."""
     from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken, VisitError
 
-    if found := _TOO_LONG.search(text):
-        raise TextError(f"a number has {len(found[0])} digits; at most {MAX_DIGITS} are read", found.start())
+    refuse_long_numbers(text)
     try:
         return _parser(grammar, transformer).parse(text)
     except VisitError as error:

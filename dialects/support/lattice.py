@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.support.errors import InputError
+from dialects.support.numbers import exact_number
 from dialects.support.ranges import Range
 from dialects.support.tensors import FloatArray, IntArray
 
@@ -27,6 +28,8 @@ _FORM = re.compile(
     rf"(?:\*\s*(?P<scale>{_NUMBER}))?\s*(?:(?P<sign>[+-])\s*(?P<offset>-?{_NUMBER}))?"
 )
 _KIND = re.compile(r"(?P<name>[A-Z]+)(?P<bits>\d+)?(?:<(?P<width>\d+)(?:,(?P<whole>-?\d+))?>)?")
+_MOST_WHOLE = 1 << 10
+"""integer bits of a fixed-point number, or the bits that it has fewer than none"""
 _ULPS = 2
 """Units in the last place that a number may be off a point of the lattice which its type can't hold."""
 
@@ -162,7 +165,7 @@ def _integers(kind: str, text: str) -> tuple[Range, Fraction, Fraction]:
     integral = name in ("INT", "UINT") and parts["width"] is None
     scaled = name == "SCALEDINT" and parts["bits"] is None and parts["whole"] is None
     fixed = name == "FIXED" and parts["bits"] is None and parts["whole"] is not None
-    if not (integral or scaled or fixed) or not 1 <= bits <= 32:
+    if not (integral or scaled or fixed) or not 1 <= bits <= 32 or abs(int(parts["whole"] or 0)) > _MOST_WHOLE:
         raise _malformed(text)
     span = Range.of_width(bits, name != "UINT")
     return span, (one / Fraction(2) ** (bits - int(parts["whole"])) if fixed else one), zero
@@ -170,10 +173,9 @@ def _integers(kind: str, text: str) -> tuple[Range, Fraction, Fraction]:
 
 def _written(text: str, whole: str) -> Fraction:
     """A number as it is written."""
-    top, _, bottom = text.partition("/")
     try:
-        return Fraction(top) / Fraction(bottom or 1)
-    except (ZeroDivisionError, ValueError) as error:
+        return exact_number(text)
+    except ValueError as error:
         raise _malformed(whole) from error
 
 

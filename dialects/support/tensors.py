@@ -68,7 +68,8 @@ class IntMatrix:
 
     @property
     def ternary(self) -> bool:
-        return bool(np.abs(self.array).max() <= 1)
+        entries = self.array
+        return bool(entries.min() >= -1 and entries.max() <= 1)
 
     def output_ranges(self, inputs: Range) -> tuple[IntArray, IntArray]:
         """Exact lowest and highest value of each row's weighted sum over inputs of the given range."""

@@ -11,8 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from dialects.support.errors import InputError
+from dialects.support.numbers import whole_number
 
 _VARIABLE = "CAMC_THREADS"
+MOST_THREADS = 1 << 10
+"""that can be asked for"""
 _MOST = 16
 """Beyond it memory grows more than time shrinks, where nobody asks for more."""
 
@@ -38,9 +41,11 @@ def thread_count() -> int:
     if _stated:
         return _stated[-1]
     if text := os.environ.get(_VARIABLE):
-        if not text.isdecimal() or int(text) < 1:
-            raise InputError(f"expected a whole number of at least 1, found {text!r}", place=_VARIABLE)
-        return int(text)
+        number = whole_number(text, MOST_THREADS)
+        if number is None:
+            expected = f"expected a whole number from 1 to {MOST_THREADS}"
+            raise InputError(f"{expected}, found {text!r}", place=_VARIABLE)
+        return number
     return min(_processors(), _MOST)
 
 
