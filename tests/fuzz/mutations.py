@@ -8,6 +8,7 @@ import json
 import random
 import re
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 from onnx import ModelProto
@@ -152,12 +153,41 @@ def of_archive(random_: random.Random, data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def of_model(random_: random.Random, data: bytes) -> bytes:
+def of_code(random_: random.Random, data: bytes) -> bytes:
+    """Instructions of 16 bytes: one removed, repeated or exchanged, a field of one changed, or any bytes."""
+    words = [data[at : at + 16] for at in range(0, len(data), 16)]
+    for _ in range(random_.choice((1, 1, 2, 4))):
+        if not words or random_.random() < 0.05:
+            return of_bytes(random_, b"".join(words))
+        at, other = random_.randrange(len(words)), random_.randrange(len(words))
+        match random_.randrange(8):
+            case 0:
+                del words[at]
+            case 1:
+                words.insert(other, words[at])
+            case 2:
+                words[at], words[other] = words[other], words[at]
+            case 3:
+                # A part of another instruction fits more often than any bytes.
+                cut = random_.randrange(16)
+                words[at] = words[at][:cut] + words[other][cut:]
+            case _:
+                changed = bytearray(words[at].ljust(16, b"\0"))
+                place = random_.randrange(16)
+                changed[place] = random_.choice((changed[place] ^ 1 << random_.randrange(8), random_.randrange(256)))
+                words[at] = bytes(changed)
+    return b"".join(words)
+
+
+FLOATS = (0.0, -1.0, 0.3, 1e30, 1e-40, float("nan"), float("inf"))
+
+
+def of_model(random_: random.Random, data: bytes, floats: Sequence[float] = FLOATS) -> bytes:
     """An ONNX file with a few of its fields changed, or parts of it removed, repeated or exchanged."""
     model = ModelProto()
     model.ParseFromString(data)
     for _ in range(random_.choice((1, 1, 1, 2, 3))):
-        _change_message(random_, model)
+        _change_message(random_, model, floats)
     return model.SerializeToString()
 
 
@@ -170,24 +200,24 @@ _OPERATORS = (
 )
 
 
-def _change_message(random_: random.Random, message: Any) -> None:
+def _change_message(random_: random.Random, message: Any, floats: Sequence[float]) -> None:
     """Goes down to a field of a message and changes it."""
     fields = [field for field, _ in message.ListFields()]
     if not fields:
         return
     field = random_.choice(fields)
     value = getattr(message, field.name)
-    if field.label == field.LABEL_REPEATED:
-        _change_list(random_, field, value)
+    if hasattr(value, "append"):
+        _change_list(random_, field, value, floats)
     elif field.type == field.TYPE_MESSAGE:
-        _change_message(random_, value)
+        _change_message(random_, value, floats)
     elif random_.random() < 0.1:
         message.ClearField(field.name)
     else:
-        setattr(message, field.name, _other(random_, field, value))
+        setattr(message, field.name, _other(random_, field, value, floats))
 
 
-def _change_list(random_: random.Random, field: Any, items: Any) -> None:
+def _change_list(random_: random.Random, field: Any, items: Any, floats: Sequence[float]) -> None:
     at = random_.randrange(len(items))
     choice = random_.random()
     if choice < 0.08:
@@ -199,14 +229,14 @@ def _change_list(random_: random.Random, field: Any, items: Any) -> None:
         del items[at]
         items.extend(moved)
     elif field.type == field.TYPE_MESSAGE:
-        _change_message(random_, items[at])
+        _change_message(random_, items[at], floats)
     elif field.name in ("input", "output") and random_.random() < 0.6:
         items[at] = random_.choice(list(items))
     else:
-        items[at] = _other(random_, field, items[at])
+        items[at] = _other(random_, field, items[at], floats)
 
 
-def _other(random_: random.Random, field: Any, value: Any) -> Any:
+def _other(random_: random.Random, field: Any, value: Any, floats: Sequence[float]) -> Any:
     if field.name == "op_type":
         return random_.choice(_OPERATORS)
     if field.type == field.TYPE_STRING:
@@ -214,7 +244,7 @@ def _other(random_: random.Random, field: Any, value: Any) -> Any:
     if field.type == field.TYPE_BYTES:
         return of_bytes(random_, value)
     if field.type in (field.TYPE_FLOAT, field.TYPE_DOUBLE):
-        return random_.choice((0.0, -1.0, 0.3, 1e30, 1e-40, float("nan"), float("inf"), value))
+        return random_.choice((*floats, value))
     if field.type == field.TYPE_ENUM:
         return random_.choice([item.number for item in field.enum_type.values])
     if field.type == field.TYPE_INT32:
