@@ -7,12 +7,9 @@ ended in an internal error or a traceback.
 from __future__ import annotations
 
 import argparse
-import os
 import resource
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzz import containers
+from fuzz.processes import Forked
 from fuzz.surface import stages
 
 SECONDS, MEMORY = 10, 1 << 30
@@ -85,27 +83,15 @@ def ended(path: Path, command: str, slow: float) -> tuple[bool, str]:
     """Whether a run ended as it should, and how."""
     with tempfile.TemporaryDirectory() as folder:
         prepared(Path(folder), path)
-        begin, hanging = time.monotonic(), 6 * SECONDS
         with (Path(folder) / "out").open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "cam_compiler", *(word.format(path) for word in command.split())],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_limit,
-            )
-        while time.monotonic() - begin < hanging * slow:
-            done, status, used = os.wait4(process.pid, os.WNOHANG)
-            if done:
-                break
-            time.sleep(0.02)
-        else:
+            words = [word.format(path) for word in command.split()]
+            process = Forked(words, Path(folder), out.fileno(), _limit)
+        code = process.wait(6 * SECONDS * slow)
+        if code is None or process.used is None:
             process.kill()
-            os.wait4(process.pid, 0)
-            return False, f"no end within {hanging * slow:g} s"
+            return False, f"no end within {6 * SECONDS * slow:g} s"
         text = (Path(folder) / "out").read_text(errors="replace")
-    code, memory = os.waitstatus_to_exitcode(status), used.ru_maxrss * 1024
+    used, memory = process.used, process.used.ru_maxrss * 1024
     good = code in (0, 1, 2) and "internal error" not in text and "Traceback" not in text and memory < MEMORY
     said = text.strip().splitlines()[0][:150] if code and text.strip() else "worked" if not code else "nothing said"
     return good, f"{code}, {used.ru_utime + used.ru_stime:.1f} s, {memory >> 20} MB: {said}"
@@ -119,7 +105,6 @@ def main() -> int:
         "--slow", type=float, default=1.0, help="factor on the minute of the clock after which a run hangs"
     )
     options = parser.parse_args()
-    os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     runs = bad = 0
     for path in sorted(options.folder.resolve().rglob("*")):

@@ -1,4 +1,4 @@
-"""Runs camc and kills it at a step of writing: `killed_inside.py STEP arguments of camc`; used by kills.py.
+"""Lets a process kill itself at a step of writing an output.
 
 Steps are counted before and after each call that opens an output, writes half a piece of it, sets its mode or puts it
 in its place.
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cam_compiler.__main__ import main
 from runtime import files
 
-left = int(sys.argv.pop(1))
+_left = 0
+
+
+def kill_at(number: int) -> None:
+    """From now on, the process is killed at the step of this number."""
+    global _left
+    _left = number
+    really = os.fdopen
+    files.os.fdopen = lambda *given, **more: Halved(really(*given, **more))  # type: ignore[assignment]
+    files.os.open = step(os.open)
+    Path.replace, Path.chmod = step(Path.replace), step(Path.chmod)  # type: ignore[method-assign]
 
 
 def step(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,9 +40,9 @@ def step(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _count() -> None:
-    global left
-    left -= 1
-    if left == 0:
+    global _left
+    _left -= 1
+    if _left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -58,10 +66,3 @@ class Halved:
     def _write(self, part: bytes) -> None:
         self.file.write(part)
         self.file.flush()
-
-
-really = os.fdopen
-files.os.fdopen = lambda *given, **more: Halved(really(*given, **more))  # type: ignore[assignment]
-files.os.open = step(os.open)
-Path.replace, Path.chmod = step(Path.replace), step(Path.chmod)  # type: ignore[method-assign]
-raise SystemExit(main())

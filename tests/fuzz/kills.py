@@ -15,7 +15,6 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 from camc_testing import SMALL_NETWORK
+from fuzz.killed_inside import kill_at
+from fuzz.processes import Forked
 
 from cam_compiler.cli import main as camc
 
-ROOT = Path(__file__).parents[2]
-INSIDE = Path(__file__).with_name("killed_inside.py")
 OUTPUTS = {
     "compile": "compile net.mlir -o out.camx -q",
     "dump": "compile net.mlir -o out.camx --dump-ir dump --validate-each -q",
@@ -99,20 +98,9 @@ class Trials:
         shutil.copytree(self.inputs, here)
         return here
 
-    def start(self, here: Path, words: list[str], *before: str, **more: object) -> subprocess.Popen[bytes]:
-        """The command as a process."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CAMC_THREADS": "1"}
-        more = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **more}
-        return subprocess.Popen(
-            [sys.executable, *(before or ("-m", "cam_compiler")), *words],
-            cwd=here,
-            env=environment,
-            **more,  # type: ignore[call-overload]
-        )
-
     def _undisturbed(self, words: list[str]) -> Case:
         here, begin = self.fresh(), time.monotonic()
-        code = self.start(here, words).wait(_LIMIT)
+        code = Forked(words, here).wait(_LIMIT)
         assert code == 0, (words, code)
         found = {name: data for name, data in contents(here).items() if self.given.get(name) != data}
         return Case(words, found, time.monotonic() - begin)
@@ -127,9 +115,12 @@ class Trials:
                     (here / output).write_bytes(_OLD)
         before = contents(here)
         code = DISTURBED[kind](self, here, case, source)
-        self.found[f"{kind}: {'ended' if code is None or code >= 0 else signal.Signals(-code).name}"] += 1
+        if code is None:
+            self.problems.append(f"{name}, {kind}: no end")
+        else:
+            self.found[f"{kind}: {f'ended with {code}' if code >= 0 else signal.Signals(-code).name}"] += 1
         self._check(f"{name}, {kind}", case, before, here)
-        again = self.start(here, case.words).wait(_LIMIT)
+        again = Forked(case.words, here).wait(_LIMIT)
         after = contents(here)
         wrong = [output for output, data in case.outputs.items() if after.get(output) != data]
         if again or wrong:
@@ -151,10 +142,9 @@ def _signalled(number: int) -> Callable[[Trials, Path, Case, random.Random], int
 
     def disturb(trials: Trials, here: Path, case: Case, source: random.Random) -> int | None:
         share = source.uniform(0.7, 1.05) if source.random() < 0.6 else source.random()
-        process = trials.start(here, case.words)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(case.seconds * share)
-        process.send_signal(number)
+        process = Forked(case.words, here)
+        process.wait(case.seconds * share)
+        process.signal(number)
         return process.wait(_LIMIT)
 
     return disturb
@@ -162,8 +152,8 @@ def _signalled(number: int) -> Callable[[Trials, Path, Case, random.Random], int
 
 def _inside(trials: Trials, here: Path, case: Case, source: random.Random) -> int | None:
     """Killed at a step of writing: before or after a file is opened, written by halves, moded, put in its place."""
-    process = trials.start(here, [str(source.randrange(1, 14)), *case.words], str(INSIDE))
-    return process.wait(_LIMIT)
+    steps = source.randrange(1, 14)
+    return Forked(case.words, here, prepare=lambda: kill_at(steps)).wait(_LIMIT)
 
 
 def _full(trials: Trials, here: Path, case: Case, source: random.Random) -> int | None:
@@ -173,31 +163,31 @@ def _full(trials: Trials, here: Path, case: Case, source: random.Random) -> int 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-    process = trials.start(here, case.words, preexec_fn=limit)
-    return process.wait(_LIMIT)
+    return Forked(case.words, here, prepare=limit).wait(_LIMIT)
 
 
 def _gone(trials: Trials, here: Path, case: Case, source: random.Random) -> int | None:
     """The reader of the output takes a line at most, as `| head -1` does."""
-    process = trials.start(here, case.words, stdout=subprocess.PIPE)
-    assert process.stdout
+    read, write = os.pipe()
+    process = Forked(case.words, here, write)
+    os.close(write)
     if source.random() < 0.5:
-        process.stdout.readline()
-    process.stdout.close()
+        os.read(read, 1)
+    os.close(read)
     return process.wait(_LIMIT)
 
 
 def _twice(trials: Trials, here: Path, case: Case, source: random.Random) -> int | None:
     """A second process works on the same outputs, and one of them may be killed."""
-    first = trials.start(here, case.words)
+    first = Forked(case.words, here)
     time.sleep(source.random() * case.seconds / 2)
-    second = trials.start(here, case.words)
+    second = Forked(case.words, here)
     killed = source.random() < 0.5
     if killed:
         time.sleep(source.random() * case.seconds)
         first.kill()
     codes = first.wait(_LIMIT), second.wait(_LIMIT)
-    return codes[0] if killed else max(codes)
+    return codes[0] if killed or None in codes else max(codes)  # type: ignore[type-var]
 
 
 DISTURBED: dict[str, Callable[[Trials, Path, Case, random.Random], int | None]] = {

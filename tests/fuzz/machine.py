@@ -84,7 +84,7 @@ def _counted(data: bytes, folder: Path) -> None:
     rows = np.random.default_rng(len(data)).integers(0, 2, (5, 4))
     found = wanted = None
     try:
-        found, counts = fast.run(COUNTING, program, rows)
+        found, counts = fast.run(COUNTING, program, [rows])
     except CamcError as error:
         failed = error
     try:
@@ -100,7 +100,8 @@ def _counted(data: bytes, folder: Path) -> None:
 def _counted_programs() -> list[bytes]:
     texts = (
         COUNTING_ASSEMBLY,
-        "repeat #1 { load c0.0:1 count q0:2, c1.0, c0.0:1 count.add q0:2, c1.0, c0.0:1<<1 store q0:2, #0:6s }",
+        "repeat #1 { load c0.0:1 count q0:2, c1.0, c0.0:1 count.add q0:2, c1.0, c0.0:1<<1 store q0:2, #0:6s }"
+        "clear c0.0:1",
         "repeat #1 { take q0:2, #0:1*2 take.add q0:2, #1:1s take.sub q0:1, #2:1<<3 take.max q1:1, #0:1 "
         "store q0:2, #0:7s }",
     )
