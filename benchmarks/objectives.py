@@ -1,6 +1,6 @@
 """What each objective takes of what the default pipeline takes, by its own measure: never more.
 
-    python benchmarks/objectives.py [NETWORK[:SAMPLES] ...] [--tech A,B] [--json FILE]
+    python benchmarks/objectives.py [NETWORK[:SAMPLES] ...] [--tech A,B] [--objective A,B] [--json FILE] [--cache DIR]
 
 A network is a name of the zoo (zoo.py, with its default options), `digits_mlp`, `digits_cnn`, or an .onnx file; by
 default all of the zoo and both digits networks with 1 and 16 samples. For each technology (default: rtsim, stt-tcam,
@@ -19,12 +19,12 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parent / "models"))
 
 from energy import model_of
+from program_cache import Cache, default_cache
 from zoo import NETWORKS
 
 from cam_compiler.compile import compile_file
@@ -85,15 +85,15 @@ def _expected(aim: str, figures: Sequence[Figure]) -> int:
     return next(figure.after for figure in figures if figure.name == f"{aim} as {figures[-1].name}")
 
 
-def compare(network: str, model: Path, samples: int, technologies: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
+def compare(
+    network: str, model: Path, samples: int, aims: Sequence[tuple[Name, str]]
+) -> tuple[list[dict[str, Any]], list[str]]:
     """A row per objective and technology, printed as it is found, and what is wrong with them."""
     golden, _ = compile_file(model, stop_after="ternary")
     inputs = {name: value[:samples] for name, value in edge_inputs(golden, max(samples, 2)).items()}
     plain = compiled(model, inputs, None)
     rows: list[dict[str, Any]] = []
     wrong: list[str] = []
-    aims: list[tuple[Name, str]] = [("cycles", technologies[0])]
-    aims += [(name, tech) for tech in technologies for name in ("energy", "latency")]
     for name, tech in aims:
         nanowires = plain.executor.network.target.nanowires_per_cell
         found = compiled(model, inputs, Objective.of(name, tech, nanowires, samples))
@@ -118,16 +118,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=DEFAULT)
     parser.add_argument("--tech", default=TECHNOLOGIES, metavar="A,B", help="technologies")
+    parser.add_argument("--objective", default="cycles,energy,latency", metavar="A,B", help="objectives")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--cache", type=Path, default=default_cache(), metavar="DIR", help="where networks are kept")
     arguments = parser.parse_args()
+    technologies, names = arguments.tech.split(","), arguments.objective.split(",")
+    # Cycles are the same in all technologies.
+    aims = [(name, tech) for name in names for tech in technologies if name != "cycles" or tech == technologies[0]]
     rows: list[dict[str, Any]] = []
     wrong: list[str] = []
-    with TemporaryDirectory() as folder:
-        for network in arguments.networks:
-            name, _, samples = network.rpartition(":") if network.rpartition(":")[2].isdigit() else (network, "", "1")
-            found, problems = compare(network, model_of(name, Path(folder)), int(samples), arguments.tech.split(","))
-            rows += found
-            wrong += problems
+    cache = Cache(arguments.cache, lambda said: print(said, file=sys.stderr))
+    for network in arguments.networks:
+        name, _, samples = network.rpartition(":") if network.rpartition(":")[2].isdigit() else (network, "", "1")
+        found, problems = compare(network, model_of(name, cache), int(samples), aims)
+        rows += found
+        wrong += problems
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     print("\n".join(wrong), file=sys.stderr)

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from program_cache import Cache, Measured, Options, additions_without_sharing
+from program_cache import Cache, Measured, Options, additions_without_sharing, default_cache
 from zoo import NETWORKS as ZOO
 
 from cam_compiler.comparison import Comparison, Flow, Row, compare
@@ -128,11 +127,6 @@ def _ratios(comparison: Comparison) -> list[str]:
         ratios = [row.energy_uj / rival for row in comparison.own for rival in rivals]
         found.append(f"energy: {min(ratios):,.3g} to {max(ratios):,.3g} times that of {machine}")
     return found
-
-
-def default_cache() -> Path:
-    """The folder `camc` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "camc"
 
 
 def main() -> None:

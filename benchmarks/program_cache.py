@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +45,11 @@ _NO_SOURCES = ("cost/technologies", "cost/parameters.toml", "rivals")
 """of `runtime`"""
 
 
+def default_cache() -> Path:
+    """The folder `camc` in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "camc"
+
+
 class Measured(NamedTuple):
     """A program, its counts on one image, and what its adder graphs come to."""
 
@@ -53,6 +59,8 @@ class Measured(NamedTuple):
     additions: int
     outputs: str
     """digest of the outputs"""
+    seconds: float
+    """of CPU that compiling took"""
 
 
 class Cache:
@@ -78,10 +86,11 @@ class Cache:
         `name` is what files and messages call the pipeline.
         """
         key = digest([model.read_bytes(), pipeline.encode(), target.to_text().encode(), sources()])
-        program = self.folder / f"{model.stem.rpartition('-')[0]}-{name}-{key}.camx"
+        network = model.stem.rpartition("-")[0] or model.stem
+        program = self.folder / f"{network}-{name}-{key}.camx"
         facts = program.with_suffix(".json")
         if not (program.exists() and facts.exists()):
-            with self._timed(f"{model.stem.rpartition('-')[0]}: compiling and running {name}"):
+            with self._timed(f"{network}: compiling and running {name}"):
                 self._make(model, pipeline, target, program, facts)
         return _read(program, json.loads(facts.read_text()))
 
@@ -89,12 +98,15 @@ class Cache:
         with watching() as screen:
             module = read_module(model)
             inputs = {name: value[:1] for name, value in edge_inputs(module, samples=2).items()}
+            began = time.process_time()
             run_passes(module, parse_passes(pipeline), target)
+            seconds = time.process_time() - began
             executor = of_module(module, target, "native")
             result = executor.run(inputs)
         stated = {
             "additions": additions_of(screen.deeds),
             "outputs": digest(np.ascontiguousarray(value).tobytes() for _, value in sorted(result.outputs.items())),
+            "seconds": seconds,
             "traced": [run.counts.traced for run in result.segments],
         }
         whole(program, lambda part: save(executor.network, part))
@@ -120,7 +132,7 @@ def _read(program: Path, facts: Any) -> Measured:
     network = load(program)
     pairs = zip(expected_runs(network, 1), facts["traced"], strict=True)
     segments = [run._replace(counts=run.counts.with_traced(Traced(*traced))) for run, traced in pairs]
-    return Measured(network, Result({}, segments, 1), facts["additions"], facts["outputs"])
+    return Measured(network, Result({}, segments, 1), facts["additions"], facts["outputs"], facts["seconds"])
 
 
 def whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -32,6 +32,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     "default": (
         # ternary: integer tensors, weights and thresholds
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         # apv: adder graphs over column vectors
@@ -45,6 +46,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     # The same where nothing else costs less by an objective: what --objective takes for the default pipeline.
     "chosen": (
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-choose",
@@ -55,6 +57,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     # Accumulators that stand still wherever a layer allows it, and writes of what changes only.
     "across": (
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-across",
@@ -79,6 +82,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     # bit loops are measured against.
     "packed": (
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",
@@ -88,6 +92,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     "columns": (
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",
@@ -97,6 +102,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
     ),
     "shiftsreduce": (
         "ternary-canonicalize",
+        "ternary-pool-rows",
         "ternary-rescale",
         "convert-ternary-to-apv",
         "apv-split",

@@ -26,6 +26,7 @@ DIALECTS: dict[str, Callable[[], Dialect]] = {
 
 PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "ternary-canonicalize": _in("passes.ternary_canonicalize:TernaryCanonicalize"),
+    "ternary-pool-rows": _in("passes.ternary_pool_rows:TernaryPoolRows"),
     "ternary-rescale": _in("passes.ternary_rescale:TernaryRescale"),
     "convert-ternary-to-apv": _in("passes.convert_ternary_to_apv:ConvertTernaryToApv"),
     "apv-choose": _in("cam_compiler.apv_choose:ApvChoose"),

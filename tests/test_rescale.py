@@ -16,12 +16,13 @@ from cam_compiler.importer.arithmetic.functions import Edge
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.thresholds import Channel, Reach, integer_table
 from cam_compiler.pipeline import parse_passes, run_passes
+from cam_compiler.validation import difference
 from dialects import ternary
 from dialects.machine.target import Target
 from dialects.support.errors import TextError
 from dialects.support.ranges import Range
 from dialects.support.rescales import Line, Rescales
-from dialects.support.tensors import IntArray, Thresholds
+from dialects.support.tensors import IntArray, IntMatrix, Thresholds
 from passes.rescaling.moves import Do, Plan
 from passes.rescaling.plan import MOST_BITS, plan_of
 from passes.rescaling.products import count_of, forms_of
@@ -267,3 +268,18 @@ def test_lines_never_fall() -> None:
         for tie in range(-1, shift):
             line = Line(multiplier, addend, shift, -40, 50, tie, chance.randrange(2))
             assert (np.diff(line.apply(values)) >= 0).all()
+
+
+@pytest.mark.parametrize("columns", [44, 59, 60, 61])
+def test_rescaled_sums_across_few_columns(columns: int) -> None:
+    """Values of one instruction never lie in different domains of a column; a layer without such places goes along."""
+    chance = np.random.default_rng(columns)
+    network = Network({"x": ternary.int_tensor((DYNAMIC_INDEX, 6), Range(0, 15))})
+    weights = IntMatrix.from_array(chance.integers(-1, 2, (5, 6)))
+    sums = network.add(ternary.MatmulOp(network.args[0], weights))
+    line = Line(301, 17017, 7, 0, 255)
+    module = network.finish({"y": network.add(ternary.RescaleOp(sums, Rescales((line,)), Range(0, 255)))})
+    inputs, target = {"x": chance.integers(0, 16, (9, 6))}, Target("narrow", columns=columns, domains=16)
+    expected = Interpreter(target).run(module, inputs).outputs
+    run_passes(module, parse_passes("across", 0), target)
+    assert difference(expected, Interpreter(target).run(module, inputs).outputs) is None

@@ -28,6 +28,7 @@ from dialects.support.ranges import Range
 from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
 from dialects.support.window import Window, scatter
 from passes.adder_graphs.sums import unshared
+from passes.ternary_pool_rows import stacked
 from runtime.camx import load, save
 from runtime.executor import Executor
 from runtime.interpreter import Interpreter, network_of
@@ -416,6 +417,11 @@ def test_pooling(case: tuple[IntArray, Window, int]) -> None:
     channels, size = images.shape[1], window.size
     most = run_one([images], lambda x: ternary.MaxPoolOp(x, window))
     sums = run_one([images], lambda x: ternary.SumPoolOp(x, window, pad=pad))
+    if one := stacked(window, *images.shape[2:]):
+        # The images of all channels as one image, one below the other.
+        below = images.reshape(len(images), 1, -1, images.shape[3])
+        assert np.array_equal(one.gather(below, -4).max(axis=1).reshape(most.shape), most)
+        assert np.array_equal(one.gather(below, pad).sum(axis=1).reshape(sums.shape), sums)
     for rows, pool, found in (
         # Nothing outside wins: a window that lies outside altogether gives the lowest value of the range.
         (gathered(images, window, -4), max, most),

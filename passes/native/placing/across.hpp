@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <span>
+#include <utility>
 
 #include "placer.hpp"
 #include "writer.hpp"
@@ -30,7 +31,9 @@ public:
     Placed run() {
         for (std::size_t at = 0; at < code_.code.size(); ++at) {
             const Statement& item = code_.code[at];
-            if (item.result >= 0 && place_of(item.result).column < 0) bear(item.result);
+            if (item.result >= 0 && place_of(item.result).column < 0) bear(item);
+            for (const auto [one, two] : {std::pair{item.result, item.a}, {item.result, item.b}, {item.a, item.b}})
+                if (one >= 0 && two >= 0 && meet(one, two)) throw NoPlace{width_of(two)};
             for (const int32_t value : {item.a, item.b, item.result})
                 if (value >= 0) move_ports(value);
             const bool flag = item.op == ap::kCopyIf;
@@ -61,9 +64,23 @@ private:
         return taken_[std::size_t(column) * std::size_t(domains_) + std::size_t(domain)];
     }
 
-    void bear(int32_t value) {
+    int width_of(int32_t value) const { return code_.values[std::size_t(value)].width; }
+
+    bool holds(int32_t value, int column) {
+        const int first = place_of(value).column;
+        return column >= first && column < first + width_of(value);
+    }
+
+    // Whether two values have a column in common, in which they lie in different domains.
+    bool meet(int32_t one, int32_t two) {
+        const Place first = place_of(one), second = place_of(two);
+        return first.domain != second.domain && (holds(one, second.column) || holds(two, first.column));
+    }
+
+    void bear(const Statement& item) {
+        const int32_t value = item.result;
         const bool given = std::size_t(value) < given_.size() && given_[std::size_t(value)].column >= 0;
-        place_of(value) = given ? given_[std::size_t(value)] : free_place(code_.slots[std::size_t(slot_of(value))]);
+        place_of(value) = given ? given_[std::size_t(value)] : free_place(item);
         occupy(slot_of(value), true);
         dying_[last_[std::size_t(slot_of(value))]].push_back(slot_of(value));
     }
@@ -83,14 +100,18 @@ private:
             ports_[std::size_t(place.column + bit)] = place.domain;
     }
 
-    // Free columns side by side that are fewest steps away.
-    Place free_place(int width) {
+    // Free columns side by side that are fewest steps away, beside those of the operands.
+    Place free_place(const Statement& item) {
+        const int width = code_.slots[std::size_t(slot_of(item.result))];
+        const auto apart = [&](int column) {
+            return (item.a < 0 || !holds(item.a, column)) && (item.b < 0 || !holds(item.b, column));
+        };
         Place best;
         int least = INT_MAX;
         for (int domain = 0; domain < domains_; ++domain)
             for (int column = first_, run = 0, steps = 0; column < columns_ - 1 && least > 0; ++column) {
                 const auto away = [&](int of) { return std::abs(ports_[std::size_t(of)] - domain); };
-                run = taken(column, domain) ? 0 : run + 1;
+                run = taken(column, domain) || !apart(column) ? 0 : run + 1;
                 steps = run == 0 ? 0 : steps + away(column);
                 if (run > width) steps -= away(column - width), run = width;
                 if (run < width || steps >= least) continue;
