@@ -4,9 +4,10 @@
 
 Of each network the additions without sharing, in the default pipeline and in other flows: `date24`, the paper's own;
 `across`, accumulators across columns; `counting`, weights as data on a machine that counts tags (docs/counting.md).
-Then energy, latency and arrays of one image on the processor with each program and every technology, beside crossbars,
-digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. All programs
-must give the same outputs. Networks are the zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
+Then energy, latency, area and arrays of one image on the processor with each program and every technology, beside
+crossbars, digital in-memory processors and analog clusters (docs/rivals.md). Times are those of a pipelined schedule. A
+`*` stands at what rests on numbers that are not published. All programs must give the same outputs. Networks are the
+zoo's: ternary weights, 80% of them zero, on arrays of 256x256x64.
 
 Networks and programs are kept in --cache (default: camc in the user's cache folder) and named by their content, so that
 nothing is compiled or run again before it changes.
@@ -95,7 +96,9 @@ def lines(entry: Entry) -> list[str]:
     counted = [f"{entry.unshared:,} without sharing"]
     for flow, additions in entry.additions.items():
         counted.append(f"{additions:,} {flow} ({additions / entry.unshared:.2f})")
-    head = f"{'':32}{'':15}{'energy':>12}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'arrays':>8}  exactness"
+    head = (
+        f"{'':44}{'':15}{'energy':>15}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'area':>12}{'arrays':>8}  exactness"
+    )
     return [
         f"{entry.name}, activations of {entry.bits} bits: {entry.comparison.workload.macs:,} multiply-accumulates",
         f"additions: {', '.join(counted)}",
@@ -107,12 +110,20 @@ def lines(entry: Entry) -> list[str]:
 
 
 def _line(row: Row) -> str:
-    latency = "-" if row.latency_ms is None else f"{row.latency_ms:,.3g} ms"
-    rate = "-" if row.images_per_second is None else f"{row.images_per_second:,.3g}"
-    return (
-        f"{row.machine:32}{row.setting:15}{row.energy_uj:>9,.4g} uJ{latency:>12}{rate:>12}{row.tops_per_watt:>10.3g}"
-        f"{row.arrays:>8,}  {row.exact}"
+    energy, latency, area = ("*" if name in row.marked else "" for name in ("energy", "latency", "area"))
+    cells = (
+        (f"{row.energy_uj:,.4g} uJ{energy}", 15),
+        (_number(row.latency_ms, f" ms{latency}"), 12),
+        (_number(row.images_per_second, latency), 12),
+        (f"{row.tops_per_watt:.3g}{energy}", 10),
+        (_number(row.area_mm2, f" mm2{area}"), 12),
+        (f"{row.arrays:,}", 8),
     )
+    return f"{row.machine:44}{row.setting:15}{''.join(f'{cell:>{width}}' for cell, width in cells)}  {row.exact}"
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:,.3g}{unit}"
 
 
 def _ratios(comparison: Comparison) -> list[str]:

@@ -43,7 +43,7 @@ def test_a_small_network_of_the_table(paper: Any, tmp_path: Path, monkeypatch: p
     text = "\n".join(paper.lines(entry))
     assert f"additions: {unshared:,} without sharing, {entry.additions['default']:,} default" in text
     for row in entry.comparison.rows:
-        assert f"{row.machine:32}{row.setting:15}" in text
+        assert f"{row.machine:44}{row.setting:15}" in text
     assert entry.to_json()["network"] == "vgg9"
     assert entry.to_json()["additions"] == {"unshared": unshared, **entry.additions}
 

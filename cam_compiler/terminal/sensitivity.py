@@ -19,7 +19,7 @@ def print_sensitivity(found: Sensitivity) -> None:
     out, base = console(), found.base
     shown = {"energy_fj": energy(base.energy_fj), "latency_ns": time(base.latency_ns), "area_mm2": ""}
     shown["area_mm2"] = f"{base.area_mm2:.3g} mm² where it is stated"
-    out.print(f"technology {found.technology.name}: {found.technology.description}")
+    out.print(f"technology {found.technology.name}: {found.technology.description}; one program after another")
     for quantity, text in shown.items():
         swings = found.sorted_by(quantity)
         name = quantity.partition("_")[0]
