@@ -8,9 +8,9 @@ The float network is the zoo's QONNX export without its quantisers: the same gra
 pooling, additions) in float32, on onnxruntime's default threads. The engine runs the compiled program, the whole way
 from the float image to the float logits; `1` and `2` are numbers of threads, `traced` counts written and toggled
 cells. Each network has a process of its own, in which all kinds of runs take turns, so that whatever else the machine
-does hits all of them. Times are the best of the turns; the ratio to onnxruntime is that of the best times and, in
-brackets, the median of the turns' ratios. The golden simulator runs the first instructions of each layer on all its
-rows, and its time is extrapolated from their bits.
+does hits all of them. `counted` is the same network with weights as data, for the target `counting`. Times are the best
+of the turns; the ratio to onnxruntime is that of the best times and, in brackets, the median of the turns' ratios. The
+golden simulator runs the first instructions of each layer on all rows; its time is extrapolated from their bits.
 
 The bound: what the engine executes reads and writes bit planes (once where it does several additions to a value in
 registers); it can't take less time than the second-level cache takes to move them.
@@ -25,6 +25,7 @@ import resource
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import NamedTuple
@@ -38,6 +39,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cam_compiler.compile import compile_file
+from cam_compiler.pipeline import counting
 from dialects.machine.code import BYTES_PER_INSTRUCTION, Fields, decode
 from dialects.machine.isa import Op
 from runtime.camx import load, save
@@ -60,9 +62,10 @@ Floats = npt.NDArray[np.float32]
 
 
 class Measured(NamedTuple):
-    """Seconds of a batch in each turn: onnxruntime, plain on one thread and on all, traced on all."""
+    """Seconds of a batch in each turn: onnxruntime, counted, plain on one thread and on all, traced on all."""
 
     peer: list[float] | None
+    counted: list[float] | None
     one: list[float]
     plain: list[float]
     traced: list[float]
@@ -141,7 +144,7 @@ def golden_time(network: Network, rows: Sequence[int]) -> float:
     return total
 
 
-def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Measured:
+def measure(path: Path, counted: Path | None, model: Path | None, images: Floats, golden: bool) -> Measured:
     network = load(path)
     traced, untraced = Executor(network), Executor(network, trace=False)
     inputs = {network.inputs[0].name: images}
@@ -162,6 +165,9 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
     for kind in kinds:
         kind()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if counted:
+        kinds.append(partial(Executor(load(counted), trace=False).run, inputs))
+        kinds[-1]()
     if model:
         kinds.append(peer(model, images))
         kinds[-1]()
@@ -180,7 +186,9 @@ def measure(path: Path, model: Path | None, images: Floats, golden: bool) -> Mea
         blocks += count * (sum(map(len, program.codes)) // BYTES_PER_INSTRUCTION)
         planes += count * touched_planes(network.target, program)
     expected = golden_time(network, rows) if golden else None
-    return Measured(turns[3] if model else None, *turns[:3], expected, blocks, planes * BLOCK // 8, peak)
+    further = turns[3:]
+    others = further.pop() if model else None, further.pop() if counted else None
+    return Measured(*others, *turns[:3], expected, blocks, planes * BLOCK // 8, peak)
 
 
 def apart(*arguments: object) -> Measured:
@@ -190,25 +198,29 @@ def apart(*arguments: object) -> Measured:
         return pool.submit(measure, *arguments).result()  # pyright: ignore[reportArgumentType]
 
 
-def prepared(name: str, work: Path) -> tuple[Path, Path]:
-    """The compiled program and the float peer's model; made where they are not there yet."""
-    program, model = work / f"{name}.camx", work / f"{name}_qonnx.onnx"
+def prepared(name: str, work: Path) -> tuple[Path, Path, Path]:
+    """The compiled program, the counted one and the float peer's model; made where they are not there yet."""
+    program, counted, model = work / f"{name}.camx", work / f"{name}_counted.camx", work / f"{name}_qonnx.onnx"
     if not model.exists():
         onnx.save(generate(name, Options(form="qonnx"))[0], model)
     if not program.exists():
         begin = perf_counter()
         save(network_of(*compile_file(model)), program)
         print(f"{name}: compiled in {perf_counter() - begin:.0f} s")
-    return program, model
+    if not counted.exists():
+        save(network_of(*compile_file(model, "counting", pipeline=counting("default", "count"))), counted)
+    return program, counted, model
 
 
 def row(name: str, batch: int, found: Measured, speed: float) -> list[str]:
     one, plain, traced = min(found.one), min(found.plain), min(found.traced)
-    times = [found.peer and min(found.peer), plain, one, traced, found.golden]
+    times = [found.peer and min(found.peer), found.counted and min(found.counted), plain, one, traced, found.golden]
     ratio = ""
     if found.peer:
         median = np.median(np.array(found.plain) / np.array(found.peer))
         ratio = f"{plain / min(found.peer):.2f} ({median:.2f})"
+        if found.counted:
+            ratio += f"; {min(found.counted) / min(found.peer):.2f}"
     return [
         name,
         str(batch),
@@ -236,8 +248,20 @@ def main() -> None:
         f"{cores} cores, {INSTRUCTION_SETS[0]}; second-level cache {speed / 1e9:.0f} GB/s a core, as numpy measures it"
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    names = ("network", "batch", "float\nonnxruntime ms", f"plain\n{cores} threads ms", "plain\n1 thread ms")
-    names += (f"traced\n{cores} threads ms", "golden ms\nextrapolated", "plain /\nonnxruntime", "traced /\nplain")
+    names = (
+        "network",
+        "batch",
+        "float\nonnxruntime ms",
+        f"counted\n{cores} threads ms",
+        f"plain\n{cores} threads ms",
+        "plain\n1 thread ms",
+    )
+    names += (
+        f"traced\n{cores} threads ms",
+        "golden ms\nextrapolated",
+        "plain; counted /\nonnxruntime",
+        "traced /\nplain",
+    )
     names += ("threads'\nspeed-up", f"ns an instr.\nand {BLOCK} rows", "of the\nbound", "peak\nMB")
     for name in names:
         table.add_column(name, justify="left" if name == "network" else "right", no_wrap=True)
@@ -253,7 +277,7 @@ def main() -> None:
         if options.tfc:
             program, images = work / f"{options.tfc.stem}.camx", np.load(options.images)
             save(network_of(*compile_file(options.tfc)), program)
-            table.add_row(*row(options.tfc.stem, len(images), apart(program, None, images, False), speed))
+            table.add_row(*row(options.tfc.stem, len(images), apart(program, None, None, images, False), speed))
     Console(width=170).print(table)
 
 

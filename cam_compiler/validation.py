@@ -15,6 +15,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument
 
+from cam_compiler.verification.counting_instructions import check_counting_table
 from cam_compiler.verification.instructions import check_table
 from dialects import ternary
 from dialects.machine.target import Target
@@ -101,6 +102,7 @@ class Validator:
         self.compare(Executor(network, trace=False).run_part(self.inputs), name)
         try:
             check_table(network.programs)
+            check_counting_table(network.programs)
         except MismatchError as error:
             raise MismatchError(f"{name}: {error.message}", place=error.place, hint=error.hint) from error
 

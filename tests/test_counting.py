@@ -19,14 +19,15 @@ from cam_compiler.importer import import_model
 from cam_compiler.objective import Objective
 from cam_compiler.pipeline import counting, parse_passes, run_passes
 from cam_compiler.validation import Validator
+from cam_compiler.verification.counting_instructions import check_counting_table
 from dialects.ap.counting import CountingCode
 from dialects.apv.count import Terms
 from dialects.machine.cells import Cells
 from dialects.machine.counted import CountedPart, CountedProgram
-from dialects.machine.counting import CountInstruction, CountOp, decode_counting, encode_counting
-from dialects.machine.isa import Cell, Operand
+from dialects.machine.counting import COUNTING, CountInstruction, CountOp, decode_counting, encode_counting
+from dialects.machine.isa import Cell, Operand, Pass
 from dialects.machine.target import Target, load_target
-from dialects.support.errors import CapacityError, ModelError, PipelineError, ProgramError
+from dialects.support.errors import CapacityError, MismatchError, ModelError, PipelineError, ProgramError
 from dialects.support.ranges import Range
 from dialects.support.tensors import Thresholds
 from passes.counting.planning import CountOptions, plan_counts, plan_terms, with_copies, with_tables
@@ -319,3 +320,18 @@ def test_damaged_programs_are_errors_of_the_file(tmp_path: Path) -> None:
                 archive.writestr(name, data[:kept] if name.endswith(suffix) else data)
         with pytest.raises(ProgramError):
             Executor(load(tmp_path / "part.camx")).run({"x": np.zeros((2, 1, 3), dtype=np.float32)})
+
+
+def test_a_wrong_row_of_the_counting_instructions_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = (Range(0, 3), Range(-2, 1))
+    programs = [program_of(np.array([[5, -1, 0], [1, 1, -1]]), span, TINY) for span in spans]
+    assert check_counting_table(programs) == 4
+    for op in (CountOp.LOAD, CountOp.COUNT, CountOp.COUNT_ADD, CountOp.CLEAR):
+        row = COUNTING[op]
+        for name in ("bit", *(("sign",) if row.sign else ())):
+            key, write = getattr(row, name)[0]
+            flipped = Pass(key, tuple((role, 1 - bit) for role, bit in write))
+            monkeypatch.setitem(COUNTING, op, replace(row, **{name: (flipped, *getattr(row, name)[1:])}))  # pyright: ignore
+            with pytest.raises(MismatchError, match="instruction table"):
+                check_counting_table(programs)
+            monkeypatch.undo()

@@ -12,6 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, TensorType
 from xdsl.ir import BlockArgument, SSAValue
 
 from cam_compiler.validation import Difference, DifferenceError, difference, draw
+from cam_compiler.verification.counting_instructions import check_counting_table
 from cam_compiler.verification.instructions import check_table
 from cam_compiler.verification.pieces import Key, Piece, pieces, stem, stored
 from cam_compiler.verification.probes import Probes, met_of
@@ -126,6 +127,7 @@ class Golden:
     def compare(self, other: Executor, name: str, *, by_pieces: bool = True) -> Compared:
         """What is equal; raises MismatchError, with the first tensor that isn't."""
         check_table(other.network.programs)
+        check_counting_table(other.network.programs)
         expected = self.result
         result, tensors = stored(other, self._held) if self.forms else (other.run(self.given), {})
         if result.samples < expected.samples:

@@ -69,6 +69,10 @@ class CountingSimulator:
                 self._align([(place, 0) for place, domain in self.ports.items() if domain])
         return outputs
 
+    def held(self, array: int, cell: Cell) -> CellArray:
+        """What the cells of a column hold at a domain, row by row."""
+        return self._cells[array, cell].copy()
+
     def _execute(self, item: CountInstruction, row: IntArray, output: IntArray) -> None:
         self._bring(item)
         for number, part, arrays in self._numbered():
