@@ -12,9 +12,10 @@ outputs.
     before   pipeline `tracks`: values along tracks, bit loops, shared sums
     lean     the same, but instructions write only cells that change
     across   accumulators that stand still, in layers that allow it; with the short form of the instruction stream
+    pairs    the same, where rows fill the arrays with two inputs at a time added to an accumulator
     all      pipeline `across`: both, wherever they can be; benchmarks/objectives.py has what --objective energy takes
 
-`--levers` measures lean and across as well as all. `--gated N` says of how many segments of rows those without data are
+`--levers` measures each lever as well as all. `--gated N` says of how many segments of rows those without data are
 switched off in the energy that stands beside (default: 16; 1: none). Networks and programs are kept in `--cache`. It
 exits with 1 where outputs differ, or `all` takes more than `before` under any technology.
 """
@@ -46,10 +47,11 @@ from runtime.values import Value
 WAYS = {
     "before": "tracks",
     "lean": ",".join(PIPELINES["tracks"]).replace("convert-rtm-to-ap", "convert-rtm-to-ap{lean=true}"),
-    "across": ",".join(PIPELINES["across"]).replace("{lean=true}", ""),
+    "across": ",".join(PIPELINES["across"]).replace("{lean=true}", "").replace("apv-across", "apv-across{pairs=none}"),
+    "pairs": ",".join(PIPELINES["across"]).replace("{lean=true}", ""),
     "all": "across",
 }
-LEVERS = ("lean", "across")
+LEVERS = ("lean", "across", "pairs")
 DEFAULT = ("resnet18:1", "resnet18:16", "vgg9:1", "resnet20:1", "digits_mlp:16", "digits_cnn:16")
 _BUNDLED = Path(cam_compiler.__file__).parent / "bundled"
 

@@ -8,6 +8,7 @@ depends on the data is counted on a few random samples (cam_compiler/stage_trial
     tracks   values along tracks, split (apv-split) and shared (apv-share) as in the default pipeline
     aimed    the same, split and shared for the objective
     across   accumulators stand still (apv-across): the stage is marked
+    pairs    the same, and inputs are added to them two at a time
     count    weights as data (apv-count), with the option `count`, on a target with counters
     apart    layers that follow one another in stages of their own, for each of which these ways are tried
 
@@ -202,7 +203,8 @@ class Chooser:
 
         ways: dict[str, Way] = {DEFAULT: tracks}
         if self.across and standing_layer(stage, self.target.geometry):
-            ways["across"] = _way(ApvAcross())
+            ways["across"] = _way(ApvAcross(pairs="none"))
+            ways["pairs"] = _way(ApvAcross(pairs="all"))
         if [*self.aimed] != [split, share]:
             ways["aimed"] = _way(*self.aimed)
         if self.count:

@@ -40,6 +40,7 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "rtm-level-wear": _in("passes.rtm_level_wear:RtmLevelWear"),
     "rtm-verify": _in("passes.rtm_verify:RtmVerify"),
     "convert-rtm-to-ap": _in("passes.convert_rtm_to_ap:ConvertRtmToAp"),
+    "ap-pair": _in("passes.ap_pair:ApPair"),
 }
 """In the order in which a pipeline may have them."""
 

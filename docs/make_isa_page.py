@@ -33,7 +33,18 @@ _COUNTING_KINDS = {
     "V": "vectors",
     "I": "immediate",
 }
-_KINDS = {"D": "place", "d": "cell", "A": "source", "B": "source", "a": "flag", "c": "carry", "I": "immediate"}
+_KINDS = {
+    "D": "place",
+    "d": "cell",
+    "A": "source",
+    "B": "source",
+    "a": "flag",
+    "c": "carry",
+    "e": "two carries",
+    "I": "immediate",
+}
+_ROLES = {"e": "C"}
+"""roles that aren't named as their letters"""
 
 
 def _text(passes: tuple[Pass, ...] | None) -> str:
@@ -54,7 +65,7 @@ def table() -> str:
     lines = [f"| {' | '.join(_HEADS)} |", "|---" * len(_HEADS) + "|"]
     for op in Op:
         row = OPCODES[op]
-        operands = ", ".join(f"{role.upper()}: {_KINDS[role]}" for role in row.operands)
+        operands = ", ".join(f"{_ROLES.get(role, role.upper())}: {_KINDS[role]}" for role in row.operands)
         passes = (row.prologue, row.bit, row.first, row.sign)
         cells = (*map(_text, passes), str(_cycles(row)), operation_of(op))
         lines.append(f"| `{row.mnemonic}` | {operands} | {row.meaning} | {' | '.join(cells)} |")

@@ -63,7 +63,7 @@ from passes.placing.placement import (
     place,
     place_across,
 )
-from passes.placing.standing import Standing, order_of
+from passes.placing.standing import Standing, carries, order_of
 from passes.placing.vector_code import VectorCode, View
 
 _Segments = list[tuple[str, PlacedCode]]
@@ -193,8 +193,10 @@ def _across(stage: apv.StageOp, geometry: Geometry) -> _Segments | None:
     sums, code = made.sums, made.code
     assert sums is not None
     code.reorder(order_of(code, sums, made.first_after), made.segment)
+    # The second cell of a carry has the last column.
+    columns = replace(geometry, columns=geometry.columns - carries(standing.shape.pairs) + 1)
     try:
-        placed = place_across(code, sums.places(), made.standing, standing.shape.first_input, geometry)
+        placed = place_across(code, sums.places(), made.standing, standing.shape.first_input, columns)
     except CapacityError:
         return None
     return list(zip(code.segments, placed, strict=True))

@@ -59,6 +59,10 @@ class PlacedMachine:
                 return self.read(item.a, item.across) + self.read(item.b, item.across)
             case Op.SUB:
                 return self.read(item.a, item.across) - self.read(item.b, item.across)
+            case Op.ADD_ADD | Op.SUB_SUB | Op.ADD_SUB:
+                before = self.read(Operand(*item.dst, item.width), item.across)
+                a, b = self.read(item.a, item.across), self.read(item.b, item.across)
+                return before + (-a if item.op is Op.SUB_SUB else a) + (b if item.op is Op.ADD_ADD else -b)
             case Op.ADD_IP:
                 return self.read(Operand(*item.dst, item.width), item.across) + self.read(item.a, item.across)
             case Op.SUB_IP:

@@ -13,7 +13,8 @@ from xdsl.parser import Parser
 
 from cam_compiler.pipeline import make_context
 from dialects.machine.code import check_code
-from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, check, compared_width, in_loop
+from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width, in_loop
+from dialects.machine.rules import check
 from dialects.machine.target import Geometry, Target
 from dialects.support.errors import ProgramError
 from dialects.support.ranges import Range
@@ -139,11 +140,12 @@ def random_target(rng: np.random.Generator) -> Target:
 
 def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int, outputs: int) -> Instruction:
     """Any legal instruction, on columns that differ; `inputs` and `outputs` are numbers of vectors."""
-    destination, *sources, carry = (int(column) for column in rng.choice(geometry.columns, size=4, replace=False))
-    op = Op(int(rng.integers(1, len(Op) + 1)))
+    op = list(Op)[int(rng.integers(len(Op)))]
     width = int(rng.integers(1, min(WIDEST, geometry.domains) + 1))
     row = OPCODES[op]
-    a, b = (_random_operand(rng, geometry, column) for column in sources)
+    carry, destination, *sources = _random_columns(rng, geometry.columns, 2 if "e" in row.operands else 1)
+    a, *others = (_random_operand(rng, geometry, column) for column in sources)
+    b = others[0] if others else a
     if op in (Op.CMP_GE, Op.CMP_GEV, Op.OUT):
         a, b = a._replace(shift=0, width=max(a.width, 1)), b._replace(shift=0)
         width = compared_width(a, b) if op is Op.CMP_GEV else a.width
@@ -164,10 +166,17 @@ def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int
         a if "A" in row.operands or "a" in row.operands else ZERO,
         (a if rng.random() < 0.1 else b) if "B" in row.operands else ZERO,
         imm if "I" in row.operands else 0,
-        Cell(carry, int(rng.integers(geometry.domains))) if "c" in row.operands else NO_CELL,
+        Cell(carry, int(rng.integers(geometry.domains))) if {"c", "e"} & set(row.operands) else NO_CELL,
         lean=bool(rng.random() < 0.3),
     )
     return _across(rng, geometry, item) if rng.random() < 0.4 else item
+
+
+def _random_columns(rng: np.random.Generator, columns: int, carries: int) -> list[int]:
+    """The column of a carry, which takes so many side by side, and two or three others, as there are."""
+    carry = int(rng.integers(columns - carries + 1))
+    free = [column for column in range(columns) if not carry <= column < carry + carries]
+    return [carry, *rng.permutation(free)[:3].tolist()]
 
 
 def _across(rng: np.random.Generator, geometry: Geometry, item: Instruction) -> Instruction:

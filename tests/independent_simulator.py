@@ -157,9 +157,10 @@ class Page:
                 continue
             if all(now.get(role) == bit for role, bit in write.items()):
                 continue
-            issued.append(LutPass({role: bit for role, bit in key.items() if role not in now}, write))
+            left = {role: bit for role, bit in key.items() if role not in now}
+            issued.append(LutPass(left, write))
             for role, bit in write.items():
-                if not key or key == {role: 1 - bit}:
+                if not key or left == {role: 1 - bit}:
                     before[role] = now[role] = bit
                 elif now.get(role) != bit:
                     now.pop(role, None)
@@ -182,17 +183,53 @@ def with_changes(passes: list[LutPass]) -> list[LutPass]:
     return found
 
 
-def is_short(before: Instruction, item: Instruction) -> bool:
-    """Whether the stream has the short form for an instruction behind another one."""
-    if {before.mnemonic, item.mnemonic} - {"add.ip", "sub.ip"}:
-        return False
-    (d, a, c), (other_d, other_a, other_c) = ([one.given[role] for role in "DAC"] for one in (item, before))
-    assert isinstance(d, Source) and isinstance(a, Source) and isinstance(other_d, Source)
-    assert isinstance(other_a, Source)
-    same = (d._replace(column=0), a._replace(column=0), c, item.width, item.start, item.lean)
-    others = (other_d._replace(column=0), other_a._replace(column=0), other_c, before.width, before.start, before.lean)
-    further = range(0, 3 * a.width + 1, a.width) if a.width else ()
-    return same == others and d.across and a.column - other_a.column in further
+ONE, TWO = ("add.ip", "sub.ip"), ("add.add", "sub.sub", "add.sub")
+
+
+class Run:
+    """A run of the stream: a long instruction and the short ones that have followed it."""
+
+    def __init__(self) -> None:
+        self.long: Instruction | None = None
+        self.single = self.halves = 0
+
+    def halves_of(self, item: Instruction, alone: bool) -> int:
+        """Halves that the next instruction takes, which is a loop by itself or ends one; 0 for a long one."""
+        halves = 1 + (item.mnemonic in TWO)
+        if alone and self.long and self.halves + halves <= 63 and self.fits(self.long, item):
+            self.halves += halves
+            self.single = a_of(item).column if halves == 1 else self.single
+            return halves
+        adds = item.mnemonic in (*ONE, *TWO)
+        self.long, self.single, self.halves = (item, a_of(item).column, 0) if adds else (None, 0, 0)
+        return 0
+
+    def fits(self, long: Instruction, item: Instruction) -> bool:
+        if item.mnemonic not in (*ONE, *TWO):
+            return False
+        a, width = a_of(item), a_of(item).width
+        if alike(long) != alike(item) or not width or not a.across:
+            return False
+        if item.mnemonic in ONE:
+            return a.column - self.single in range(0, 3 * width + 1, width)
+        b, first = item.given["B"], a_of(long).column
+        assert isinstance(b, Source)
+        near = range(-64 * width, 64 * width, width)
+        return b._replace(column=0) == a._replace(column=0) and all(one.column - first in near for one in (a, b))
+
+
+def a_of(item: Instruction) -> Source:
+    a = item.given["A"]
+    assert isinstance(a, Source)
+    return a
+
+
+def alike(item: Instruction) -> tuple[object, ...]:
+    """What all instructions of a run have in common."""
+    d = item.given["D"]
+    assert isinstance(d, Source)
+    places = (d._replace(column=0), a_of(item)._replace(column=0), item.given["C"])
+    return (*places, item.width, item.start, item.lean)
 
 
 class Processor:
@@ -211,11 +248,10 @@ class Processor:
     def run(self, text: str, vectors: list[list[int]]) -> Counter[str]:
         """Execute a segment; returns its counts by the names of the page."""
         counts: Counter[str] = Counter()
-        shorts, run, before = 0, 0, None
+        run, shorts, halves = Run(), 0, 0
         for members in self.page.loops(text):
-            # A short instruction is a loop of its own, and what is before it ends a loop.
-            run = run + 1 if len(members) == 1 and run < 63 and before and is_short(before, members[0]) else 0
-            shorts, before = shorts + (run > 0), members[-1]
+            taken = run.halves_of(members[-1], len(members) == 1)
+            shorts, halves = shorts + (taken > 0), halves + taken
             counts["bit_loops"] += 1
             counts["instructions"] += len(members)
             for step in range(max(item.start + item.width for item in members)):
@@ -223,7 +259,7 @@ class Processor:
         counts["search_cycles"] = counts["searches"] * self.cycles[0]
         counts["write_cycles"] = counts["writes"] * self.cycles[1]
         counts["shifted_row_cells"] = counts["column_steps"] * self.array_rows * self.arrays
-        counts["fetched_bits"] = 128 * (counts["instructions"] - shorts) + 16 * shorts
+        counts["fetched_bits"] = 128 * (counts["instructions"] - shorts) + 16 * halves
         counts["broadcast_bits"] = counts["fetched_bits"] * self.arrays
         return counts
 
@@ -255,6 +291,8 @@ class Processor:
                     cells[role] = cell
             else:
                 cells[role] = operand.after(bit if kind == "place" else 0)
+                if kind == "two carries":
+                    cells["E"] = (operand.column + 1, operand.domain)
         return cells, known
 
     def align(

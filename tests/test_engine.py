@@ -57,7 +57,7 @@ def test_random_programs(rows: int, seed: int) -> None:
 def test_random_programs_have_everything() -> None:
     """The programs above hold every instruction, in bit loops of several and with starts, signs, shifts and zeros."""
     items: list[Instruction] = []
-    for seed in range(100):
+    for seed in range(200):
         items += [item for code in random_case(np.random.default_rng(seed), 1).segments for item in code]
     assert {item.op for item in items} == set(Op)
     for op in set(Op) - {Op.OUT}:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from dialects import _placed_check
 from dialects.machine.census import predict_shifts
 from dialects.machine.code import WORDS, check_code, decode, encode
-from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, check, passes_of
+from dialects.machine.isa import OPCODES, ZERO, Cell, Instruction, Op, Operand, passes_of
+from dialects.machine.rules import check
 from dialects.machine.tables import OPCODE_VALUES, operand_table, pass_table
 from dialects.machine.target import Geometry
 from dialects.support.errors import ProgramError
@@ -30,7 +31,9 @@ def test_operands_of_every_opcode() -> None:
     for op in range(OPCODE_VALUES):
         found = _placed_check.operands(op)
         assert found[:-1] == operand_table()[op].astype(bool).tolist()
-        assert found[-1] == (op in set(OPCODES) and "c" in OPCODES[Op(op)].operands and op != Op.COPY_IF)
+        assert found[-1] == (
+            op in set(OPCODES) and bool({"c", "e"} & set(OPCODES[Op(op)].operands)) and op != Op.COPY_IF
+        )
 
 
 words = st.integers(0, (1 << 64) - 1)
@@ -84,7 +87,11 @@ def neighbours(op: Op) -> Iterator[Instruction]:
     some = list(sources(1))
     firsts = [*some, Operand(0, 0, 2), Operand(4, 0, 1)] if {"A", "a"} & set(roles) else [ZERO]
     seconds = [*sources(2), some[1], Operand(1, 0, 1, False, 1)] if "B" in roles else [ZERO]
-    carries = [Cell(3, 0), Cell(0, 0), Cell(1, 1), Cell(3, 8)] if "c" in roles else [Cell(0, 0)]
+    carries = (
+        [Cell(2 if "e" in roles else 3, 0), Cell(0, 0), Cell(1, 1), Cell(3, 8)]
+        if {"c", "e"} & set(roles)
+        else [Cell(0, 0)]
+    )
     immediates = [0, 1, 3, 4, 7, 8, -1, -2, -4, -5, (1 << 31) - 1, -(1 << 31)] if "I" in roles else [0]
     destinations = [Cell(0, 0), Cell(0, 7), Cell(1, 0), Cell(4, 0)] if {"D", "d"} & set(roles) else [Cell(0, 0)]
     for dst, width, a, b, imm, carry in product(destinations, (0, 1, 2, 3, 9), firsts, seconds, immediates, carries):

@@ -90,7 +90,8 @@ def _wrong_rows(item: Instruction, _: Opcode) -> int:
     """Rows of random bits in which the simulator and the meaning of placed code differ."""
     rng = np.random.default_rng(0)
     domains = 1 if item.across else max(item.width, item.a.width, item.b.width)
-    geometry = Geometry(_ROWS, item.carry.column + 1, domains)
+    carries = 2 if "e" in OPCODES[item.op].operands else 1
+    geometry = Geometry(_ROWS, item.carry.column + carries, domains)
     simulator = Simulator(Target("check", rows=_ROWS, columns=geometry.columns, domains=geometry.domains), _ROWS)
     machine = PlacedMachine(geometry, _ROWS)
     machine.bits[:] = rng.integers(0, 2, machine.bits.shape)
@@ -100,6 +101,6 @@ def _wrong_rows(item: Instruction, _: Opcode) -> int:
     simulator.run("check", [item], given, outputs[:1])
     machine.run([item], given, outputs[1:])
     bits = simulator.bits
-    # A carry's column holds whatever the passes leave there.
-    wrong = (bits[:-1] != machine.bits[:-1]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
+    # The columns of a carry hold whatever the passes leave there.
+    wrong = (bits[:-carries] != machine.bits[:-carries]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
     return int(wrong.sum())

@@ -76,7 +76,7 @@ _ROLES: dict[str, Callable[[Instruction], str]] = {
     "A": lambda item: _operand(item.a, item.across),
     "B": lambda item: _operand(item.b, item.across),
     "a": lambda item: f"c{item.a.column}.{item.a.domain}",
-    "c": lambda item: f"c{item.carry.column}.{item.carry.domain}",
+    **dict.fromkeys("ce", lambda item: f"c{item.carry.column}.{item.carry.domain}"),
     "I": lambda item: f"#{item.imm}",
 }
 """How the value of each role is written."""
@@ -155,19 +155,19 @@ def _instruction(
             if bits not in ("cell", lies):
                 raise TextError(f"{mnemonic}: its values lie across columns or along tracks, not both", at)
             bits = lies
-        if role in "Ddca" and (place.shift or place.width == 0):
+        if role in "Ddcea" and (place.shift or place.width == 0):
             raise TextError(f"{mnemonic}: operand {role} is a plain place, not shifted or zero", at)
         match role:
             case "D" | "d":
                 dst = place
-            case "c":
+            case "c" | "e":
                 carry = place
             case "B":
                 b = place
             case _:
                 a = place
     width = dst.width if "D" in operands else compared_width(a, b) if "B" in operands else a.width
-    cell = Cell(carry.column, carry.domain) if "c" in operands else NO_CELL
+    cell = Cell(carry.column, carry.domain) if {"c", "e"} & set(operands) else NO_CELL
     across = bits == "across"
     target = Cell(dst.column, dst.domain)
     return Instruction(row.op, target, width, a, b, imm, cell, start, last, across=across, lean=lean)
@@ -224,6 +224,7 @@ _KINDS = {
     "B": "source c3.0:4s",
     "a": "flag c4.0",
     "c": "carry c5.0",
+    "e": "carry c5.0",
     "I": "immediate #1",
 }
 

@@ -62,8 +62,12 @@ class StageOp(IRDLOperation):
     outputs = var_result_def(RowsTensor)
     body = region_def("single_block")
     across = opt_prop_def(UnitAttr)
+    pairs = opt_prop_def(UnitAttr)
+    """with `across`: inputs are added two at a time"""
     part = opt_prop_def(PartAttr)
-    assembly_format = "(`across` $across^)? (`part` $part^)? (`:` type($outputs)^)? attr-dict-with-keyword $body"
+    assembly_format = (
+        "(`across` $across^)? (`pairs` $pairs^)? (`part` $part^)? (`:` type($outputs)^)? attr-dict-with-keyword $body"
+    )
 
     def __init__(self, ops: Sequence[Operation], part: Part | None = None):
         """A stage of operations, which leave the block that they are in; uses outside of it take its results."""

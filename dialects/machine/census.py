@@ -45,7 +45,9 @@ class Census(NamedTuple):
     sent_bits: IntArray
     """of a row, to the buffer"""
     short_instructions: IntArray
-    """those that the stream has in its short form (dialects/machine/stream.py)"""
+    """those that the stream has in a short form (dialects/machine/stream.py)"""
+    short_words: IntArray
+    """of 16 bits, that these take"""
     widest_loop: IntArray
     """columns that the loop with most of them needs"""
     furthest: IntArray
@@ -55,7 +57,7 @@ class Census(NamedTuple):
     ports: IntArray
     """(segments, columns): the domain under each port at the end"""
     opcodes: IntArray
-    """(segments, opcode values, the counts up to `short_instructions`): of each opcode its share; a bit loop is that of
+    """(segments, opcode values, the counts up to `short_words`): of each opcode its share; a bit loop is that of
     its first member, shifts are those of the members that need the columns first"""
     writes: IntArray
     """(columns, domains): the passes of all segments that write a cell, in the rows that they tag"""

@@ -18,7 +18,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Operand, check, passes_of
+from dialects.machine.isa import OPCODES, Cell, Instruction, Op, Operand, passes_of
+from dialects.machine.rules import check, check_members
 from dialects.support.errors import CamcError, ProgramError
 from dialects.support.records import RowFormat
 
@@ -213,6 +214,7 @@ def check_code(
             raise ProgramError(error.message, place=place_of(number)) from error
     first = 0
     for members in bundles(instructions):
+        check_members(members, first)
         if len(members) > 1:
             _check_loop(members, first)
         first += len(members)

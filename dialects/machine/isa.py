@@ -5,10 +5,11 @@ driven by `OPCODES`. An instruction works bit by bit from the least significant 
 of its look-up table (LUT): a pass searches for a key over a few columns, which sets the tag of every matching row,
 and then writes a pattern into a few columns of the tagged rows. A pass without a key writes to all rows.
 
-Roles of the columns in a LUT: D destination, A and B sources, C carry (or borrow), I the immediate's bit (a
-constant of the instruction, so it is resolved before the passes are issued), T the data latch between the tags
-and the global buffer. A bit that is known beforehand (the carry at bit 0, a source above its most significant bit
-if unsigned, a source below its shift, the immediate) removes the passes that can't match: `passes_of`.
+Roles of the columns in a LUT: D destination, A and B sources, C carry (or borrow), E a second cell of the carry, one
+column after C, I the immediate's bit (a constant of the instruction, so it is resolved before the passes are issued),
+T the data latch between the tags and the global buffer. A bit that is known beforehand (the carry at bit 0, a source
+above its most significant bit if unsigned, a source below its shift, the immediate) removes the passes that can't
+match: `passes_of`.
 
 Two flags change an instruction and not its meaning. One that runs *across* columns steps from column to column rather
 than from domain to domain: bit k of D, A and B lies k columns from the first one, in one domain, so that nothing is
@@ -30,9 +31,6 @@ from enum import IntEnum
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from dialects.support.errors import ProgramError
-from dialects.support.ranges import Range
-
 
 class Op(IntEnum):
     """Opcodes; the value is the binary code."""
@@ -50,6 +48,10 @@ class Op(IntEnum):
     OUT = 11
     CMP_GEV = 12
     COPY_IF = 13
+    ADD_ADD = 14
+    SUB_SUB = 15
+    ADD_SUB = 28
+    """those between are counted programs' (dialects/machine/counting.py)"""
 
 
 class Cell(NamedTuple):
@@ -134,7 +136,8 @@ class Opcode:
     op: Op
     mnemonic: str
     operands: str
-    """Roles in the order of the assembly text: D, A, B swept over their bits; d, a, c a single cell; I immediate."""
+    """Roles in the order of the assembly text: D, A, B swept over their bits; d, a, c a single cell; e a carry of two
+    cells; I immediate."""
     prologue: tuple[Pass, ...]
     """Passes once, before bit 0."""
     first: tuple[Pass, ...] | None
@@ -163,6 +166,19 @@ def _row(
 
 _ADD = "C0B0A1>D1 C0B1A0>D1 C1B0A0>C0D1 C1B1A1>D1 C0B1A1>C1"
 _SUB = "C0B0A1>D1 C0B1A0>C1D1 C1B0A0>D1 C1B0A1>C0 C1B1A1>D1"
+# A carry of 0, 1 or 2: none, C alone, or C and E. Where A and B differ, rows with a carry of 1 have nothing to do, and
+# those that the passes before have dealt with have left the carry that the later ones look for.
+_ADD_ADD = (
+    "C1E0A0B0D0>D1C0 C1E0A0B0D1>D0 C1E0A1B1D1>D0E1 C1E0A1B1D0>D1 C0A1B1>C1 C0A1D1>C1D0 C0A1D0>D1 C0B1D1>C1D0 C0B1D0>D1 "
+    "E1A0B0>E0 E1A0D0>D1E0 E1A0D1>D0 E1B0D0>D1E0 E1B0D1>D0"
+)
+_SUB_SUB = re.sub("D([01])", lambda bit: f"D{1 - int(bit[1])}", _ADD_ADD)
+"""a number is subtracted as it is added to the complement"""
+# A carry of 1 is C, one of -1 is E.
+_ADD_SUB = (
+    "C0E0A1B0D1>D0C1 C0E0A1B0D0>D1 C0E0A0B1D0>D1E1 C0E0A0B1D1>D0 C1A0B1>C0 E1A1B0>E0 C1A0D0>D1C0 C1A0D1>D0 C1B1D0>D1C0 "
+    "C1B1D1>D0 E1A1D1>D0E0 E1A1D0>D1 E1B0D1>D0E0 E1B0D0>D1"
+)
 
 OPCODES: Mapping[Op, Opcode] = {
     row.op: row
@@ -201,6 +217,9 @@ OPCODES: Mapping[Op, Opcode] = {
         _row(Op.COPY_IF, "DAc", "C1A0>D0 C1A1>D1", "D = A in the rows where the flag C is 1"),
         _row(Op.IN, "DI", ">D0 T1>D1", "D = vector I of the input"),
         _row(Op.OUT, "AI", "A1>T1", "vector I of the output = A"),
+        _row(Op.ADD_ADD, "DABe", _ADD_ADD, "D = D + A + B", prologue=">C0 >E0"),
+        _row(Op.SUB_SUB, "DABe", _SUB_SUB, "D = D - A - B", prologue=">C0 >E0"),
+        _row(Op.ADD_SUB, "DABe", _ADD_SUB, "D = D + A - B", prologue=">C0 >E0"),
     )
 }
 MNEMONICS: Mapping[str, Opcode] = {row.mnemonic: row for row in OPCODES.values()}
@@ -222,7 +241,7 @@ def _specialise(passes: Iterable[Pass], known: Mapping[str, int]) -> tuple[Pass,
         rest = tuple((role, bit) for role, bit in key if role not in current)
         kept.append(Pass(rest, write))
         for role, bit in write:
-            if not key or key == ((role, 1 - bit),):
+            if not key or rest == ((role, 1 - bit),):
                 initial[role] = current[role] = bit
             elif current.get(role) != bit:
                 current.pop(role, None)
@@ -273,6 +292,11 @@ def cell_after(cell: Cell, bits: int, across: bool) -> Cell:
     return Cell(cell.column + bits, cell.domain) if across else Cell(cell.column, cell.domain + bits)
 
 
+def second_carry(carry: Cell) -> Cell:
+    """The second cell of a carry of two."""
+    return Cell(carry.column + 1, carry.domain)
+
+
 def operand_cell(operand: Operand, bit: int, across: bool = False) -> Cell | None:
     """The cell of a swept source at result bit `bit`, or None where the bit is a constant zero."""
     index = bit - operand.shift
@@ -290,8 +314,10 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
         cells["D"] = cell_after(instruction.dst, bit, instruction.across)
     elif "d" in operands:
         cells["D"] = instruction.dst
-    if "c" in operands:
+    if "c" in operands or "e" in operands:
         cells["C"] = instruction.carry
+    if "e" in operands:
+        cells["E"] = second_carry(instruction.carry)
     if "a" in operands:
         cells["A"] = Cell(instruction.a.column, instruction.a.domain)
     for role, operand in (("A", instruction.a), ("B", instruction.b)):
@@ -320,26 +346,16 @@ def passes_count(instruction: Instruction) -> tuple[int, int]:
     )
 
 
+def keyed_cells(instruction: Instruction) -> int:
+    """Cells that the searches of an instruction look at in a row."""
+    passes = (item for bit in range(instruction.width) for item in passes_of(instruction, bit)[0])
+    return sum(len(item.key) for item in passes if item.searches)
+
+
 @lru_cache(maxsize=1 << 16)
 def _count(instruction: Instruction) -> tuple[int, int]:
     passes = [item for bit in range(instruction.width) for item in passes_of(instruction, bit)[0]]
     return sum(item.searches for item in passes), sum(item.writes for item in passes)
-
-
-def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
-    """First column, first domain and width of every place that the instruction names, by role."""
-    operands, dst, carry = OPCODES[instruction.op].operands, instruction.dst, instruction.carry
-    places: dict[str, tuple[int, int, int]] = {}
-    if "D" in operands or "d" in operands:
-        places["D"] = (dst.column, dst.domain, instruction.width if "D" in operands else 1)
-    for role, operand in (("A", instruction.a), ("B", instruction.b)):
-        if role in operands and operand.width:
-            places[role] = (operand.column, operand.domain, operand.width)
-    if "a" in operands:
-        places["A"] = (instruction.a.column, instruction.a.domain, 1)
-    if "c" in operands:
-        places["C"] = (carry.column, carry.domain, 1)
-    return places
 
 
 def compared_width(a: Operand, b: Operand) -> int:
@@ -349,45 +365,6 @@ def compared_width(a: Operand, b: Operand) -> int:
 
 
 MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH = 2048, 256, 63
-
-
-def check(instruction: Instruction, columns: int, domains: int) -> None:
-    """Raise ProgramError where the instruction can't be executed on an array of that many columns and domains."""
-    row = OPCODES[instruction.op]
-
-    def fail(problem: str) -> None:
-        raise ProgramError(f"{row.mnemonic}: {problem}")
-
-    if not 1 <= instruction.width <= MAX_WIDTH:
-        fail(f"a width is 1 to {MAX_WIDTH} bits, found {instruction.width}")
-    places, across = places_of(instruction), instruction.across
-    for column, domain, width in places.values():
-        end = cell_after(Cell(column, domain), width - 1, across)
-        if end.column >= columns or end.domain >= domains:
-            span = f"c{column}:{end.column + 1}[{domain}]" if across else f"c{column}[{domain}:{domain + width}]"
-            fail(f"{span} lies outside {columns} columns of {domains} domains")
-    for role, other in (("D", "A"), ("D", "B"), ("D", "C"), ("C", "A"), ("C", "B"), ("A", "B")):
-        if role not in places or other not in places:
-            continue
-        (one, _, wide), (two, _, long) = places[role], places[other]
-        apart = one + wide <= two or two + long <= one if across else one != two
-        # Both sources may be the same value, as in D = A + A.
-        if not apart and ((role, other) != ("A", "B") or instruction.a != instruction.b):
-            fail(f"two bits that are needed together meet in column c{max(one, two)}")
-    if row.op in (Op.CMP_GE, Op.OUT) and instruction.width != instruction.a.width:
-        fail(f"its width {instruction.width} is not that of its source, {instruction.a.width}")
-    if row.op is Op.CMP_GEV and instruction.width != compared_width(instruction.a, instruction.b):
-        fail(f"its sources are compared over {compared_width(instruction.a, instruction.b)} bits")
-    if row.op in (Op.CMP_GE, Op.CMP_GEV, Op.OUT) and (instruction.a.shift or instruction.b.shift):
-        fail("a source of it can't be shifted")
-    if row.op is Op.SET_IF and instruction.a[2:] != (1, False, 0):
-        fail("its flag is a single cell, neither signed nor shifted")
-    if row.op is Op.CMP_GE and not Range.of_width(instruction.width, instruction.a.signed).covers(
-        Range(instruction.imm, instruction.imm)
-    ):
-        fail(f"the immediate {instruction.imm} is no value of the {instruction.width}-bit source")
-    if row.op in (Op.IN, Op.OUT) and instruction.imm < 0:
-        fail(f"a vector's number can't be negative, found {instruction.imm}")
 
 
 def in_loop(members: list[Instruction]) -> list[Instruction]:

@@ -18,16 +18,17 @@ from dialects.machine.isa import OPCODES, Op, Pass, variant_passes
 OPCODE_VALUES = 32
 """What five bits hold."""
 _VARIANTS = tuple(product((False, True), repeat=6))
-_ROLES, _LATCH = "DABC", "T"
+_ROLES, _LATCH = "DABCE", "T"
 """Roles of columns as they are numbered, and the latch, which is none."""
 
 
 @cache
 def operand_table() -> NDArray[np.uint8]:
     """Which operands each opcode has."""
-    table = np.zeros((OPCODE_VALUES, 9), dtype=np.uint8)
+    table = np.zeros((OPCODE_VALUES, 10), dtype=np.uint8)
     for op, row in OPCODES.items():
-        table[op] = (True, *(role in row.operands for role in "DdAaBcI"), _is_vector(op))
+        carries = ("c" in row.operands or "e" in row.operands, "e" in row.operands)
+        table[op] = (True, *(role in row.operands for role in "DdAaB"), *carries, "I" in row.operands, _is_vector(op))
     return table
 
 
@@ -36,9 +37,9 @@ def pass_table() -> NDArray[np.uint8]:
     """The passes of every variant of an opcode's bit, summed up as `Variant` in dialects/native/checked_code.hpp.
 
     Masks of the roles that are searched and written, then numbers: searches, writes, cells that the searches look at,
-    cells written without a key, bits moved to or from the buffer, writes of D, writes of C.
+    cells written without a key, bits moved to or from the buffer, writes of D, of C and of E.
     """
-    table = np.zeros((OPCODE_VALUES, len(_VARIANTS), 9), dtype=np.uint8)
+    table = np.zeros((OPCODE_VALUES, len(_VARIANTS), 10), dtype=np.uint8)
     for op in OPCODES:
         for variant, passes in enumerate(_variants_of(op)):
             for item in passes:
@@ -61,6 +62,7 @@ def _numbers(item: Pass) -> list[int]:
         _LATCH in (role for part in item for role, _ in part),
         "D" in written,
         "C" in written,
+        "E" in written,
     ]
 
 

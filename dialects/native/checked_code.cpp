@@ -5,7 +5,7 @@
 namespace ap {
 
 PassTable::PassTable(const uint8_t* bytes) {
-    static_assert(sizeof(Variant) == 9);
+    static_assert(sizeof(Variant) == 10);
     std::memcpy(variants_.data(), bytes, sizeof variants_);
 }
 
@@ -32,6 +32,11 @@ void CheckedCode::check_rules() const {
     for (std::size_t number = 0; number < code.size(); ++number)
         if (std::string problem = broken_rule(code[number]); !problem.empty())
             throw Problem(number, std::move(problem));
+    for (std::size_t number = 0; number < code.size(); ++number) {
+        const bool shared = !code[number].last || (number > 0 && !code[number - 1].last);
+        if (shared && code[number].operands().second_carry)
+            throw Problem(number, "a sum of three numbers is a bit loop by itself");
+    }
 }
 
 }  // namespace ap

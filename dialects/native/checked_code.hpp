@@ -41,11 +41,13 @@ struct Variant {
     uint8_t keyed;                     // cells that the searches look at
     uint8_t unkeyed;                   // cells written in all rows, by passes without a key
     uint8_t moves;                     // bits between a column and the global buffer
-    uint8_t dst_writes, carry_writes;  // writes of these cells
+    uint8_t dst_writes, carry_writes, second_writes;  // writes of these cells
 
     uint8_t used() const { return read | written; }
     bool uses(Role role) const { return used() >> role & 1; }
-    int writes_of(Role role) const { return role == kDst ? dst_writes : role == kCarry ? carry_writes : 0; }
+    int writes_of(Role role) const {
+        return role == kDst ? dst_writes : role == kCarry ? carry_writes : role == kSecond ? second_writes : 0;
+    }
 };
 
 // The variants of each opcode's bit: an index has a bit for each thing that may be known of it beforehand.
@@ -96,7 +98,7 @@ public:
     template <class Visit>
     static void each_cell(const Instruction& item, int bit, const Variant& variant, Visit&& visit) {
         const auto cells = cells_of(item, bit);
-        for (const Role role : {kDst, kA, kB, kCarry})
+        for (const Role role : kEveryRole)
             if (variant.uses(role)) visit(cells[role], variant.writes_of(role));
     }
 

@@ -26,25 +26,31 @@ enum Op : uint8_t {
     kOut,
     kCmpGev,
     kCopyIf,
+    kAddAdd,
+    kSubSub,
+    kAddSub = 28,  // those between are counted programs'
     kOps  // one more than the last opcode
 };
 
 // What the five bits of an opcode hold.
 inline constexpr std::size_t kOpcodes = 32;
 
-// Which operands an opcode has, from their letters: D, A, B swept over their bits; d, a, c a single cell; I immediate.
+// Which operands an opcode has, from their letters: D, A, B swept over their bits; d, a, c a single cell; e a carry of two
+// cells, the second one a column further; I immediate.
 struct Operands {
     bool known = false;  // whether there is such an opcode
     bool dst_swept = false, dst_cell = false, a_swept = false, a_flag = false, b_swept = false, carry = false;
     bool immediate = false;
     bool vector = false;     // the immediate is the number of a vector
+    bool second_carry = false;  // the carry has two cells
     bool own_carry = false;  // the carry cell is written, rather than a flag that is read
 
     constexpr Operands() = default;
     constexpr Operands(Op op, std::string_view letters)
         : known(true), dst_swept(has(letters, 'D')), dst_cell(has(letters, 'd')), a_swept(has(letters, 'A')),
-          a_flag(has(letters, 'a')), b_swept(has(letters, 'B')), carry(has(letters, 'c')), immediate(has(letters, 'I')),
-          vector(op == kIn || op == kOut), own_carry(carry && op != kCopyIf) {}
+          a_flag(has(letters, 'a')), b_swept(has(letters, 'B')), carry(has(letters, 'c') || has(letters, 'e')),
+          immediate(has(letters, 'I')), vector(op == kIn || op == kOut), second_carry(has(letters, 'e')),
+          own_carry(carry && op != kCopyIf) {}
 
 private:
     static constexpr bool has(std::string_view letters, char letter) {
@@ -66,7 +72,10 @@ inline constexpr std::array<Operands, kOpcodes> kOperands = [] {
                                       {kIn, "DI"},
                                       {kOut, "AI"},
                                       {kCmpGev, "dAB"},
-                                      {kCopyIf, "DAc"}})
+                                      {kCopyIf, "DAc"},
+                                      {kAddAdd, "DABe"},
+                                      {kSubSub, "DABe"},
+                                      {kAddSub, "DABe"}})
         table[op] = Operands(op, letters);
     return table;
 }();

@@ -1,4 +1,5 @@
 #include "loops.hpp"
+#include "stream.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -64,20 +65,6 @@ private:
     }
 };
 
-// `is_short` and MOST_SHORTS in dialects/machine/stream.py.
-constexpr int kMostShorts = 63;
-
-bool is_short(const Instruction& before, const Instruction& item) {
-    const auto adds = [](const Instruction& one) { return one.op == kAddIp || one.op == kSubIp; };
-    if (!adds(before) || !adds(item) || !item.across || !item.last || !item.a.width) return false;
-    const int further = item.a.column - before.a.column;
-    Instruction other = before;
-    other.op = item.op;
-    other.dst.column = item.dst.column;
-    other.a.column = item.a.column;
-    return other == item && further >= 0 && further <= 3 * item.a.width && further % item.a.width == 0;
-}
-
 // With `kDetailed`, also steps, ports and writes; without, they stay empty.
 template <bool kDetailed>
 class Sweep {
@@ -93,11 +80,12 @@ public:
             const std::size_t begin = program_.segments[segment], end = program_.segments[segment + 1];
             found_.opcodes.resize((segment + 1) * kOpcodes);
             opcodes_ = found_.opcodes.data() + segment * kOpcodes;
+            Stream stream;
             for (std::size_t at = begin, stop; at < end; at = stop) {
                 stop = program_.loop_end(at);
-                const bool follows = at > begin && shorts_ < kMostShorts && is_short(program_.code[at - 1], program_.code[at]);
-                shorts_ = follows ? shorts_ + 1 : 0;
-                opcodes_[program_.code[at].op].shorts += follows;
+                const int words = stop - at == 1 ? stream.short_words(program_.code[at]) : stream.long_form(program_.code[stop - 1]);
+                opcodes_[program_.code[at].op].shorts += words > 0;
+                opcodes_[program_.code[at].op].short_words += words;
                 loop(at, stop);
             }
             found_.segments.emplace_back();
@@ -118,7 +106,6 @@ private:
     Counts* opcodes_ = nullptr;   // of the segment
     std::vector<int64_t> steps_;  // of each column in the segment
     int64_t number_ = 0;          // of the loop
-    int shorts_ = 0;              // instructions of the short form since the last long one
 
     void loop(std::size_t at, std::size_t stop) {
         Counts& counts = opcodes_[program_.code[at].op];
@@ -214,7 +201,7 @@ void Counts::add(const Counts& other) {
     instructions += other.instructions, loops += other.loops;
     searches += other.searches, writes += other.writes, keyed += other.keyed, unkeyed += other.unkeyed;
     shift_steps += other.shift_steps, column_steps += other.column_steps;
-    moved += other.moved, sent += other.sent, shorts += other.shorts;
+    moved += other.moved, sent += other.sent, shorts += other.shorts, short_words += other.short_words;
     widest = std::max(widest, other.widest), furthest = std::max(furthest, other.furthest);
 }
 

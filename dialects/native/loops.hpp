@@ -16,6 +16,7 @@ struct Counts {
     int64_t moved = 0;                                         // the sum of the variants' moves
     int64_t sent = 0;                                          // those of them to the buffer
     int64_t shorts = 0;                                        // instructions that have the stream's short form
+    int64_t short_words = 0;                                   // of 16 bits, that these take
     int64_t widest = 0;                                        // columns of the loop that needs the most
     int64_t furthest = 0;                                      // the domain
 

@@ -16,6 +16,7 @@
 #include "loops.hpp"
 #include "names.hpp"
 #include "numpy.hpp"
+#include "stream.hpp"
 
 namespace nb = nanobind;
 using namespace placed;
@@ -24,7 +25,7 @@ namespace {
 
 using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Bounds = nb::ndarray<const int64_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
-using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 9>, nb::c_contig, nb::device::cpu>;
+using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 10>, nb::c_contig, nb::device::cpu>;
 using Ids = nb::ndarray<const int32_t, nb::shape<-1, 4>, nb::c_contig, nb::device::cpu>;
 using Places = nb::ndarray<const int32_t, nb::shape<-1, 6>, nb::c_contig, nb::device::cpu>;
 using native::Matrix;
@@ -98,11 +99,26 @@ std::optional<Failure> broken(CodeWords code, Passes passes, int columns, int do
     }
 }
 
+// Of each instruction of a segment, the words of its short form in the stream; 0 for a long one.
+Matrix<uint8_t> short_words(CodeWords code) {
+    std::vector<uint8_t> found(code.shape(0), 0);
+    Stream stream;
+    bool inside = false;
+    for (std::size_t number = 0; number < found.size(); ++number) {
+        const Instruction item = Instruction::unpack(code.data() + 2 * number);
+        const bool alone = item.last && !inside;
+        if (item.last) found[number] = uint8_t(alone ? stream.short_words(item) : stream.long_form(item));
+        inside = !item.last;
+    }
+    const std::size_t count = found.size();
+    return native::to_numpy<uint8_t>(std::move(found), count, 1);
+}
+
 // The operands of an opcode in the order of their declaration, for the tests.
 std::vector<bool> operands(unsigned op) {
     const Operands& has = kOperands.at(op);
-    return {has.known,   has.dst_swept, has.dst_cell,  has.a_swept, has.a_flag,
-            has.b_swept, has.carry,     has.immediate, has.vector,  has.own_carry};
+    return {has.known, has.dst_swept,    has.dst_cell,  has.a_swept, has.a_flag,   has.b_swept,
+            has.carry, has.second_carry, has.immediate, has.vector,  has.own_carry};
 }
 
 using Fields = std::vector<int64_t>;
@@ -138,6 +154,7 @@ NB_MODULE(_placed_check, m) {
     m.def("check", &check, nb::arg("code").noconvert(), nb::arg("bounds").noconvert(), nb::arg("ids").noconvert(),
           nb::arg("places").noconvert(), nb::arg("place_bounds").noconvert(), nb::arg("passes").noconvert(),
           nb::arg("columns"), nb::arg("domains"));
+    m.def("short_words", &short_words, nb::arg("code").noconvert());
     m.def("operands", &operands, nb::arg("op"));
     m.def("unpack", &unpack, nb::arg("first"), nb::arg("second"));
     m.def("repack", &repack, nb::arg("first"), nb::arg("second"));

@@ -14,7 +14,11 @@ namespace ap {
 inline constexpr int kMaxColumns = 2048, kMaxDomains = 256, kMaxWidth = 63;
 
 // Roles of the columns of an instruction, in the order in which dialects/machine/tables.py numbers them.
-enum Role : uint8_t { kDst, kA, kB, kCarry, kRoles };
+enum Role : uint8_t { kDst, kA, kB, kCarry, kSecond, kRoles };
+inline constexpr std::array kEveryRole = {kDst, kA, kB, kCarry, kSecond};
+
+// The second cell of a carry of two.
+inline Cell second_carry(const Instruction& item) { return {item.carry.column + 1, item.carry.domain}; }
 
 // Bits over which two values are compared: all of both, and a sign for an unsigned one beside a signed one.
 template <class Value>
@@ -31,6 +35,7 @@ inline std::pair<Cell, int> place_of(const Instruction& item, Role role) {
     case kA: return {{item.a.column, item.a.domain}, has.a_flag ? 1 : has.a_swept ? item.a.width : 0};
     case kB: return {{item.b.column, item.b.domain}, has.b_swept ? item.b.width : 0};
     case kCarry: return {item.carry, has.carry};
+    case kSecond: return {second_carry(item), has.second_carry};
     default: return {{}, 0};
     }
 }
@@ -40,7 +45,7 @@ inline std::array<Cell, kRoles> cells_of(const Instruction& item, int bit) {
     const Operands& has = item.operands();
     return {item.dst.after(has.dst_swept ? bit : 0, item.across),
             has.a_flag ? Cell{item.a.column, item.a.domain} : item.a.cell_at(bit, item.across),
-            item.b.cell_at(bit, item.across), item.carry};
+            item.b.cell_at(bit, item.across), item.carry, second_carry(item)};
 }
 
 inline std::string text_of(int64_t column, int64_t domain, int64_t width = 1, bool is_signed = false,
@@ -59,7 +64,7 @@ inline std::string text_of(Cell cell) { return text_of(cell.column, cell.domain)
 inline std::string outside(const Instruction& item, int columns, int domains) {
     if (item.width < 1 || item.width > kMaxWidth)
         return "a width is 1 to " + std::to_string(kMaxWidth) + " bits, found " + std::to_string(item.width);
-    for (const Role role : {kDst, kA, kB, kCarry}) {
+    for (const Role role : kEveryRole) {
         const auto [cell, width] = place_of(item, role);
         const Cell end = cell.after(width - 1, item.across);
         if (width && (end.column >= columns || end.domain >= domains)) {
@@ -81,7 +86,7 @@ inline int meeting_column(const Instruction& item) {
         int begin, end;
     };
     std::array<Span, kRoles> columns;
-    for (const Role role : {kDst, kA, kB, kCarry}) {
+    for (const Role role : kEveryRole) {
         const auto [cell, width] = place_of(item, role);
         columns[role] = {cell.column, width ? cell.column + (item.across ? width : 1) : -1};
     }
@@ -89,7 +94,8 @@ inline int meeting_column(const Instruction& item) {
         const int column = std::max(columns[one].begin, columns[other].begin);
         return column < std::min(columns[one].end, columns[other].end) ? column : -1;
     };
-    for (const auto& [one, other] : {std::pair{kDst, kA}, {kDst, kB}, {kDst, kCarry}, {kCarry, kA}, {kCarry, kB}})
+    for (const auto& [one, other] : {std::pair{kDst, kA}, {kDst, kB}, {kDst, kCarry}, {kCarry, kA}, {kCarry, kB},
+                                     {kDst, kSecond}, {kSecond, kA}, {kSecond, kB}})
         if (const int column = meeting(one, other); column >= 0) return column;
     return item.a != item.b ? meeting(kA, kB) : -1;
 }

@@ -86,7 +86,9 @@ _OPS = {
 _OP_OF = np.array([0, 0, *(int(_OPS[form]) for form in list(Form)[1:])])
 _SWEPT = {role: opcode_flags(op for op, row in OPCODES.items() if role.upper() in row.operands) for role in ("a", "b")}
 """opcodes that go through the bits of a source"""
-_FORM_OF = np.array([0, *(int(Form.SEXT if op is Op.EXT else Form[op.name]) for op in Op)])
+_FORMS = {op: form for form, op in _OPS.items() if form is not Form.ZEXT}
+_FORM_OF = np.array([0, *(int(_FORMS.get(op, 0)) for op in Op)])
+"""0 for what only machine code has"""
 
 
 class Places(NamedTuple):

@@ -9,6 +9,9 @@ the next tile, and the inputs are swept back.
     columns    0 .. 220: 17 accumulators of 13 bits    221 .. 252: 8 inputs of 4 bits    255: the carry
     domain d   tile d                                  inputs 8 d to 8 d + 7 of the block
 
+With `pairs`, the additions of the inputs under the ports to one accumulator stand two by two, those of opposite signs
+first, so that ap-pair can make one instruction of them, for whose carry there are two columns.
+
 Nothing is shared: each addition serves one output. What sharing would save in additions is less than what it costs to
 bring operands together, where a shift or a write costs much more than a search.
 """
@@ -41,6 +44,8 @@ class Shape(NamedTuple):
     input_bits: int
     rows: int
     """domains that a block of inputs takes at most"""
+    pairs: bool = False
+    """inputs are added two at a time"""
 
     @property
     def first_input(self) -> int:
@@ -81,14 +86,17 @@ def sum_widths(weights: IntArray, inputs: Sequence[Range]) -> IntArray:
     return np.array([Range(low, high).width for low, high in found.tolist()], dtype=np.int64)
 
 
-def shape_of(outputs: int, output_bits: int, inputs: int, input_bits: int, geometry: Geometry) -> Shape | None:
+def shape_of(
+    outputs: int, output_bits: int, inputs: int, input_bits: int, geometry: Geometry, pairs: bool = False
+) -> Shape | None:
     """The shape with the fewest column steps for so many outputs and inputs; None where there is no room for any."""
     best: tuple[int, Shape] | None = None
     # What follows from the sums needs room for a few values, where the inputs were.
-    left = geometry.columns - 1 - max(input_bits, min(output_bits + 8, geometry.columns // 4))
+    columns = geometry.columns - carries(pairs)
+    left = columns - max(input_bits, min(output_bits + 8, geometry.columns // 4))
     for side in range(1, min(outputs, left // output_bits) + 1):
-        beside = min(inputs, (geometry.columns - 1 - side * output_bits) // input_bits)
-        shape = Shape(side, output_bits, beside, input_bits, min(geometry.domains, -(-inputs // beside)))
+        beside = min(inputs, (columns - side * output_bits) // input_bits)
+        shape = Shape(side, output_bits, beside, input_bits, min(geometry.domains, -(-inputs // beside)), pairs)
         if shape.tiles(outputs) > geometry.domains:
             continue
         steps = column_steps(shape, outputs, inputs)
@@ -97,6 +105,11 @@ def shape_of(outputs: int, output_bits: int, inputs: int, input_bits: int, geome
         if best is None or steps <= best[0]:
             best = steps, shape
     return best[1] if best else None
+
+
+def carries(pairs: bool) -> int:
+    """Columns of the carry."""
+    return 2 if pairs else 1
 
 
 def column_steps(shape: Shape, outputs: int, inputs: int) -> int:
@@ -211,9 +224,37 @@ def _terms(digits: Digits, shape: Shape) -> Terms:
     row, beside = np.divmod(inside, shape.inputs)
     tile, tiles = output // shape.outputs, shape.tiles(len(outputs))
     sweep = block * tiles + np.where(block % 2, tiles - 1 - tile, tile)
-    order = np.lexsort((output, beside, np.where(sweep % 2, -row, row), sweep))
+    row = np.where(sweep % 2, -row, row)
+    order = np.lexsort((output, beside, row, sweep))
+    if shape.pairs:
+        order = _in_pairs(digits, order, sweep, row, output)
     digits = Digits(*(part[order] for part in digits))
     return Terms(digits, output[order], number[order], outputs, inputs, sweep[order])
+
+
+def _in_pairs(digits: Digits, order: IntArray, sweep: IntArray, row: IntArray, output: IntArray) -> IntArray:
+    """The order, but that of the terms of an output at a step two stand together, behind those that stay alone.
+
+    A term that is added and one that is subtracted make the pairs, then those that are left.
+    """
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    group = np.stack([sweep, row, output, digits.shifts], axis=1)
+    _, group = np.unique(group, axis=0, return_inverse=True)
+    group = group.ravel()
+    negative = digits.signs < 0
+    count = np.stack([np.bincount(group[negative == sign], minlength=group.max(initial=-1) + 1) for sign in (0, 1)])
+    mixed, mine = count.min(axis=0)[group], count[negative.astype(int), group]
+    by_group = np.lexsort((place, negative, group))
+    first = np.append(True, (np.diff(group[by_group]) != 0) | (np.diff(negative[by_group].astype(int)) != 0))
+    number = np.empty_like(order)
+    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    number[by_group] = np.arange(len(order)) - start
+    left = number - mixed
+    alone = (left >= 0) & (left == mine - mixed - 1) & ((mine - mixed) % 2 == 1)
+    pair = np.where(left < 0, number, mixed + left // 2)
+    key = np.where(alone, place, group)
+    return np.lexsort((negative, np.where(alone, 0, pair), key, ~alone, row, sweep))
 
 
 def _running(ends: IntArray, starts: IntArray) -> IntArray:

@@ -31,15 +31,16 @@ class StaticCounts(NamedTuple):
     moved_bits: int
     sent_bits: int
     short_instructions: int
+    short_words: int
 
     @property
     def stream_bits(self) -> int:
         """Of the instruction stream."""
-        return stream_bits(self.instructions, self.short_instructions)
+        return stream_bits(self.instructions, self.short_instructions, self.short_words)
 
 
 OPERATIONS: Mapping[str, tuple[Op, ...]] = {
-    "additions": (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP),
+    "additions": (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP, Op.ADD_ADD, Op.SUB_SUB, Op.ADD_SUB),
     "copies": (Op.COPY, Op.EXT),
     "thresholds": (Op.CMP_GE, Op.SET_IF),
     "clears": (Op.SET,),

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.machine.code import bundles, decode
-from dialects.machine.isa import Cell, Instruction, Op, Pass, check, passes_of
+from dialects.machine.isa import Cell, Instruction, Op, Pass, passes_of
 from dialects.machine.program import Program
+from dialects.machine.rules import check, check_members
 from dialects.machine.stream import count_shorts, stream_bits
 from dialects.machine.target import Target
 from dialects.support.errors import ProgramError
@@ -62,8 +63,9 @@ class Simulator:
         """
         counts = Counts()
         self._written.clear()
-        stream = stream_bits(len(instructions), count_shorts(list(instructions)))
+        stream = stream_bits(len(instructions), *count_shorts(instructions))
         for members in bundles(instructions):
+            check_members(members)
             for item in members:
                 check(item, self.target.columns, self.target.domains)
                 if (item.op is Op.IN and item.imm >= len(inputs)) or (item.op is Op.OUT and item.imm >= len(outputs)):

@@ -49,7 +49,7 @@ static_assert(std::endian::native == std::endian::little, "programs and vectors 
 
 using CodeWords = nb::ndarray<const uint64_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
 using Results = nb::ndarray<nb::device::cpu, nb::c_contig>;
-using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 9>, nb::c_contig, nb::device::cpu>;
+using Passes = nb::ndarray<const uint8_t, nb::shape<32, 64, 10>, nb::c_contig, nb::device::cpu>;
 using Offsets = nb::ndarray<const int32_t, nb::shape<-1>, nb::c_contig, nb::device::cpu>;
 
 // The kernels of the instruction sets that this machine has, the widest first.

@@ -50,14 +50,14 @@ private:
         uint32_t sum, next;
     };
 
-    static bool adds(const Step& step) { return step.op >= kAddIp && step.op <= kSub; }
+    static bool adds(const Step& step) { return (step.op >= kAddIp && step.op <= kSub) || adds_two(step.op); }
 
     void find_dead_carries() {
         std::vector<bool> live(planes_, false);
         dead_.assign(schedule_.steps.size(), false);
         for (size_t number = schedule_.steps.size(); number-- > 0;) {
             const Step& step = schedule_.steps[number];
-            dead_[number] = adds(step) && !live[step.carry];
+            dead_[number] = adds(step) && !live[step.carry] && !(adds_two(step.op) && live[step.second]);
             visit(
                 step, [](uint32_t, int) {},
                 [&](uint32_t first, int count) { std::fill_n(live.begin() + first, count, false); });
@@ -68,11 +68,13 @@ private:
     }
 
     void add(const Step& given) {
-        if (adds(given) && given.first && given.carry_dead) return add_term(given);
+        if (adds(given) && given.first && given.carry_dead)
+            return adds_two(given.op) ? add_terms(given) : add_term(given);
         if (given.op == kIn && is_received(given.imm, input_bits_)) return receive(given);
         Step step = given;
         if (step.op != kSetIf) find_received(step.a, step.a_bits, step.a_signed);
-        if (step.op == kAdd || step.op == kSub || step.op == kCmpGev) find_received(step.b, step.b_bits, step.b_signed);
+        if (step.op == kAdd || step.op == kSub || step.op == kCmpGev || adds_two(step.op))
+            find_received(step.b, step.b_bits, step.b_signed);
         visit(
             step, [&](uint32_t first, int count) { before_read(first, count); },
             [&](uint32_t first, int count) { before_write(first, count); });
@@ -98,6 +100,16 @@ private:
                 if (!received_[plane + i] || received_[plane + i] != found + i) return;
             first += uint32_t(found) - plane;
         });
+    }
+
+    // Of two numbers that are added to a third one, one after the other.
+    void add_terms(const Step& given) {
+        Step one = given, two = given;
+        one.op = given.op == kSubSub ? kSubIp : kAddIp;
+        two.op = given.op == kAddAdd ? kAddIp : kSubIp;
+        two.a = given.b, two.a_bits = given.b_bits, two.a_signed = given.b_signed;
+        add_term(one);
+        add_term(two);
     }
 
     void add_term(const Step& given) {

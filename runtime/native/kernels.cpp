@@ -113,6 +113,9 @@ private:
         case kExt: return each_part([&](Planes planes) CAMC_FLAT { extend(step, planes); });
         case kAddIp: return each_part([&](Planes planes) CAMC_FLAT { accumulate<false>(step, planes); });
         case kSubIp: return each_part([&](Planes planes) CAMC_FLAT { accumulate<true>(step, planes); });
+        case kAddAdd: return each_part([&](Planes planes) CAMC_FLAT { accumulate_two<kAddAdd>(step, planes); });
+        case kSubSub: return each_part([&](Planes planes) CAMC_FLAT { accumulate_two<kSubSub>(step, planes); });
+        case kAddSub: return each_part([&](Planes planes) CAMC_FLAT { accumulate_two<kAddSub>(step, planes); });
         case kAdd: return each_part([&](Planes planes) CAMC_FLAT { combine<false>(step, planes); });
         case kSub: return each_part([&](Planes planes) CAMC_FLAT { combine<true>(step, planes); });
         case kCmpGe: return each_part([&](Planes planes) CAMC_FLAT { compare_immediate(step, planes); });
@@ -190,6 +193,37 @@ private:
         Part beyond = planes[a.rest];
         for (; i < step.bits; ++i) carry = accumulate_bit<Subtract>(planes[step.dst + i], beyond, carry);
         planes[step.carry] = carry;
+    }
+
+    // The sum of a bit of D, A and B and a carry of two cells; the complements of a number that is subtracted, or of the
+    // sum, make it one of five bits, of which twos are carried on.
+    template <Op Operation>
+    CAMC_INLINE void accumulate_two_bit(Cell dst, Part a, Part b, Part& carry, Part& second) {
+        const Part before = dst, d = Operation == kSubSub ? ~before : before, y = Operation == kAddSub ? ~b : b,
+                   other = Operation == kAddSub ? ~second : second;
+        const Part some = parity(a, y, d), one = carry_of(a, y, d), two = carry_of(some, carry, other),
+                   sum = parity(some, carry, other), after = Operation == kSubSub ? ~sum : sum;
+        const Part next = Operation == kAddSub ? one & two : one | two,
+                   next_second = Operation == kAddSub ? ~(one | two) : one & two;
+        changed(before ^ after);
+        changed(carry ^ next);
+        changed(second ^ next_second);
+        dst = after, carry = next, second = next_second;
+    }
+
+    template <Op Operation>
+    CAMC_INLINE void accumulate_two(const Step& step, Planes planes) {
+        Part carry = this->carry(step, planes), second{};
+        if (step.first)
+            reset(step, planes[step.second]);
+        else
+            second = planes[step.second];
+        Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
+        for (int i = 0; i < step.bits; ++i)
+            accumulate_two_bit<Operation>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))],
+                                          carry, second);
+        planes[step.carry] = carry;
+        planes[step.second] = second;
     }
 
     // The same out of place: D is cleared in all rows, then set where the sum's bit is one.

@@ -16,7 +16,7 @@ public:
           base_(size_t(across_ ? program.domains : program.columns)) {
         std::vector<std::pair<int, int>> used(base_.size(), {std::max(program.domains, program.columns), 0});
         for (const Instruction& item : program.code)
-            for (Role role : {kDst, kA, kB, kCarry}) {
+            for (Role role : kEveryRole) {
                 auto [cell, width] = place_of(item, role);
                 for (int bit = 0; bit < width; ++bit) {
                     auto [line, at] = position(cell.after(bit, item.across));
@@ -179,6 +179,7 @@ private:
         if (row.dst_swept || row.dst_cell)
             step.dst = layout_.plane(item.dst.after(row.dst_swept ? begin : 0, item.across));
         if (row.carry) step.carry = layout_.plane(item.carry);
+        if (row.second_carry) step.second = layout_.plane(second_carry(item));
         if (row.a_flag) step.a = layout_.plane({item.a.column, item.a.domain});
         if (row.a_swept) {
             auto [first, bits, is_signed] = source(item.a, item.across, begin, end);

@@ -29,17 +29,20 @@ struct Step {
     bool lean : 1;        // only cells that change are written
     uint8_t bit;          // the number of the first bit
     uint8_t bits, a_bits, b_bits;
-    uint32_t dst, a, carry;
+    uint32_t dst, a, carry, second;  // second: the second cell of the carry
     union {
         uint32_t b;
         int32_t imm;  // the bits from `bit` on; of IN and OUT the number of the vector
     };
 };
 
+inline bool adds_two(uint8_t op) { return op == kAddAdd || op == kSubSub || op == kAddSub; }
+
 // Tells of the planes that a step reads, also to write them in some rows only, and of those that it writes.
 template <class Read, class Write>
 void visit(const Step& step, const Read& read, const Write& write) {
-    bool keeps = step.op == kSetIf || step.op == kAddIp || step.op == kSubIp || step.op == kCopyIf;
+    const bool two = adds_two(step.op);
+    bool keeps = two || step.op == kSetIf || step.op == kAddIp || step.op == kSubIp || step.op == kCopyIf;
     bool compares = step.op == kCmpGe || step.op == kCmpGev;
     int bits = compares ? 1 : step.op == kOut ? 0 : step.bits;
     if (step.op == kSetIf) read(step.a, 1);
@@ -47,7 +50,7 @@ void visit(const Step& step, const Read& read, const Write& write) {
         read(step.a, int(step.a_bits));
     else if (step.a_signed)
         read(step.a - 1, 1);
-    if (step.op == kAdd || step.op == kSub || step.op == kCmpGev) {
+    if (two || step.op == kAdd || step.op == kSub || step.op == kCmpGev) {
         if (step.b_bits)
             read(step.b, int(step.b_bits));
         else if (step.b_signed)
@@ -55,10 +58,12 @@ void visit(const Step& step, const Read& read, const Write& write) {
     }
     if (keeps || (compares && !step.first)) read(step.dst, bits);
     if (step.op == kExt && step.first) read(step.dst, 1);
-    bool carries = step.op == kAdd || step.op == kSub || step.op == kAddIp || step.op == kSubIp || step.op == kExt;
+    bool carries = two || step.op == kAdd || step.op == kSub || step.op == kAddIp || step.op == kSubIp || step.op == kExt;
     if (step.op == kCopyIf || (carries && !step.first)) read(step.carry, 1);
+    if (two && !step.first) read(step.second, 1);
     write(step.dst, bits);
     if (carries) write(step.carry, 1);
+    if (two) write(step.second, 1);
 }
 
 // An element of a window, and with it one vector of each channel.
