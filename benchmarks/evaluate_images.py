@@ -1,10 +1,10 @@
 """`camc evaluate` on a folder of many JPEG images: images per second, peak memory, and whether it goes on when killed.
 
-    python benchmarks/evaluate_images.py [--images 50000] [--size 500x375] [--different 200]
+    python benchmarks/evaluate_images.py [--images 50000] [--size 500x375] [--side 224] [--different 200]
 
-The images are hard links to a few hundred different ones. The network takes 3x224x224 and is tiny, so that reading,
-decoding, resizing and cutting are what is measured. A tenth of the images is evaluated for comparison; the whole is
-evaluated again, killed several times and given again, and must end with the same bytes.
+The images are hard links to a few hundred different ones. The network takes images of 224x224, or another side, and is
+tiny, so that reading, decoding, resizing and cutting are what is measured. A tenth of the images is evaluated for
+comparison; the whole is evaluated again, killed several times and given again, and must end with the same bytes.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Run(NamedTuple):
     memory: float
 
 
-def make_network(path: Path) -> None:
-    """A convolution that looks at 2x2 pixels of every 32x32, and the average of what it finds."""
-    net = Net(3, 224, 224)
+def make_network(path: Path, side: int) -> None:
+    """A convolution that looks at 2x2 pixels at each of 7x7 places, and the average of what it finds."""
+    net = Net(3, side, side)
     kernel = np.arange(CLASSES * 12).reshape(CLASSES, 3, 2, 2) % 3 - 1
-    net.op("Conv", net.qdq("x", 1 / 15), net.weights(kernel), kernel_shape=[2, 2], strides=[32, 32])
+    net.op("Conv", net.qdq("x", 1 / 15), net.weights(kernel), kernel_shape=[2, 2], strides=[side // 7, side // 7])
     net.op("Flatten", net.op("GlobalAveragePool", net.quant(net.last, 0.25)))
     path.write_bytes(net.model().SerializeToString())
 
@@ -64,9 +64,9 @@ def make_images(folder: Path, count: int, different: int, size: tuple[int, int])
             path.hardlink_to(own[number % different])
 
 
-def command(folder: Path, images: Path, result: str) -> list[str]:
+def command(folder: Path, images: Path, result: str, side: int) -> list[str]:
     """The evaluation, with torchvision's usual preprocessing."""
-    options = ["--resize", "256", "--crop", "224", "--scale", "1/255", "--mean", "0.485,0.456,0.406"]
+    options = ["--resize", str(side * 8 // 7), "--crop", str(side), "--scale", "1/255", "--mean", "0.485,0.456,0.406"]
     own = ["--std", "0.229,0.224,0.225", "--reference", "none", "-q", "-o", str(folder / result)]
     return [sys.executable, "-m", "cam_compiler", "evaluate", str(folder / "net.onnx"), str(images), *options, *own]
 
@@ -102,20 +102,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--size", default="500x375", help="width and height of the images")
+    parser.add_argument("--side", type=int, default=224, help="height and width that the network takes")
     parser.add_argument("--different", type=int, default=200, help="images that aren't links to others")
     options = parser.parse_args()
     width, height = map(int, options.size.split("x"))
     os.environ["PYTHONPATH"] = str(ROOT)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_network(folder / "net.onnx")
+        make_network(folder / "net.onnx", options.side)
         few = options.images // 10
         for count in (few, options.images):
             make_images(folder / f"images{count}", count, min(options.different, count), (width, height))
-        runs = {
-            count: evaluate(command(folder, folder / f"images{count}", f"{count}.json"))
-            for count in (few, options.images)
-        }
+        runs: dict[int, Run] = {}
+        for count in (few, options.images):
+            runs[count] = evaluate(command(folder, folder / f"images{count}", f"{count}.json", options.side))
         for count, run in runs.items():
             rate = count / run.processor
             print(
@@ -123,7 +123,7 @@ def main() -> None:
                 end="",
             )
             print(f"{rate:.0f} images/s of a processor, {run.memory:.0f} MB", flush=True)
-        again = command(folder, folder / f"images{options.images}", "again.json")
+        again = command(folder, folder / f"images{options.images}", "again.json", options.side)
         times = killed(again, 3, folder / "again.json.state")
         same = (folder / "again.json").read_bytes() == (folder / f"{options.images}.json").read_bytes()
     print(f"killed {times} times and given again: {'the same bytes' if same else 'OTHER BYTES'}")

@@ -14,9 +14,9 @@ from cam_compiler.compile import read_module
 from cam_compiler.debug import reductions
 from cam_compiler.debug.predicates import Command
 from cam_compiler.debug.search import Reduction, Search, Size
-from cam_compiler.files import read_text
 from cam_compiler.pipeline import parse_passes
 from cam_compiler.runner import pipeline_of, reproducer
+from dialects.support.files import read_text
 
 if TYPE_CHECKING:
     from onnx import ModelProto
