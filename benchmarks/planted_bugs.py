@@ -61,9 +61,9 @@ THRESHOLD = ("a threshold", r"(?<=up )-?\d+|(?<=down )-?\d+", _plus_one)
 TERM = ("a sum's sign", r"(?<= )[-+](?= %\d)", lambda m: "-" if m[0] == "+" else "+")
 SIGN = ("an output's sign", r"(?<=out )-?(?=%)", lambda m: "" if m[0] else "-")
 STEP = ("a comparison", r"(?<=>= )-?\d+", _plus_one)
-OPERAND = ("an operand", r"(?<=[+-] %)\d+", lambda m: str(max(0, int(m[0]) - 1)))
+OPERAND = ("an operand", r"(?<=[+-] %)\d+", lambda m: str(int(m[0]) - 1 if int(m[0]) else 1))
 VECTOR = ("an input vector", r"(?<=in )\d+", lambda m: str(int(m[0]) ^ 1))
-DOMAIN = ("a domain", r"(?<=, c\d\.)0(?=:)|(?<=, c\d\d\.)0(?=:)", _plus_one)
+MISSING = ("a missing one", r"\n[^\n]*\bset\.if [^\n]*", lambda _: "")
 IMMEDIATE = ("an immediate", r"(?<=#)-?\d+", _plus_one)
 INSTRUCTION = ("an instruction", r"\b(?:add|sub)\b", lambda m: "sub" if m[0] == "add" else "add")
 COLUMN = ("a column", r"(?<=set\.if c)\d+", _plus_one)
@@ -75,7 +75,7 @@ BUGS: dict[str, tuple[tuple[str, str, Change], ...]] = {
     "apv-split": (WEIGHT, THRESHOLD),
     "apv-share": (SIGN, OPERAND, THRESHOLD),
     "convert-apv-to-rtm": (TERM, STEP, OPERAND, VECTOR),
-    "convert-rtm-to-ap": (INSTRUCTION, IMMEDIATE, DOMAIN, COLUMN),
+    "convert-rtm-to-ap": (INSTRUCTION, IMMEDIATE, COLUMN, MISSING),
 }
 """By pass, what is changed in its result."""
 

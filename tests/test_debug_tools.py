@@ -73,7 +73,7 @@ def test_a_planted_bug_is_named_and_reduced(bugs: Any, capsys: Captured, name: s
 
 def test_without_a_bug_nothing_is_named(bugs: Any, capsys: Captured) -> None:
     assert main(["bisect", "net.mlir", "--samples", "5"]) == 0
-    assert capsys.readouterr().out == "the same after each of 7 passes, on 5 samples\n"
+    assert capsys.readouterr().out == f"the same after each of {len(parse_passes('default'))} passes, on 5 samples\n"
     assert main(["reduce", "net.mlir", "--miscompiled"]) == 1
     assert "isn't interesting" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,7 +77,8 @@ def _reduce(job: Job[T], options: argparse.Namespace) -> int | None:
 def _test(options: argparse.Namespace) -> Test:
     """What makes a case interesting."""
     if not options.test:
-        return Wrong(miscompilation if options.miscompiled else failure, options.pipeline)
+        finds = (miscompilation, partial(miscompilation, by_pieces=True)) if options.miscompiled else (failure,)
+        return Wrong(finds, options.pipeline)
     try:
         said = re.compile(options.expect_text) if options.expect_text else None
     except re.error as error:

@@ -174,7 +174,7 @@ def _lives(places: dict[int, Statement], kept: Sequence[Statement]) -> list[Stat
 
 
 @dataclass(frozen=True)
-class _Effect:
+class Effect:
     """The cells of an instruction: what it depends on, what it writes, and what of that whatever it was before."""
 
     reads: frozenset[Cell]
@@ -182,7 +182,7 @@ class _Effect:
     fresh: frozenset[Cell]
 
     @classmethod
-    def of(cls, item: Instruction) -> _Effect:
+    def of(cls, item: Instruction) -> Effect:
         reads: set[Cell] = set()
         writes: set[Cell] = set()
         fresh: set[Cell] = set()
@@ -217,14 +217,14 @@ def _cut_loop(members: Sequence[Instruction], wanted: set[Cell], outputs: set[in
     if _in_turn(members):
         kept: list[Instruction] = []
         for item in reversed(members):
-            effect = _Effect.of(item)
+            effect = Effect.of(item)
             if item.imm in outputs if item.op is Op.OUT else effect.writes & wanted:
                 wanted.difference_update(effect.fresh)
                 wanted.update(effect.reads)
                 kept.append(item)
         return kept[::-1]
     # Bit by bit each member may read what another one writes: all are needed if one is, and nothing is made anew.
-    effects = [_Effect.of(item) for item in members]
+    effects = [Effect.of(item) for item in members]
     needed = any(
         item.imm in outputs if item.op is Op.OUT else effect.writes & wanted
         for item, effect in zip(members, effects, strict=True)

@@ -24,19 +24,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+Find = Callable[[ModuleOp, Sequence[ModulePass]], Exception | None]
+"""What goes wrong in a module's way through some passes"""
+
+
 @dataclass(frozen=True)
 class Wrong:
     """Interesting is what goes wrong in a pipeline as the file itself does: by an error of the same class."""
 
-    find: Callable[[ModuleOp, Sequence[ModulePass]], Exception | None]
+    finds: Sequence[Find]
+    """the first that finds something in the file is used"""
     pipeline: str | None
     """that in the file's first line, or the default one, where it is None"""
 
     def like(self, module: ModuleOp, stated: str | None) -> Callable[[ModuleOp], bool]:
         """Whether another module goes wrong as this one does; never where this one doesn't."""
         passes = parse_passes(self.pipeline or stated or "default")
-        first = self.find(module, passes)
-        return lambda other: first is not None and type(self.find(other, passes)) is type(first)
+        for find in self.finds:
+            if error := find(module, passes):
+                kind = type(error)
+                return lambda other, find=find: type(find(other, passes)) is kind
+        return lambda _: False
 
 
 Test = Command | Wrong
@@ -62,7 +70,7 @@ class Job(Generic[T]):
 
 def module_job(path: Path, test: Test) -> Job[ModuleOp]:
     """The job of an .mlir file; the pipeline in its first line stays."""
-    module, stated = read_module(path), pipeline_of(read_text(str(path)))
+    module, stated = read_module(path), pipeline_of(read_text(path))
 
     def content(found: ModuleOp) -> bytes:
         return reproducer(stated, found)

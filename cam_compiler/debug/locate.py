@@ -95,11 +95,15 @@ def _counterpart(seen: Seen, channel: int, before: Sequence[Seen]) -> IntArray |
     own = [
         other.rows[channel]
         for other in before
-        if (other.layer, other.program, other.address) == (seen.layer, seen.program, seen.address)
+        if (other.layer, *_address(other)) == (seen.layer, *_address(seen))
         and other.rows.shape == seen.rows.shape
         and (seen.in_code or other.name == seen.name)
     ]
     return own[0] if len(own) == 1 else _nearest(row, [line for other in before for line in other.rows])
+
+
+def _address(seen: Seen) -> tuple[int, int, int]:
+    return seen.program, seen.segment, seen.address
 
 
 def _never_held(before: Sequence[Seen], after: Sequence[Seen]) -> _Found | None:

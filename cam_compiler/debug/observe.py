@@ -43,6 +43,8 @@ class Seen:
     """(channels, rows)"""
     program: int = -1
     """the number of the program among the network's calls; -1 for a value outside of code"""
+    segment: int = -1
+    """the number of the segment in its program"""
     address: int = -1
     """the number of the instruction in its segment"""
     name: str = ""
@@ -136,7 +138,7 @@ def _ran(
     vectors: IntArray = np.concatenate([array(cast(Rows, value)) for value in taken], axis=1).T.astype(np.int64)
     outputs = np.zeros((sum(counts), vectors.shape[1]), dtype=np.int64)
     machine = PlacedMachine(geometry, vectors.shape[1])
-    for piece in pieces:
+    for segment, piece in enumerate(pieces):
         places = {} if by_bits else _values(piece.placed)
         names = piece.placed.names_array[:, 0].tolist() if piece.placed else [-1] * len(piece.instructions)
         for address, (item, name) in enumerate(zip(piece.instructions, names, strict=True)):
@@ -148,7 +150,7 @@ def _ran(
                 rows = machine.read(place, across)
             what = f"statement {address}" if piece.placed else f"instruction {address}, `{assembly_line(item)}`"
             value = f"%{name}" if name >= 0 else ""
-            yield Seen(piece.layer, what, rows[None], number, address, value)
+            yield Seen(piece.layer, what, rows[None], number, segment, address, value)
     return [narrow(part) for part in np.split(outputs.T, np.cumsum(counts)[:-1], axis=1)]
 
 

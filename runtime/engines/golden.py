@@ -9,8 +9,8 @@ or written; ports are tracked, and every shift is counted.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,20 @@ from dialects.support.errors import ProgramError
 from dialects.support.tensors import IntArray
 from dialects.support.window import Ints, Rows, Windows
 from runtime.cost.counts import Counts, operation_of
+
+
+class Due(NamedTuple):
+    """The pass that is done next."""
+
+    loop: int
+    """the number of the first instruction of its bit loop"""
+    address: int
+    """the number of its instruction in the segment"""
+    item: Instruction
+    bit: int
+    each: Pass
+    cells: dict[str, Cell]
+    """of each role that takes part; they are under their columns' ports"""
 
 
 class Simulator:
@@ -62,15 +76,30 @@ class Simulator:
         Raises ProgramError where the code breaks a rule of the machine.
         """
         counts = Counts()
+        for _ in self.passes(layer, instructions, inputs, outputs, counts):
+            pass
+        return counts
+
+    def passes(
+        self,
+        layer: str,
+        instructions: Sequence[Instruction],
+        inputs: IntArray,
+        outputs: IntArray,
+        counts: Counts,
+    ) -> Iterator[Due]:
+        """The same, pass by pass: gives each before it is done. The counts are complete behind the last one."""
         self._written.clear()
         stream = stream_bits(len(instructions), *count_shorts(instructions))
+        first = 0
         for members in bundles(instructions):
             check_members(members)
             for item in members:
                 check(item, self.target.columns, self.target.domains)
                 if (item.op is Op.IN and item.imm >= len(inputs)) or (item.op is Op.OUT and item.imm >= len(outputs)):
                     raise ProgramError(f"{layer}: there is no vector {item.imm}")
-            self._bit_loop(members, inputs, outputs, counts)
+            yield from self._bit_loop(members, first, inputs, outputs, counts)
+            first += len(members)
             counts.instructions += len(members)
             counts.bit_loops += 1
         counts.written_row_cells = self._written.total()
@@ -80,19 +109,30 @@ class Simulator:
         counts.search_cycles = counts.searches * self.target.search_cycles
         counts.write_cycles = counts.writes * self.target.write_cycles
         counts.shifted_row_cells = counts.column_steps * self.rows
-        return counts
 
-    def _bit_loop(self, members: Sequence[Instruction], inputs: IntArray, outputs: IntArray, counts: Counts) -> None:
+    def _bit_loop(
+        self, members: Sequence[Instruction], first: int, inputs: IntArray, outputs: IntArray, counts: Counts
+    ) -> Iterator[Due]:
         for step in range(max(item.start + item.width for item in members)):
-            work: list[tuple[Instruction, int, tuple[Pass, ...], dict[str, Cell]]] = []
-            for item in members:
+            work: list[tuple[int, Instruction, int, tuple[Pass, ...], dict[str, Cell]]] = []
+            for address, item in enumerate(members, start=first):
                 bit = step - item.start
                 if 0 <= bit < item.width:
-                    work.append((item, bit, *passes_of(item, bit)))
-            self._align([cell for _, _, _, cells in work for cell in cells.values()], counts)
-            for item, bit, passes, cells in work:
+                    work.append((address, item, bit, *passes_of(item, bit)))
+            self._align([cell for *_, cells in work for cell in cells.values()], counts)
+            for address, item, bit, passes, cells in work:
                 for each in passes:
+                    yield Due(first, address, item, bit, each, cells)
                     self._pass(item, bit, each, cells, inputs, outputs, counts)
+
+    @property
+    def tags(self) -> NDArray[np.uint8]:
+        """Which rows the last search has tagged, a bit for each."""
+        return _unpacked(self._tags, self.samples)
+
+    def bit(self, cell: Cell) -> NDArray[np.uint8]:
+        """The bit of a cell in every row."""
+        return _unpacked(self.planes[cell.column][cell.domain], self.samples)
 
     def _align(self, cells: Sequence[Cell], counts: Counts) -> None:
         """Shift every column until the domain that this step needs is under its port."""
@@ -165,7 +205,7 @@ class Simulator:
 
     def _send(self, item: Instruction, bit: int, outputs: IntArray, counts: Counts) -> None:
         """The tags of the last search go to the buffer."""
-        bits = _unpacked(self._tags, self.samples).astype(np.int64)
+        bits = self.tags.astype(np.int64)
         if bit == 0:
             outputs[item.imm] = 0
         negative = item.a.signed and bit == item.width - 1
