@@ -34,22 +34,37 @@ class AffineEdges(NamedTuple):
         return quotient + 1 - whole.astype(np.int64).astype(object)
 
 
+def _boundaries(rounding: Rounding, numbers: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+    """Where the rounding becomes these numbers, in halves, and whether it does so there or just above."""
+    positive = numbers > 0
+    match rounding:
+        case Rounding.HALF_EVEN:
+            halves, closed = 2 * numbers - 1, numbers % 2 == 0
+        case Rounding.HALF_UP:
+            halves, closed = 2 * numbers - 1, positive
+        case Rounding.HALF_DOWN:
+            halves, closed = 2 * numbers - 1, ~positive
+        case Rounding.CEIL:
+            halves, closed = 2 * numbers - 2, np.zeros_like(positive)
+        case Rounding.FLOOR:
+            halves, closed = 2 * numbers, np.ones_like(positive)
+        case Rounding.UP:
+            halves, closed = 2 * (numbers - positive), ~positive
+        case Rounding.DOWN:
+            halves, closed = 2 * (numbers - ~positive), positive
+        case Rounding.SIGN | Rounding.BIPOLAR:
+            return None
+    return halves.astype(object), closed
+
+
 def affine_edges(piece: Piece, step: Step, levels: Sequence[int]) -> AffineEdges | None:
     """As functions.py solves them for each level; None for other steps, and where there are few levels."""
     if not isinstance(step, RoundStep) or piece.slope == 0 or len(levels) < FEW:
         return None
-    numbers: NDArray[Any] = np.array(levels, dtype=np.int64) - step.zero
-    match step.rounding:
-        case Rounding.HALF_EVEN:
-            closed = numbers % 2 == 0
-        case Rounding.HALF_UP:
-            closed = numbers > 0
-        case Rounding.HALF_DOWN:
-            closed = numbers <= 0
-        case _:
-            return None
-    # A level begins at its number less a half, which is halves / 2.
-    halves = 2 * numbers.astype(object) - 1
+    found = _boundaries(step.rounding, np.array(levels, dtype=np.int64) - step.zero)
+    if found is None:
+        return None
+    halves, closed = found
     (a, d), (b, e) = piece.slope.as_integer_ratio(), piece.offset.as_integer_ratio()
     falls = a < 0
     sign = -1 if falls else 1
