@@ -58,12 +58,15 @@ from runtime.values import Value
 
 NO_QUANTISER = "float weights/data without quantiser"
 NO_BATCH = "no batch dimension"
+SHAPE = "it takes "
+"""how a refusal of the shape of the data begins"""
 REAL = "a real function with no quantiser behind it"
 PASSED, OUT_OF_SCOPE, FAILED = "passed", "out of scope", "failed"
 AP_ELEMENTS = 256
 """Numbers in the results of cases that are lowered to `ap`, at most."""
 AP_THRESHOLDS = 20_000
 """Integer thresholds of such cases, at most: each becomes a search."""
+PASSES = parse_passes("default")
 RELATIVE, LITERAL = 1e-6, 1e-4
 
 
@@ -95,7 +98,7 @@ def run(case: Case) -> Outcome:
     if first.status != OUT_OF_SCOPE and not (first.status == PASSED and case.node.op_type == "QuantizeLinear"):
         return first
     last = first
-    for data, lift, behind in forms(case):
+    for data, lift, behind in forms(case, first):
         found = attempt(data, lift, behind)
         if found.status != OUT_OF_SCOPE:
             return replace(found, on_integers=data is not case)
@@ -103,9 +106,12 @@ def run(case: Case) -> Outcome:
     return first if first.status == PASSED else last
 
 
-def forms(case: Case) -> Iterator[tuple[Case, bool, bool]]:
-    """Cases on their data or rounded ones, behind a batch or not, with a quantiser behind or not; all but the first."""
-    rounded, node = on_integers(case), case.node.op_type
+def forms(case: Case, first: Outcome) -> Iterator[tuple[Case, bool, bool]]:
+    """Cases on their data or rounded ones, behind a batch or not, with a quantiser behind or not; all but the first.
+
+    Rounding changes nothing where that is refused for the shape of its data.
+    """
+    rounded, node = None if first.why.startswith(SHAPE) else on_integers(case), case.node.op_type
     data = [case] if rounded is None else [case, rounded]
     lifts, behinds = (False, True)[: 1 + (node in LIFTED)], (False, True)[: 1 + (node in FUNCTIONS)]
     yield from islice(((form, lift, behind) for behind in behinds for lift in lifts for form in data), 1, None)
@@ -140,7 +146,7 @@ def reason(error: CamcError) -> str:
     if text.endswith("a real function") or "takes the real numbers of" in text:
         return REAL
     if text.startswith("its input is ("):
-        text = f"it takes {error.hint}"
+        text = f"{SHAPE}{error.hint}"
     for pattern, blank in ((r"'[^']*'", "'…'"), (r"\([^)]*\)", "(…)"), (r"\[[^]]*\]", "[…]"), (r"-?\d[\d.]*", "…")):
         text = re.sub(pattern, blank, text)
     return text
@@ -229,7 +235,7 @@ def cheap(module: ModuleOp, found: Mapping[str, Value]) -> bool:
 def lowered(outcome: Outcome, module: ModuleOp, feeds: Mapping[str, Array], found: Mapping[str, Value]) -> Outcome:
     """The same at the `ap` level, if there is anything for the arrays to do."""
     target, copy = load_target("default"), module.clone()
-    run_passes(copy, parse_passes("default"), target)
+    run_passes(copy, PASSES, target)
     if not any(op.name == "ap.program" for op in copy.walk()):
         return outcome
     again = Interpreter(target).run(copy, feeds).outputs

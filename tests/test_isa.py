@@ -161,8 +161,7 @@ def check_case(case: Case, rng: np.random.Generator) -> None:
         bits[column, begin : begin + width] = every[at : at + width]
         at += width
     # Across columns, the domains of a column are as many columns in one domain.
-    beside = np.stack([np.zeros_like(bits), bits], axis=2).reshape(60, 2, -1)
-    machine.bits = beside if across else bits
+    machine.bits = np.stack([np.zeros_like(bits), bits], axis=2).reshape(60, 2, -1) if across else bits
     span = Range.of_width(item.width, bool(item.imm % 2) or item.a.signed)
     vector = rng.integers(span.lo, span.hi + 1, size=1 << total)
     outputs = np.full((1, 1 << total), 99)
