@@ -181,7 +181,9 @@ class _Counting:
             did(ApvCount.name, layer.data if layer else "linear", *(Figure(k, None, v) for k, v in figures.items()))
 
     def _kept(self, op: Operation) -> None:
-        """An operation in a stage of its own, on values of the buffer."""
+        """An operation in a stage of its own, on values of the buffer: it is mapped as code."""
+        layer = op.properties.get("layer")
+        did(ApvCount.name, layer.data if isinstance(layer, StringAttr) else op.name, Figure("left as code", None, 1))
         ops: list[Operation] = []
         for number, value in enumerate(op.operands):
             loads = [apv.LoadOp(tensor) for tensor in self.tensors[value]]
