@@ -83,7 +83,8 @@ def isolate_layers(stage: apv.StageOp, geometry: Geometry) -> None:
     layers = [op for op in stage.ops if isinstance(op, apv.LinearOp)]
     heads = [op for op in layers if not _follows(op)]
     for op in heads if len(heads) > 1 else ():
-        if _standing(op, geometry):
+        # A sum may have gone with a layer that it follows output by output.
+        if op.parent and _standing(op, geometry):
             isolate(op)
 
 

@@ -157,7 +157,13 @@ def test_reduce_refuses(bugs: Any, capsys: Captured, arguments: tuple[str, ...],
 
 @pytest.mark.parametrize(
     "pipeline",
-    ["", "convert-ternary-to-apv", "convert-ternary-to-apv,apv-split,apv-share,convert-apv-to-rtm", "default"],
+    [
+        "",
+        "convert-ternary-to-apv",
+        "convert-ternary-to-apv,apv-split,apv-share,convert-apv-to-rtm",
+        "default",
+        "across",
+    ],
 )
 def test_a_slice_computes_the_value(bugs: Any, pipeline: str) -> None:
     target = Target("test", rows=64, columns=48, domains=32)
