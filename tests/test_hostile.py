@@ -17,7 +17,7 @@ import pytest
 from camc_testing import SMALL_NETWORK, parse_module
 from onnx import TensorProto as T
 from onnx import helper
-from onnx_testing import QUANT, Net
+from onnx_testing import QUANT, Net, failing
 
 from cam_compiler.cli import main
 from cam_compiler.compile import compile_module
@@ -136,6 +136,18 @@ HOSTILE: dict[str, tuple[Hostile, tuple[int, ...], str]] = {
     "attribute": (lambda net, q: net.op("MatMul", q, net.const(np.eye(4)), alpha=2.0), (4,), "not its own"),
     "inputs": (lambda net, q: net.op("MatMul", q, net.const(np.eye(4)), net.const(1.0)), (4,), "3 inputs"),
     "complex": (lambda net, q: net.op("MatMul", q, net.const(np.eye(4), np.complex64)), (4,), "COMPLEX64"),
+    "booleans": (lambda net, q: net.op("MatMul", q, net.const(np.eye(4), np.bool_)), (4,), "type .* is BOOL"),
+    "integers": (lambda net, q: net.op("Add", q, net.const(np.ones(4), np.int32)), (4,), "type .* is INT32"),
+    "floats": (
+        lambda net, q: net.op("Mul", net.op("Cast", q, to=T.INT32), net.const(np.ones(4))),
+        (4,),
+        "type .* is FLOAT",
+    ),
+    "elements": (
+        lambda net, q: net.op("Add", q, net.op("ConstantOfShape", net.const([1 << 17], np.int64))),
+        (1 << 17,),
+        "numbers of their own",
+    ),
 }
 
 
@@ -188,6 +200,15 @@ def test_invalid_models_are_refused(kind: str) -> None:
     damage(model)
     with pytest.raises(ModelError, match=reason):
         import_model(model)
+
+
+def test_a_tensor_that_is_added_often_is_a_multiple() -> None:
+    net = Net(4)
+    q = net.quant("x", 0.5)
+    once = net.op("Sum", *[q] * 2000)
+    assert str(import_model(net.model(once))).count("ternary.combine") == 0
+    net.op("Sum", *[net.const(1.0)] * 2, q)
+    failing(net, "two of its inputs are constant")
 
 
 def test_nodes_in_reverse_order_take_no_longer() -> None:

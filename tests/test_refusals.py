@@ -274,7 +274,7 @@ def test_a_sum_with_a_quantiser_is_advised_no_quantiser() -> None:
     net.op("MatMul", net.quant(y, 0.001, bits=16), net.weights(ternary_weights(4, 2)), name="fc")
     with pytest.raises(ModelError, match=r"'fc': .* no common step") as caught:
         import_model(net.model())
-    assert caught.value.hint == "scales in the ratio of small integers"
+    assert caught.value.hint == "quantisers of the summands, or scales in the ratio of small integers"
 
 
 @refused("'fc'", "'wide'", "no small integer")

@@ -39,6 +39,13 @@ BITS = 1 << 14
 """Bits of the numerator and the denominator of an exact number."""
 FUNCTIONS = 1 << 10
 """Functions that the function of one element may be made of."""
+ELEMENTS = 1 << 16
+"""Elements of a sample that may have functions of their own."""
+_BY_ELEMENT = (
+    *("Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu", "Pow", "Mod", "BitShift"),
+    *("Quant", "IntQuant", "BipolarQuant", "QuantizeLinear", "DequantizeLinear", "BatchNormalization"),
+)
+"""Operators that do with each element what their constants say for it."""
 _SHAPE_DATA = 1 << 10
 """Elements of the constants whose numbers decide about a shape."""
 _PRODUCTS = ("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "Einsum")
@@ -69,6 +76,11 @@ class Budget:
     def before(self, node: Node, operands: Sequence[Value | None]) -> None:
         """Raises ModelError where the results of a standard operator would be too large."""
         constants = [value for value in operands if not isinstance(value, Activation)]
+        if len(constants) < len(operands) and node.op in _BY_ELEMENT:
+            different = max((value.raw.size for value in constants if value is not None), default=0)
+            if different > ELEMENTS:
+                hint = f"at most {ELEMENTS} are possible"
+                raise node.error(f"{different} elements of a sample have numbers of their own in it", hint=hint)
         for count in self._sizes(node, operands):
             if len(constants) < len(operands):
                 if count > OF_SAMPLE:

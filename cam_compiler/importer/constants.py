@@ -115,6 +115,8 @@ class Constant:
 
     def integers(self, node: Node) -> list[int]:
         """All values as integers; raises ModelError at `node` where one is not."""
+        if self.raw.dtype.kind in "iu" and self.scale is None:
+            return self.raw.reshape(-1).tolist()
         values: list[Fraction] = list(self.exact(node).flat)
         if any(value.denominator != 1 for value in values):
             raise node.error("expected integers")

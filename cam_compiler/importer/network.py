@@ -46,6 +46,7 @@ from cam_compiler.importer.nodes import rearrange as nodes_rearrange
 from cam_compiler.importer.nodes import requant as nodes_requant
 from cam_compiler.importer.nodes import shape as nodes_shape
 from cam_compiler.importer.nodes import sums as nodes_sums
+from cam_compiler.importer.operand_types import check_operands
 from cam_compiler.importer.origins import folded_nodes
 from cam_compiler.importer.ports import argument_of, declarations, function_of, result_of
 from cam_compiler.importer.quantised import is_quantised
@@ -136,6 +137,7 @@ def _run(context: Context, node: Node) -> None:
         if node.op == "Constant" and not node.domain:
             context.values[node.outputs[0]] = attribute_constant(node)
             return
+        check_operands(node, context.opset, operands)
         context.budget.before(node, operands)
         if len(constants) == len(operands) and not node.domain and not _exactly_handled(node):
             context.values.update(zip(node.outputs, fold(node, context.opset, constants), strict=False))

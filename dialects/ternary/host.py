@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
+    BytesAttr,
     DenseArrayBase,
     Float32Type,
     Float64Type,
@@ -112,6 +113,11 @@ class TransposeOp(IRDLOperation):
             raise VerifyException(f"expected {shape_text(expected)} of the same type, found {shape_text(after)}")
 
 
+def _int_array(numbers: Sequence[int]) -> DenseArrayBase[IntegerType]:
+    """A dense array at once: one number at a time takes a while for hundreds of thousands."""
+    return DenseArrayBase(i64, BytesAttr(i64.pack(list(numbers))))
+
+
 @irdl_op_definition
 class TakeOp(IRDLOperation):
     """Elements of one dimension of a sample, in any order and as often as stated: cuts, mirrored borders. Moves nothing
@@ -135,7 +141,7 @@ class TakeOp(IRDLOperation):
         super().__init__(
             operands=[value],
             result_types=[TensorType(element_of(value), shape)],
-            properties={"axis": IntegerAttr(axis, i64), "indices": DenseArrayBase.from_list(i64, list(indices))},
+            properties={"axis": IntegerAttr(axis, i64), "indices": _int_array(indices)},
         )
 
     @property
@@ -144,7 +150,7 @@ class TakeOp(IRDLOperation):
 
     @property
     def indices(self) -> tuple[int, ...]:
-        return tuple(int(index) for index in self.indices_attr.get_values())
+        return self.indices_attr.get_values()
 
     def verify_(self) -> None:
         before, axis, indices = shape_of(self.input), self.axis, self.indices

@@ -77,7 +77,7 @@ def resolved(value: Activation, node: Node) -> Total:
             known[key] = found or _exact(summands, function, quantised)
         channels.append(known[key])
     if not _fits(channels):
-        after = "a quantiser right after the sum, or " if value.steps is None else ""
+        after = "a quantiser right after the sum, or " if value.steps is None else "quantisers of the summands, or "
         raise node.error(
             f"it takes the sum '{value.origin.layer}' of tensors whose scales have no common step",
             hint=f"{after}scales in the ratio of small integers",

@@ -229,8 +229,8 @@ def gather(call: Call) -> Value:
     node, value = call.node, call.activation()
     axis, indices = sample_axis(call, value, node.integer("axis", 0)), call.constant(1, "indices")
     extent = value.shape[axis]
-    wanted = indices.integers(node)
-    if not wanted or any(not -extent <= index < extent for index in wanted):
-        raise node.error(f"its indices {wanted[:8]} are outside 0..{extent - 1}")
-    part = call.builder.taken(value, axis, tuple(index % extent for index in wanted), node)
+    wanted = np.array(indices.integers(node), dtype=np.int64)
+    if not wanted.size or wanted.min() < -extent or wanted.max() >= extent:
+        raise node.error(f"its indices {wanted[:8].tolist()} are outside 0..{extent - 1}")
+    part = call.builder.taken(value, axis, tuple((wanted % extent).tolist()), node)
     return call.reshaped(part, (*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]))

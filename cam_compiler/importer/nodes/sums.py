@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -18,6 +19,7 @@ from cam_compiler.importer.layouts import channels_at, inverse, varying_axis
 from cam_compiler.importer.linear import joined, offsets_of, part_hints, terms_of, total
 from cam_compiler.importer.values import Activation, Origin, Term, Value, per_sample
 from dialects import ternary
+from dialects.support.errors import ModelError
 
 
 def two_tensors(call: Call) -> tuple[Activation, Activation] | None:
@@ -67,12 +69,27 @@ def sum_node(call: Call) -> Value:
         if isinstance(total, Constant):
             total, value = value, total
         if isinstance(total, Constant):
-            raise call.node.error("two of its inputs are constant", hint="one constant at most")
+            raise _two_constants(call)
         if isinstance(value, Constant):
             return total.affine(ONE, per_sample(call.node, total, value.exact(call.node)))
         return summed(call, total, value)
 
-    return reduce(plus, [call.required(index) for index in range(len(call.node.inputs))])
+    counts = Counter(call.node.inputs)
+    return reduce(plus, [_times(call, call.node.inputs.index(name), count) for name, count in counts.items()])
+
+
+def _times(call: Call, index: int, count: int) -> Value:
+    """An operand that is added several times."""
+    value = call.required(index)
+    if count == 1:
+        return value
+    if isinstance(value, Constant):
+        raise _two_constants(call)
+    return value.affine(Fraction(count), ZERO)
+
+
+def _two_constants(call: Call) -> ModelError:
+    return call.node.error("two of its inputs are constant", hint="one constant at most")
 
 
 @handles("Concat")
