@@ -26,46 +26,18 @@ import numpy as np
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from camc_testing import SMALL_TARGET, TWO_PRODUCTS
+
 from cam_compiler.execution import of_module
 from cam_compiler.pipeline import make_context, parse_passes, run_passes
 from cam_compiler.validation import difference, edge_inputs
 from cam_compiler.verification.against import Golden
-from dialects.machine.target import Target
 from dialects.support.errors import CamcError, MismatchError
 from dialects.support.verify import verify_module
 from runtime.executor import Executor
 from runtime.values import Value
-
-TARGET = Target("test", rows=64, columns=48, domains=32)
-
-MLP = """
-func.func @main(%x: tensor<?x4x!ternary.int<0, 2>> {onnx.name="x"}) -> (tensor<?x3x!ternary.int<0, 2>> {onnx.name="y"}) {
-  %a = ternary.matmul %x : tensor<?x4x!ternary.int<0, 2>> -> tensor<?x4x!ternary.int<-4, 6>> layer "a" weights <{
-    +0+-
-    ++-0
-    -+-+
-    +++0
-  }>
-  %t = ternary.threshold %a : tensor<?x4x!ternary.int<-4, 6>> -> tensor<?x4x!ternary.int<0, 3>> layer "t" thresholds <{
-    up -1 1 3
-    down 0 1 3
-    up -2 1 2
-    up 1 4 5
-  }>
-  %b = ternary.matmul %t : tensor<?x4x!ternary.int<0, 3>> -> tensor<?x3x!ternary.int<-6, 6>> layer "b" weights <{
-    +-0+
-    0++-
-    -0+-
-  }>
-  %u = ternary.threshold %b : tensor<?x3x!ternary.int<-6, 6>> -> tensor<?x3x!ternary.int<0, 2>> layer "u" thresholds <{
-    up -1 2
-    down 1 3
-    up -4 0
-  }>
-  func.return %u : tensor<?x3x!ternary.int<0, 2>>
-}
-"""  # noqa: E501
-"""Two products, which become one program."""
 
 CNN = """
 func.func @main(%x: tensor<?x1x3x3x!ternary.int<0, 1>> {onnx.name="x"}) -> (tensor<?x2x!ternary.int<-9, 9>> {onnx.name="y"}) {
@@ -100,7 +72,7 @@ func.func @main(%x: tensor<?x1x3x3x!ternary.int<0, 1>> {onnx.name="x"}) -> (tens
 """Convolutions, a sum of branches, a pool and a product, in several programs."""
 
 NETWORKS: Mapping[str, tuple[str, Value]] = {
-    "mlp": (MLP, np.array(list(product(range(3), repeat=4)))),
+    "mlp": (TWO_PRODUCTS, np.array(list(product(range(3), repeat=4)))),
     "cnn": (CNN, np.array(list(product(range(2), repeat=9))).reshape(-1, 1, 3, 3)),
 }
 """With every input that there is."""
@@ -142,7 +114,7 @@ def mutant(text: str, rng: random.Random) -> str:
 def executor(text: str) -> Executor:
     module = Parser(make_context(), text).parse_module()
     verify_module(module)
-    return of_module(module, TARGET, "native", trace=False)
+    return of_module(module, SMALL_TARGET, "native", trace=False)
 
 
 @dataclass
@@ -156,10 +128,12 @@ class Source:
     @classmethod
     def of(cls, text: str, inputs: Value) -> Source:
         module = Parser(make_context(), text).parse_module()
-        golden = Golden("network", of_module(module, TARGET, "native", trace=False), edge_inputs(module), (module,))
+        golden = Golden(
+            "network", of_module(module, SMALL_TARGET, "native", trace=False), edge_inputs(module), (module,)
+        )
         stages: dict[str, str] = {"import": text}
         for item in parse_passes("default"):
-            run_passes(module, (item,), TARGET)
+            run_passes(module, (item,), SMALL_TARGET)
             stages[item.name] = str(module)
         return cls(golden, {"x": inputs}, stages)
 

@@ -118,6 +118,37 @@ func.func @main(%x: tensor<?x1x3xf32> {onnx.name="x"}) -> (tensor<?x2xf32> {onnx
 """  # noqa: E501
 """A network with every operation of the ternary dialect, in which every weight and threshold matters."""
 
+TWO_PRODUCTS = """
+func.func @main(%x: tensor<?x4x!ternary.int<0, 2>> {onnx.name="x"}) -> (tensor<?x3x!ternary.int<0, 2>> {onnx.name="y"}) {
+  %a = ternary.matmul %x : tensor<?x4x!ternary.int<0, 2>> -> tensor<?x4x!ternary.int<-4, 6>> layer "a" weights <{
+    +0+-
+    ++-0
+    -+-+
+    +++0
+  }>
+  %t = ternary.threshold %a : tensor<?x4x!ternary.int<-4, 6>> -> tensor<?x4x!ternary.int<0, 3>> layer "t" thresholds <{
+    up -1 1 3
+    down 0 1 3
+    up -2 1 2
+    up 1 4 5
+  }>
+  %b = ternary.matmul %t : tensor<?x4x!ternary.int<0, 3>> -> tensor<?x3x!ternary.int<-6, 6>> layer "b" weights <{
+    +-0+
+    0++-
+    -0+-
+  }>
+  %u = ternary.threshold %b : tensor<?x3x!ternary.int<-6, 6>> -> tensor<?x3x!ternary.int<0, 2>> layer "u" thresholds <{
+    up -1 2
+    down 1 3
+    up -4 0
+  }>
+  func.return %u : tensor<?x3x!ternary.int<0, 2>>
+}
+"""  # noqa: E501
+"""Two products with a table each, which become one program: the second product is no piece of its own."""
+SMALL_TARGET = Target("test", rows=64, columns=48, domains=32)
+"""Large enough for the small networks."""
+
 
 # Random machine code.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from camc_testing import SMALL_NETWORK, parse_module
+from camc_testing import SMALL_NETWORK, SMALL_TARGET, TWO_PRODUCTS, parse_module
 from xdsl.utils.exceptions import ParseError, VerifyException
 
 from cam_compiler.cli import main
@@ -24,43 +24,11 @@ from cam_compiler.verification.instructions import check_table, kinds
 from cam_compiler.verification.reach import reach
 from dialects.machine import isa
 from dialects.machine.isa import OPCODES, Op, Pass, lut
-from dialects.machine.target import Target
 from dialects.support.errors import MismatchError
 from dialects.support.ranges import Range
 from runtime.executor import Executor
 from runtime.interpreter import network_of
 
-TARGET = Target("test", rows=64, columns=48, domains=32)
-
-
-NETWORK = """
-func.func @main(%x: tensor<?x4x!ternary.int<0, 2>> {onnx.name="x"}) -> (tensor<?x3x!ternary.int<0, 2>> {onnx.name="y"}) {
-  %a = ternary.matmul %x : tensor<?x4x!ternary.int<0, 2>> -> tensor<?x4x!ternary.int<-4, 6>> layer "a" weights <{
-    +0+-
-    ++-0
-    -+-+
-    +++0
-  }>
-  %t = ternary.threshold %a : tensor<?x4x!ternary.int<-4, 6>> -> tensor<?x4x!ternary.int<0, 3>> layer "t" thresholds <{
-    up -1 1 3
-    down 0 1 3
-    up -2 1 2
-    up 1 4 5
-  }>
-  %b = ternary.matmul %t : tensor<?x4x!ternary.int<0, 3>> -> tensor<?x3x!ternary.int<-6, 6>> layer "b" weights <{
-    +-0+
-    0++-
-    -0+-
-  }>
-  %u = ternary.threshold %b : tensor<?x3x!ternary.int<-6, 6>> -> tensor<?x3x!ternary.int<0, 2>> layer "u" thresholds <{
-    up -1 2
-    down 1 3
-    up -4 0
-  }>
-  func.return %u : tensor<?x3x!ternary.int<0, 2>>
-}
-"""  # noqa: E501
-"""Two products with a table each, which become one program: the second product is no piece of its own."""
 STAGES = ("convert-ternary-to-apv", "apv-share{effort=0}", "convert-apv-to-rtm", "convert-rtm-to-ap")
 THRESHOLDS = {
     "ternary": r"^ *(?:up|down)((?: -?\d+)+)$",
@@ -79,14 +47,14 @@ def at_level(level: str) -> str:
 
 def after(pipeline: str) -> str:
     """The network after some passes, as text."""
-    module = parse_module(NETWORK)
-    run_passes(module, parse_passes(pipeline) if pipeline else (), TARGET)
+    module = parse_module(TWO_PRODUCTS)
+    run_passes(module, parse_passes(pipeline) if pipeline else (), SMALL_TARGET)
     return str(module)
 
 
 def executor(text: str) -> Executor:
     module = parse_module(text)
-    return of_module(module, TARGET, "native", trace=False)
+    return of_module(module, SMALL_TARGET, "native", trace=False)
 
 
 def thresholds_one_off(text: str, pattern: str) -> Iterator[Executor]:
@@ -101,8 +69,8 @@ def thresholds_one_off(text: str, pattern: str) -> Iterator[Executor]:
 
 @pytest.mark.parametrize("level", THRESHOLDS)
 def test_every_threshold_that_is_one_off_is_noticed(level: str) -> None:
-    module = parse_module(NETWORK)
-    golden = Golden("golden", executor(NETWORK), edge_inputs(module, 4), (module,))
+    module = parse_module(TWO_PRODUCTS)
+    golden = Golden("golden", executor(TWO_PRODUCTS), edge_inputs(module, 4), (module,))
     expected = golden.executor.run(EVERY_INPUT).outputs
     compared = golden.compare(executor(at_level(level)), level)
     mutants = different = 0
@@ -145,7 +113,7 @@ def test_sums_reach_any_integer() -> None:
 def test_a_wrong_row_of_the_instruction_table_is_noticed(
     pipeline: str, across: bool, some: set[Op], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = network_of(parse_module(after(pipeline)), TARGET).programs
+    program = network_of(parse_module(after(pipeline)), SMALL_TARGET).programs
     found = kinds(program)
     used = {item.op for item in found}
     assert some <= used
@@ -169,7 +137,7 @@ def test_validate_each_and_verify_notice_a_wrong_row(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("net.mlir").write_text(NETWORK)
+    Path("net.mlir").write_text(TWO_PRODUCTS)
     assert main(["compile", "net.mlir", "-o", "net.camx"]) == 0
     row = replace(OPCODES[Op.CMP_GE], prologue=lut(">D0"))
     monkeypatch.setattr(isa, "OPCODES", {**OPCODES, Op.CMP_GE: row})
