@@ -1,16 +1,15 @@
-"""Emits the `ternary` dialect: turns pending functions into threshold tables, products into integer matmuls."""
+"""Makes the `ternary` dialect of tensors: of pending functions threshold tables, of pending sums combinations."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import DYNAMIC_INDEX, Float32Type, Float64Type, StringAttr
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.dialects.builtin import Float32Type, Float64Type, StringAttr
+from xdsl.ir import SSAValue
 
 from cam_compiler.importer.arithmetic.exact import ObjectArray, Piece, compact, each, filled
 from cam_compiler.importer.arithmetic.executed import as_executed
@@ -21,7 +20,6 @@ from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.sums import resolved
 from cam_compiler.importer.arithmetic.thresholds import (
     Channel,
-    Levels,
     Reach,
     Table,
     TableError,
@@ -31,16 +29,18 @@ from cam_compiler.importer.arithmetic.thresholds import (
     shift_of,
 )
 from cam_compiler.importer.arithmetic.uneven import uneven_table
+from cam_compiler.importer.emitter import Emitter
 from cam_compiler.importer.layouts import by_channel, changed, channels_at, inverse, varying_axis
 from cam_compiler.importer.linear import MAX_FINER, SUMMABLE, finer, is_linear, joined, real_lines, unbent, without_step
 from cam_compiler.importer.masks import bent_sum
 from cam_compiler.importer.model import Node, UnquantisedError
-from cam_compiler.importer.values import Activation, Origin, identity_pieces
+from cam_compiler.importer.tabulated import elided, per_channel, reaches_of, single_row, tabulated, with_chain
+from cam_compiler.importer.values import Activation, Origin
 from dialects import ternary
 from dialects.apv.adder_graph import WEIGHT_LIMIT
 from dialects.support.errors import ModelError
 from dialects.support.ranges import Range
-from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix, Thresholds
+from dialects.support.tensors import FloatThresholds, IntArray, IntMatrix
 
 FEW_LEVELS = 1 << 8
 """A clamp of integers with so many results is a table, else an operation with a flag for what is between integers."""
@@ -48,18 +48,10 @@ _NEEDS_QUANTISER = "a quantiser is needed: Quant, BipolarQuant or QuantizeLinear
 INPUT_OPTIONS = "--input-type NAME=UINT8*1/255 says which numbers it holds, --quantise-input NAME=INT8*1/64 rounds it"
 
 
-def hint_of(name: str) -> str:
-    """A readable SSA name: letters, digits and underscores, no number after its last underscore."""
-    text = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    text = re.sub(r"(_+\d+)+$", lambda match: match[0].replace("_", ""), text)
-    return text if text and not text[0].isdigit() else f"t{text}"
-
-
 @dataclass
-class Builder:
-    """Appends operations to a block; `ternary-canonicalize` removes what is there twice, undone again or never read."""
+class Builder(Emitter):
+    """Makes integers of tensors with pending functions; `ternary-canonicalize` removes what is never read."""
 
-    block: Block
     ready: dict[int, tuple[Activation, Activation]] = field(default_factory=dict[int, tuple[Activation, Activation]])
     """Tensors and their integers, by the identity of the former: a tensor may have several readers."""
     firsts: dict[Hashable, tuple[Activation, Activation]] = field(
@@ -71,36 +63,6 @@ class Builder:
         default_factory=dict[int, tuple[Activation, Activation]]
     )
     """Likewise tensors and the sums that they are."""
-
-    made: dict[Hashable, SSAValue] = field(default_factory=dict[Hashable, SSAValue])
-    """The results of operations, by what they compute."""
-
-    def add(self, op: Operation, hint: str) -> SSAValue:
-        """Appends an operation of one result, whose name is made of `hint`; one that is there computes it already."""
-        properties = frozenset((name, value) for name, value in op.properties.items() if name != "layer")
-        key = (op.name, tuple(op.operands), op.results[0].type, properties)
-        if key in self.made:
-            op.erase()
-            return self.made[key]
-        self.block.add_op(op)
-        op.results[0].name_hint = hint_of(hint)
-        self.made[key] = op.results[0]
-        return op.results[0]
-
-    def reshape(self, value: SSAValue, shape: tuple[int, ...]) -> SSAValue:
-        """The value with samples of another shape."""
-        full = (DYNAMIC_INDEX, *shape)
-        if ternary.shape_of(value) == full:
-            return value
-        return self.add(ternary.ReshapeOp(value, full), value.name_hint or "reshaped")
-
-    def transpose(self, value: SSAValue, order: tuple[int, ...]) -> SSAValue:
-        """The value with the dimensions of its samples in another order."""
-        return self.add(ternary.TransposeOp(value, order), value.name_hint or "turned")
-
-    def take(self, value: SSAValue, axis: int, indices: tuple[int, ...]) -> SSAValue:
-        """Some elements of one dimension of the samples."""
-        return self.add(ternary.TakeOp(value, axis, indices), value.name_hint or "part")
 
     def reshaped(self, value: Activation, shape: tuple[int, ...], node: Node) -> Activation:
         """The tensor with samples of another shape; a pending quantiser is made first, where it has fewer channels."""
@@ -197,10 +159,10 @@ class Builder:
             raise float_input_error(node)
         if not value.pending:
             return value
-        channels = _with_chain(value, value.channels())
+        channels = with_chain(value, value.channels())
         flat = any(size != 1 for size in channels.shape[1:])
         whole = np.broadcast_to(channels, value.shape).reshape(-1) if flat else channels.reshape(-1)
-        reaches = _reaches(value, channels.shape if not flat else value.shape)
+        reaches = reaches_of(value, channels.shape if not flat else value.shape)
         shape = value.shape if flat else channels.shape
         if value.kind is not None and not all(channel.before.monotone for channel in whole):
             raise float_input_error(node, f"the result of '{value.origin.layer}' rises and falls with the float input")
@@ -217,9 +179,9 @@ class Builder:
             shifts = [shift_of(table, row, reach) for row, reach in enumerate(reaches)]
             # Shifts of their own would give channels zeros of their own.
             if shifts[0] is not None and len(set(shifts)) == 1:
-                return _elided(value, table.levels, shifts[0], shape)
+                return elided(value, table.levels, shifts[0], shape)
         base = self._threshold(value, table, flat)
-        return _result(value, base, table.levels, shape)
+        return tabulated(value, base, table.levels, shape)
 
     def _multiples(self, value: Activation, node: Node) -> Activation:
         """A function without a quantiser as one whose step changes nothing, as its values are multiples of a number."""
@@ -227,11 +189,11 @@ class Builder:
         channels = ready.channels()
         units = None
         if ready.kind is None and not ready.terms:
-            units = units_of(list(channels.reshape(-1)), _reaches(ready, channels.shape))
+            units = units_of(list(channels.reshape(-1)), reaches_of(ready, channels.shape))
         if units is None:
             message = f"it takes the real numbers of '{value.origin.layer}', which are no integers times a scale"
             raise node.error(message, hint="a quantiser between the two: Quant, BipolarQuant or QuantizeLinear")
-        sizes = _per_channel(list(units), channels.shape)
+        sizes = per_channel(list(units), channels.shape)
         step = filled((1,) * len(ready.shape), RoundStep(None, None, Rounding.HALF_EVEN))
         outer = each(lambda size, then: Piece(size).affine(then.slope, then.offset), sizes, ready.outer)
         outer = each(lambda own, then: own.clamped(then.low, then.high), outer, ready.outer)
@@ -243,11 +205,11 @@ class Builder:
         """The integers of a quantiser of many levels."""
         shift = table.shift(reaches)
         if shift is not None:
-            return _elided(value, table.levels, shift, shape)
+            return elided(value, table.levels, shift, shape)
         source = self.reshape(value.base, (prod(value.shape),)) if flat else value.base
         op = ternary.RescaleOp(source, table.lines, table.result, StringAttr(value.origin.layer))
         base = self.reshape(self.add(op, value.origin.hint), value.shape)
-        return _result(value, base, table.levels, shape)
+        return tabulated(value, base, table.levels, shape)
 
     def _table(self, value: Activation, channels: list[Channel], reaches: list[Reach], shape: tuple[int, ...]) -> Table:
         even = all(channel.before.monotone for channel in channels)
@@ -267,7 +229,7 @@ class Builder:
 
     def _threshold(self, value: Activation, table: Table, flat: bool) -> SSAValue:
         source, origin = self.reshape(value.base, (prod(value.shape),)) if flat else value.base, value.origin
-        packed = _single_row(table.thresholds)
+        packed = single_row(table.thresholds)
         if isinstance(source.owner, ternary.QuantizeOp):
             # The host takes both steps at once.
             first = source.owner
@@ -279,7 +241,7 @@ class Builder:
             op = ternary.ThresholdOp(source, packed, table.result, origin.layer)
         result = self.add(op, origin.hint)
         if table.falling is not None:
-            down = _single_row(table.falling)
+            down = single_row(table.falling)
             op = ternary.ThresholdOp(source, down, Range(-down.levels, 0), origin.layer)
             result = self.combine([result, self.add(op, origin.hint)], IntMatrix.from_array(np.ones((1, 2))), origin)
         return self.reshape(result, value.shape)
@@ -349,58 +311,6 @@ def _doubles(node: Node, values: ObjectArray) -> np.ndarray[Any, Any]:
         return each(float, values).astype(np.float64)
     except OverflowError as error:
         raise node.error("its scale is beyond double precision") from error
-
-
-def _with_chain(value: Activation, channels: ObjectArray) -> ObjectArray:
-    """The functions of the elements in a shape that holds what executors do differently, too."""
-    constants = [item.shape for step in value.executed or () for item in step.constants]
-    return np.broadcast_to(channels, np.broadcast_shapes(channels.shape, *constants))
-
-
-def _reaches(value: Activation, shape: tuple[int, ...]) -> list[Reach]:
-    """The inputs that each of the channels of `shape` can meet."""
-    if value.lows is None or value.highs is None:
-        return [Reach(None, None)] * prod(shape)
-    lows, highs = np.broadcast_to(value.lows, value.shape), np.broadcast_to(value.highs, value.shape)
-    shared = tuple(axis for axis, size in enumerate(shape) if size == 1)
-    lows, highs = lows.min(axis=shared, keepdims=True), highs.max(axis=shared, keepdims=True)
-    return [Reach(int(low), int(high)) for low, high in zip(lows.flat, highs.flat, strict=True)]
-
-
-def _single_row(table: Thresholds) -> Thresholds:
-    """One line for all channels where all are the same."""
-    if table.channels == 1 or len(set(table.down)) > 1 or (table.array != table.array[0]).any():
-        return table
-    return type(table).from_array(table.array[:1], np.array(table.down[:1]))
-
-
-def _per_channel(values: list[Any], shape: tuple[int, ...]) -> ObjectArray:
-    array = filled((len(values),), None)
-    array[:] = values
-    return array.reshape(shape)
-
-
-def _elided(value: Activation, levels: Sequence[Levels], shift: int, shape: tuple[int, ...]) -> Activation:
-    """The tensor's own integers, which the table would only have shifted."""
-    pieces = [Piece(level.piece.slope, level.piece.offset + level.piece.slope * shift) for level in levels]
-    outer = compact(_per_channel(pieces, shape))
-    return replace(value, outer=outer, before=None, inner=None, steps=None, executed=None)
-
-
-def _result(value: Activation, base: SSAValue, levels: Sequence[Levels], shape: tuple[int, ...]) -> Activation:
-    pieces = _per_channel([level.piece for level in levels], shape)
-    return replace(
-        value,
-        base=base,
-        outer=compact(pieces) if len(levels) else identity_pieces(len(shape)),
-        before=None,
-        inner=None,
-        steps=None,
-        lows=np.array([level.low for level in levels], dtype=np.int64).reshape(shape),
-        highs=np.array([level.high for level in levels], dtype=np.int64).reshape(shape),
-        kind=None,
-        executed=None,
-    )
 
 
 def check_word(span: Range, place: str) -> None:

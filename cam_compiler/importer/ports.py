@@ -36,9 +36,10 @@ from cam_compiler.importer.arithmetic.integers import extent
 from cam_compiler.importer.arithmetic.quantizers import Quantiser
 from cam_compiler.importer.arithmetic.steps import Rounding, RoundStep
 from cam_compiler.importer.arithmetic.thresholds import MAX_LEVELS
-from cam_compiler.importer.builder import INPUT_OPTIONS, Builder, hint_of
+from cam_compiler.importer.builder import INPUT_OPTIONS, Builder
 from cam_compiler.importer.constants import FLOATS, WIDE_RANGES, Constant, integer_range
 from cam_compiler.importer.context import Context
+from cam_compiler.importer.emitter import hint_of
 from cam_compiler.importer.model import Model, Node, Port, UnquantisedError
 from cam_compiler.importer.nodes.host import finished
 from cam_compiler.importer.validity import type_name
