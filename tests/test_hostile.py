@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import sys
 import zipfile
@@ -21,12 +22,20 @@ from onnx_testing import QUANT, Net, failing
 
 from cam_compiler.cli import main
 from cam_compiler.compile import compile_module
+from cam_compiler.evaluation.state import State, Tally, digest_of
 from cam_compiler.files import read_arrays
 from cam_compiler.importer import import_model
 from cam_compiler.importer.windows import fitted
+from dialects.ap.assembly import AssemblyCode
+from dialects.ap.counted import Parts
 from dialects.apv.adder_graph import AdderGraph
+from dialects.apv.count import Terms
+from dialects.machine.cells import Cells
 from dialects.machine.target import load_target
 from dialects.support.errors import InputError, ModelError, ProgramError, TargetError, TextError
+from dialects.support.lattice import Lattice
+from dialects.support.packed import TextValue
+from dialects.support.tensors import IntMatrix
 from dialects.support.window import Window
 from runtime.camx import load, save
 from runtime.interpreter import network_of
@@ -344,6 +353,108 @@ def test_toml_in_bad_faith(text: str, tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="not valid TOML") as caught:
         load_target(str(path))
     assert "sys." not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (AssemblyCode, f"set c{'9' * 5000}.0:4, #3"),
+        (AssemblyCode, f"set c0.0:4, #{'9' * 5000}"),
+        (Cells, f"a{'9' * 5000}.c0.0 10x-"),
+        (Cells, "a2147483648.c0.0 10x-"),
+        (Parts, f"outputs 0:{'9' * 5000} inputs 0:3"),
+        (Terms, f"take {'9' * 5000}"),
+    ],
+)
+def test_digits_in_packed_text_are_bounded(kind: type[TextValue], text: str) -> None:
+    with pytest.raises(TextError, match="digits"):
+        kind.from_text(text)
+
+
+def test_a_matrix_of_the_least_integer_is_not_ternary() -> None:
+    text = f"{-(1 << 63)} 0"
+    assert IntMatrix.from_text(text).to_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["1e9999999", "1e-9999999", "9" * 5000, "1/0", "nan", "inf", "\u00b2", "", "1_0", "1/1e9999"]
+)
+def test_numbers_that_nobody_can_work_with(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (["--scale", text], ["--std", f"1,{text}"], ["--mean", text], ["--batch", text], ["--resize", text]):
+        with pytest.raises(SystemExit):
+            main(["evaluate", "net.onnx", "data", *line])
+        assert len(capsys.readouterr().err.splitlines()[-1]) < 200
+    with pytest.raises(InputError, match="no type"):
+        Lattice.parse(f"INT8*{text}", "float32")
+    with pytest.raises(InputError, match="no type"):
+        Lattice.parse("FIXED<8,-999999999>", "float32")
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe that nobody writes to, and a file that takes no room on the disk, under the suffixes of all inputs."""
+    monkeypatch.chdir(tmp_path)
+    for suffix in (".mlir", ".onnx", ".toml", ".s", ".bin", ".camx", ".npy", ".npz"):
+        os.mkfifo(f"pipe{suffix}")
+        with Path(f"sparse{suffix}").open("wb") as file:
+            file.truncate(1 << 37)
+
+
+@pytest.mark.parametrize("name", ["pipe", "sparse"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "compile {}.onnx -o a.camx",
+            "compile {}.mlir -o a.camx",
+            "opt {}.mlir",
+            "asm {}.s -o a.bin",
+            "disasm {}.bin",
+        ),
+        *("disasm {}.camx", "run {}.camx --input {}.npy", "run {}.mlir --input {}.npy", "tech {}.toml"),
+        *("evaluate {program} {}.npy --labels {}.npy", "evaluate {program} {}.npz", "run {program} --input {}.npz"),
+    ],
+)
+def test_only_files_are_read(
+    line: str, name: str, pipe: None, program: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word.format(name, program=program) for word in line.replace("{}", "{0}").split()]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("camc: error: ") and (name != "pipe" or "it is a pipe" in said)
+
+
+def test_labels_are_looked_at_before_the_run(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((3, 1, 3), dtype=np.float32)
+    np.save("x.npy", images)
+    for labels, said in (
+        ([0, 1, 2], "sample 2: its class is 2, the network has 2"),
+        ([0, -1, 1], "its class is -1"),
+        ([0], "1 labels for 3"),
+    ):
+        np.save("labels.npy", np.array(labels))
+        assert main(["run", str(program), "--input", "x.npy", "--labels", "labels.npy", "-o", "y.npz"]) == 1
+        assert said in capsys.readouterr().err
+        assert not Path("y.npz").exists()
+    np.savez("data.npz", image=images, label=np.array([0, 1, 2]))
+    assert main(["evaluate", str(program), "data.npz", "-o", "r.json"]) == 1
+    assert "image 2: its class is 2, the network has 2 classes" in capsys.readouterr().err
+    assert not Path("r.json.state").exists()
+
+
+@pytest.mark.parametrize(
+    "damage", [{"samples": 0.5}, {"samples": True}, {"top1": 9}, {"top1": "x"}, {"same_class": -1}]
+)
+def test_states_of_evaluations_are_checked(damage: dict[str, object], tmp_path: Path) -> None:
+    State(tmp_path / "s", "key").write(Tally(samples=3))
+    stated = json.loads((tmp_path / "s").read_text())
+    stated["tally"] |= damage
+    stated["digest"] = digest_of(stated["tally"])
+    (tmp_path / "s").write_text(json.dumps(stated))
+    with pytest.raises(InputError, match="no state of an evaluation"):
+        State(tmp_path / "s", "key").read(10)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from unittest import mock
 import numpy as np
 
 from dialects.support.errors import InputError, ModelError
+from dialects.support.files import check_file
 from runtime.values import Value
 
 EXECUTORS = ("onnxruntime", "qonnx")
@@ -29,6 +30,7 @@ Run = Callable[[Mapping[str, Value]], dict[str, Value]]
 def choose(model: Path, stated: str | None) -> str:
     """The executor that is stated, else the one that knows the model's operators; "none", with the reason, where there
     is none."""
+    check_file(model)
     if stated == "none":
         return "none"
     name = stated or EXECUTORS[0 if _standard(model) else 1]

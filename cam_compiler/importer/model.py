@@ -5,6 +5,7 @@ Comes first in the importer. Knows the container (files, opsets, initialisers, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -19,10 +20,13 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from cam_compiler.importer.validity import check_expansion, check_graph, check_node, check_tensor, place_of
 from dialects.support.errors import FileError, ModelError
+from dialects.support.files import check_file
 from dialects.support.lattice import annotated
 
 OLDEST_OPSET = 9
 _STANDARD = ("", "ai.onnx")
+_MOST = 1 << 31
+"""bytes of a protobuf"""
 _EXPECTED = "an ONNX model (.onnx), written by onnx.save or an exporter, is expected"
 
 AttributeValue = int | float | bytes | list[int] | list[float] | list[bytes] | TensorProto
@@ -132,9 +136,14 @@ def load_model(source: str | Path | ModelProto) -> Model:
 
 
 def read_proto(path: Path) -> ModelProto:
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise FileError("there is no such file", place=str(path), hint=_EXPECTED)
+    check_file(path)
     try:
+        with path.open("rb") as file:
+            # No protobuf begins so; a file of zeros takes no room on the disk, and memory when it is read.
+            if file.read(1) == b"\0" or path.stat().st_size >= _MOST:
+                raise ModelError("not a readable ONNX file", place=str(path), hint=_EXPECTED)
         return onnx.load(str(path), format="protobuf")  # pyright: ignore[reportUnknownMemberType]
     except DecodeError as error:
         raise ModelError("not a readable ONNX file; it may be truncated", place=str(path), hint=_EXPECTED) from error

@@ -96,6 +96,8 @@ def _place(token: Any) -> _Place:
     if across and along:
         raise TextError(f"'{token}' spans columns and domains; a value lies along one or the other", token.start_pos)
     operand = Operand(int(column), int(domain), int(wide or long or 1), rest.endswith("s"))
+    if not operand.width:
+        raise TextError(f"'{token}' has no bits; a value without any is written zero", getattr(token, "start_pos", 0))
     return _Place(operand, "across" if across else "along" if along else "cell")
 
 

@@ -45,6 +45,8 @@ def read_file(path: Path, most: int = MOST) -> bytes:
     """The bytes of a file; raises FileError where it can't be read, or holds more than `most` bytes."""
     check_file(path)
     try:
+        if path.stat().st_size > most:
+            raise _too_large(most, str(path))
         with path.open("rb") as file:
             return _whole(file, str(path), most, text=False)
     except OSError as error:
@@ -67,6 +69,10 @@ def read_text(path: Path | str, most: int = MOST) -> str:
         raise FileError(f"can't be read: it is no text: {error}", place=name) from error
 
 
+def _too_large(most: int, name: str) -> FileError:
+    return FileError(f"it has more than {most:,} bytes", place=name)
+
+
 def _whole(file: BinaryIO, name: str, most: int, *, text: bool) -> bytes:
     pieces: list[bytes] = []
     left = most
@@ -74,7 +80,7 @@ def _whole(file: BinaryIO, name: str, most: int, *, text: bool) -> bytes:
         pieces.append(piece)
         left -= len(piece)
         if left < 0:
-            raise FileError(f"it has more than {most:,} bytes", place=name)
+            raise _too_large(most, name)
         if text and b"\0" in piece:
             # A sparse file costs nothing on the disk, and memory when it is read.
             raise FileError("can't be read: it is no text: it holds zero bytes", place=name)

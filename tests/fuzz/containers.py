@@ -8,6 +8,7 @@ import json
 import random
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ IMAGE_NETWORK = SMALL_NETWORK.replace("?x1x3x", "?x1x1x3x")
 """The small network on images of one channel and one line."""
 
 
+@cache
 def programs() -> list[bytes]:
     """A small network compiled to code, and to data for a machine that counts."""
     last = {kind: text for text in stages() for kind in ("ap.program", "ap.counted") if kind in text}

@@ -26,6 +26,8 @@ os.environ["CAMC_THREADS"] = "1"
 from fuzz.surfaces import SURFACES
 from fuzz.worker import SECONDS, Board, Explorer, attempt, scratch, work
 
+from runtime.files import write_whole
+
 _SLICE = 20.0
 """seconds that a worker goes on with a surface"""
 _LOST = 6 * SECONDS
@@ -117,7 +119,8 @@ def fuzz(options: argparse.Namespace, totals: dict[str, Total]) -> None:
     while True:
         slots = [slot for slot in slots if not slot.over(options.findings)]
         if options.state:
-            options.state.write_text(json.dumps({name: asdict(total) for name, total in totals.items()}, indent=1))
+            stated = json.dumps({name: asdict(total) for name, total in totals.items()}, indent=1)
+            write_whole(options.state, stated.encode())
         left = until - time.monotonic()
         busy = {slot.name for slot in slots}
         waiting = [name for name in totals if name not in busy and (goal is None or totals[name].tries < goal[name])]
