@@ -16,15 +16,22 @@ from cam_compiler.cli import main
 Captured = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Captured) -> Path:
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small network, compiled, its dumps, and every input on both sides of its quantiser's steps."""
-    monkeypatch.chdir(tmp_path)
-    Path("net.mlir").write_text(SMALL_NETWORK)
-    np.save("x.npy", np.array(list(product((0, 0.5, 1), repeat=3)), dtype=np.float32)[:, None])
-    assert main(["compile", "net.mlir", "-o", "net.camx", "--dump-ir", "dumps"]) == 0
-    capsys.readouterr()
-    return tmp_path
+    path = tmp_path_factory.mktemp("compiled")
+    (path / "net.mlir").write_text(SMALL_NETWORK)
+    np.save(path / "x.npy", np.array(list(product((0, 0.5, 1), repeat=3)), dtype=np.float32)[:, None])
+    model, program, dumps = (str(path / name) for name in ("net.mlir", "net.camx", "dumps"))
+    assert main(["compile", model, "-o", program, "--dump-ir", dumps]) == 0
+    return path
+
+
+@pytest.fixture
+def folder(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder is that one."""
+    monkeypatch.chdir(compiled)
+    return compiled
 
 
 def test_diff_of_equal_files(folder: Path, capsys: Captured) -> None:
