@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("ternary", "apv", "rtm", "ap")
 
-LOWERING = ("convert-apv-to-rtm{placement=loops objective=energy}", "convert-rtm-to-ap", "ap-pair")
+LOWERING = ("convert-apv-to-rtm{placement=loops objective=energy}", "convert-rtm-to-ap", "ap-pair", "ap-prefix")
 """The end of a pipeline that chooses, which apv-choose tries ways with; fewer steps in time can take more cycles."""
 
 PIPELINES: dict[str, tuple[str, ...]] = {
@@ -66,6 +66,7 @@ PIPELINES: dict[str, tuple[str, ...]] = {
         "convert-apv-to-rtm{placement=loops}",
         "convert-rtm-to-ap{lean=true}",
         "ap-pair",
+        "ap-prefix",
     ),
     # All values along their tracks, in bit loops of shared sums: the fewest cycles; what energy is measured against.
     "tracks": (

@@ -41,6 +41,7 @@ PASSES: dict[str, Callable[[], type[ModulePass]]] = {
     "rtm-verify": _in("passes.rtm_verify:RtmVerify"),
     "convert-rtm-to-ap": _in("passes.convert_rtm_to_ap:ConvertRtmToAp"),
     "ap-pair": _in("passes.ap_pair:ApPair"),
+    "ap-prefix": _in("passes.ap_prefix:ApPrefix"),
 }
 """In the order in which a pipeline may have them."""
 

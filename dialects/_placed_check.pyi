@@ -36,8 +36,8 @@ def short_words(code: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Of each instruction of a segment, the words of its short form in the stream; 0 for a long one."""
 
 def operands(op: int) -> list[bool]:
-    """Whether there is such an opcode; its operands D, d, A, a, B, a carry, one of two cells, I; a vector's number, a
-    carry of its own."""
+    """Whether there is such an opcode; its operands D, d, A, a, B, r, a carry, one of two cells, I; a vector's number,
+    a carry of its own."""
 
 def unpack(first: int, second: int) -> list[int] | None:
     """The fields of an instruction in the order of its words, then the immediate; None if the words are none."""

@@ -41,9 +41,11 @@ _KINDS = {
     "a": "flag",
     "c": "carry",
     "e": "two carries",
+    "r": "place as a whole",
+    "J": "number",
     "I": "immediate",
 }
-_ROLES = {"e": "C"}
+_ROLES = {"e": "C", "r": "D"}
 """roles that aren't named as their letters"""
 
 
@@ -56,7 +58,9 @@ def _text(passes: tuple[Pass, ...] | None) -> str:
 
 def _cycles(row: Opcode) -> int:
     source = Operand(1, 0, 4, signed=True)
-    passes, _ = passes_of(Instruction(row.op, Cell(3, 0), 4, source, source._replace(column=2), carry=Cell(4, 0)), 1)
+    passes, _ = passes_of(
+        Instruction(row.op, Cell(3, 0), 4, source, source._replace(column=2), 2 * (row.op is Op.SET_LT), Cell(5, 4)), 1
+    )
     return sum(item.searches + item.writes for item in passes)
 
 

@@ -32,6 +32,11 @@ class PlacedMachine:
                     flag = self.read(item.a).astype(bool)
                     before = self.read(Operand(*item.dst, item.width), item.across)
                     self.write(item.dst, item.width, np.where(flag, item.imm, before), item.across)
+                case Op.SET_GT | Op.SET_LT:
+                    number, bits = item.carry
+                    value, before = self.read(item.a, item.across), self.read(Operand(*item.dst, bits), item.across)
+                    reached = value > item.imm if item.op is Op.SET_GT else value < item.imm
+                    self.write(item.dst, bits, np.where(reached & (before == 0), number, before), item.across)
                 case Op.CMP_GE:
                     self.write(item.dst, 1, (self.read(item.a, item.across) >= item.imm).astype(np.int64))
                 case Op.CMP_GEV:

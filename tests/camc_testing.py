@@ -13,7 +13,18 @@ from xdsl.parser import Parser
 
 from cam_compiler.pipeline import make_context
 from dialects.machine.code import check_code
-from dialects.machine.isa import NO_CELL, OPCODES, ZERO, Cell, Instruction, Op, Operand, compared_width, in_loop
+from dialects.machine.isa import (
+    NO_CELL,
+    OPCODES,
+    ZERO,
+    Cell,
+    Instruction,
+    Op,
+    Operand,
+    compared_width,
+    in_loop,
+    is_prefix,
+)
 from dialects.machine.rules import check
 from dialects.machine.target import Geometry, Target
 from dialects.support.errors import ProgramError
@@ -173,6 +184,8 @@ def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int
     """Any legal instruction, on columns that differ; `inputs` and `outputs` are numbers of vectors."""
     op = list(Op)[int(rng.integers(len(Op)))]
     width = int(rng.integers(1, min(WIDEST, geometry.domains) + 1))
+    if is_prefix(op):
+        return _random_prefix(rng, geometry, op)
     row = OPCODES[op]
     carry, destination, *sources = _random_columns(rng, geometry.columns, 2 if "e" in row.operands else 1)
     a, *others = (_random_operand(rng, geometry, column) for column in sources)
@@ -201,6 +214,19 @@ def random_instruction(rng: np.random.Generator, geometry: Geometry, inputs: int
         lean=bool(rng.random() < 0.3),
     )
     return _across(rng, geometry, item) if rng.random() < 0.4 else item
+
+
+def _random_prefix(rng: np.random.Generator, geometry: Geometry, op: Op) -> Instruction:
+    bits = int(rng.integers(1, min(8, geometry.columns - 1) + 1))
+    width, signed = int(rng.integers(1, geometry.columns - bits + 1)), bool(rng.integers(2))
+    first = int(rng.integers(geometry.columns - bits - width + 1))
+    columns = (first, first + bits) if rng.integers(2) else (first + width, first)
+    dst, a = (int(rng.integers(geometry.domains)) for _ in range(2))
+    span = Range.of_width(width, signed)
+    imm, number = int(rng.integers(span.lo, span.hi + 1)), int(rng.integers(1, 1 << bits))
+    source, carry = Operand(columns[1], a, width, signed), Cell(number, bits)
+    lean = bool(rng.integers(2))
+    return Instruction(op, Cell(columns[0], dst), width, source, imm=imm, carry=carry, across=True, lean=lean)
 
 
 def _random_columns(rng: np.random.Generator, columns: int, carries: int) -> list[int]:

@@ -174,7 +174,7 @@ def with_changes(passes: list[LutPass]) -> list[LutPass]:
     for key, write in passes:
         [(role, bit), *others] = write.items()
         other = {role: 1 - bit}
-        if others or role in key or role == "T" or "T" in key or other in written:
+        if others or role in key or role in "TN" or "T" in key or other in written:
             found.append(LutPass(key, write))
         else:
             found.append(LutPass(key | other, write))
@@ -184,6 +184,20 @@ def with_changes(passes: list[LutPass]) -> list[LutPass]:
 
 
 ONE, TWO = ("add.ip", "sub.ip"), ("add.add", "sub.sub", "add.sub")
+
+
+def single_cells(item: Instruction, bit: int, passes: list[LutPass]) -> list[LutPass]:
+    """Passes in which each role is a cell, where one of them stands for several."""
+    found: list[LutPass] = []
+    for key, write in passes:
+        if "N" in write:
+            imm, number, d = item.given["I"], item.given["J"], item.given["D"]
+            assert isinstance(imm, int) and isinstance(number, int) and isinstance(d, Source)
+            above = {f"A{index}": imm >> index & 1 for index in range(bit + 1, item.width)}
+            key = {"A": key["A"]} | above | {f"D{index}": 0 for index in range(d.width)}
+            write = {f"D{index}": 1 for index in range(d.width) if number >> index & 1}
+        found.append(LutPass(key, write))
+    return found
 
 
 class Run:
@@ -268,7 +282,7 @@ class Processor:
         for item, bit in members:
             if 0 <= bit < item.width:
                 cells, known = self.bit_of(item, bit)
-                work.append((item, bit, self.page.passes(item, bit, known), cells))
+                work.append((item, bit, single_cells(item, bit, self.page.passes(item, bit, known)), cells))
         self.align(work, counts)
         for item, bit, passes, cells in work:
             for key, write in passes:
@@ -281,8 +295,12 @@ class Processor:
         for role, kind in self.page.rows[item.mnemonic].operands:
             operand = item.given[role]
             if isinstance(operand, int):
-                if item.mnemonic not in ("in", "out"):
+                if kind == "immediate" and item.mnemonic not in ("in", "out"):
                     known["I"] = operand >> bit & 1
+            elif kind == "place as a whole":
+                cells |= {f"D{number}": operand.after(number) for number in range(operand.width)}
+                a = a_of(item)
+                cells |= {f"A{number}": a.after(number) for number in range(bit + 1, a.width)}
             elif kind == "source":
                 cell = operand.cell(bit)
                 if cell is None:

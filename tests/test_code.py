@@ -35,7 +35,7 @@ def instructions(draw: st.DrawFn) -> Instruction:
     op = draw(st.sampled_from(Op))
     roles = OPCODES[op].operands
     item = Instruction(op, Cell(0, 0), draw(widths), start=draw(st.integers(0, 63)), last=draw(st.booleans()))
-    if "D" in roles or "d" in roles:
+    if {"D", "d", "r"} & set(roles):
         item = item._replace(dst=draw(cells))
     if "A" in roles:
         item = item._replace(a=draw(operands))
@@ -45,6 +45,8 @@ def instructions(draw: st.DrawFn) -> Instruction:
         item = item._replace(b=draw(operands))
     if {"c", "e"} & set(roles):
         item = item._replace(carry=draw(cells))
+    if "J" in roles:
+        item = item._replace(carry=Cell(draw(st.integers(0, 2047)), draw(widths)))
     if "I" in roles:
         imm = draw(immediates)
         item = item._replace(imm=abs(imm) & 0xFFFF if op in (Op.IN, Op.OUT) else imm)

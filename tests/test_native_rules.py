@@ -92,8 +92,14 @@ def neighbours(op: Op) -> Iterator[Instruction]:
         if {"c", "e"} & set(roles)
         else [Cell(0, 0)]
     )
+    if "J" in roles:
+        carries = [Cell(number, bits) for number, bits in ((1, 1), (2, 2), (3, 2), (0, 1), (4, 2), (1, 0), (1, 9))]
     immediates = [0, 1, 3, 4, 7, 8, -1, -2, -4, -5, (1 << 31) - 1, -(1 << 31)] if "I" in roles else [0]
-    destinations = [Cell(0, 0), Cell(0, 7), Cell(1, 0), Cell(4, 0)] if {"D", "d"} & set(roles) else [Cell(0, 0)]
+    destinations = [Cell(0, 0), Cell(0, 7), Cell(1, 0), Cell(4, 0)] if {"D", "d", "r"} & set(roles) else [Cell(0, 0)]
+    if "J" in roles:
+        # Few of so many are legal.
+        firsts = [*some[1:3], *(a for a in some[1:] if not (a.shift or a.domain)), Operand(4, 0, 1), some[-1]]
+        immediates = [0, 1, 3, 8, -1, -5]
     for dst, width, a, b, imm, carry in product(destinations, (0, 1, 2, 3, 9), firsts, seconds, immediates, carries):
         for across in (False, True):
             yield Instruction(op, dst, width, a, b, imm, carry, across=across)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dialects.ap.assembly import assembly_line
 from dialects.machine.code import Fields
 from dialects.machine.counted import AnyProgram
-from dialects.machine.isa import OPCODES, Instruction, Op, Opcode
+from dialects.machine.isa import OPCODES, Instruction, Op, Opcode, is_prefix
 from dialects.machine.program import Program
 from dialects.machine.target import Geometry, Target
 from dialects.support.errors import MismatchError
@@ -59,12 +59,16 @@ def kinds(programs: Iterable[AnyProgram]) -> list[Instruction]:
     same = (fields["a.c"] == fields["b.c"]) & (fields["a.d"] == fields["b.d"]) & (fields["b.w"] > 0)
     # Across columns a place takes as many columns as it has bits.
     apart = np.where(fields["across"] == 1, np.max([fields[name] for name in ("width", "a.w", "b.w")], axis=0), 1)
+    # A prefix instruction has a number where others have a carry.
+    prefix = np.isin(fields["op"], [op for op in OPCODES if is_prefix(op)])
+    apart = np.where(prefix, np.maximum(apart, fields["cd"]), apart)
     for name, number in _COLUMNS.items():
-        fields[name] = number * apart
+        fields[name] = np.where(prefix & (name == "cc"), fields[name], number * apart)
     fields["b.c"] = np.where(same, fields["a.c"], fields["b.c"])
     fields["imm"] = np.where(np.isin(fields["op"], (Op.IN, Op.OUT)), 0, fields["imm"])
-    for name, number in (("dd", 0), ("a.d", 0), ("b.d", 0), ("cd", 0), ("start", 0), ("last", 1)):
+    for name, number in (("dd", 0), ("a.d", 0), ("b.d", 0), ("start", 0), ("last", 1)):
         fields[name] = np.full(len(fields.table), number)
+    fields["cd"] = np.where(prefix, fields["cd"], 0)
     table = np.unique(fields.table, axis=0)
     kind = np.unique(table[:, :-1], axis=0, return_inverse=True)[1].ravel()
     kept = [_few(np.flatnonzero(kind == number)) for number in range(kind.max() + 1)]
@@ -86,12 +90,13 @@ def check_table(programs: Iterable[AnyProgram]) -> int:
 
 
 @lru_cache(_KINDS)
-def _wrong_rows(item: Instruction, _: Opcode) -> int:
+def _wrong_rows(item: Instruction, row: Opcode) -> int:
     """Rows of random bits in which the simulator and the meaning of placed code differ."""
     rng = np.random.default_rng(0)
     domains = 1 if item.across else max(item.width, item.a.width, item.b.width)
-    carries = 2 if "e" in OPCODES[item.op].operands else 1
-    geometry = Geometry(_ROWS, item.carry.column + carries, domains)
+    carries = 2 if "e" in row.operands else 0 if is_prefix(item.op) else 1
+    columns = 2 * max(item.width, item.carry.domain) if is_prefix(item.op) else item.carry.column + carries
+    geometry = Geometry(_ROWS, columns, domains)
     simulator = Simulator(Target("check", rows=_ROWS, columns=geometry.columns, domains=geometry.domains), _ROWS)
     machine = PlacedMachine(geometry, _ROWS)
     machine.bits[:] = rng.integers(0, 2, machine.bits.shape)
@@ -102,5 +107,6 @@ def _wrong_rows(item: Instruction, _: Opcode) -> int:
     machine.run([item], given, outputs[1:])
     bits = simulator.bits
     # The columns of a carry hold whatever the passes leave there.
-    wrong = (bits[:-carries] != machine.bits[:-carries]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
+    kept = columns - carries
+    wrong = (bits[:kept] != machine.bits[:kept]).any(axis=(0, 1)) | (outputs[0] != outputs[1])
     return int(wrong.sum())

@@ -73,11 +73,13 @@ def _operand(operand: Operand, across: bool) -> str:
 _ROLES: dict[str, Callable[[Instruction], str]] = {
     "D": lambda item: _operand(Operand(*item.dst, item.width), item.across),
     "d": lambda item: f"c{item.dst.column}.{item.dst.domain}",
+    "r": lambda item: _operand(Operand(*item.dst, item.carry.domain), item.across),
     "A": lambda item: _operand(item.a, item.across),
     "B": lambda item: _operand(item.b, item.across),
     "a": lambda item: f"c{item.a.column}.{item.a.domain}",
     **dict.fromkeys("ce", lambda item: f"c{item.carry.column}.{item.carry.domain}"),
     "I": lambda item: f"#{item.imm}",
+    "J": lambda item: f"#{item.carry.column}",
 }
 """How the value of each role is written."""
 
@@ -145,22 +147,22 @@ def _instruction(
     if len(values) != len(operands):
         raise TextError(f"{mnemonic} takes {_signature(operands)}", at)
     dst = a = b = carry = ZERO
-    imm = 0
+    imm = number = 0
     for role, value in zip(operands, values, strict=True):
-        if (role == "I") != isinstance(value, int):
+        if (role in "IJ") != isinstance(value, int):
             raise TextError(f"{mnemonic} takes {_signature(operands)}", at)
         if isinstance(value, int):
-            imm = value
+            imm, number = (value, number) if role == "I" else (imm, value)
             continue
         place, lies = value
         if lies != "cell":
             if bits not in ("cell", lies):
                 raise TextError(f"{mnemonic}: its values lie across columns or along tracks, not both", at)
             bits = lies
-        if role in "Ddcea" and (place.shift or place.width == 0):
+        if role in "Ddrcea" and (place.shift or place.width == 0):
             raise TextError(f"{mnemonic}: operand {role} is a plain place, not shifted or zero", at)
         match role:
-            case "D" | "d":
+            case "D" | "d" | "r":
                 dst = place
             case "c" | "e":
                 carry = place
@@ -170,6 +172,7 @@ def _instruction(
                 a = place
     width = dst.width if "D" in operands else compared_width(a, b) if "B" in operands else a.width
     cell = Cell(carry.column, carry.domain) if {"c", "e"} & set(operands) else NO_CELL
+    cell = Cell(number, dst.width) if "J" in operands else cell
     across = bits == "across"
     target = Cell(dst.column, dst.domain)
     return Instruction(row.op, target, width, a, b, imm, cell, start, last, across=across, lean=lean)
@@ -222,12 +225,14 @@ def _read_plain(text: str) -> list[Instruction] | None:
 _KINDS = {
     "D": "destination c1.0:4",
     "d": "cell c1.0",
+    "r": "destination c1:4.0",
     "A": "source c2.0:4s",
     "B": "source c3.0:4s",
     "a": "flag c4.0",
     "c": "carry c5.0",
     "e": "carry c5.0",
     "I": "immediate #1",
+    "J": "number #1",
 }
 
 

@@ -11,6 +11,9 @@ T the data latch between the tags and the global buffer. A bit that is known bef
 above its most significant bit if unsigned, a source below its shift, the immediate) removes the passes that can't
 match: `passes_of`.
 
+In *prefix* instructions H1 says that all bits of A above this one are the immediate's, Z1 that all cells of D are 0, N1
+that D becomes the number J. `passes_of` makes single cells of them.
+
 Two flags change an instruction and not its meaning. One that runs *across* columns steps from column to column rather
 than from domain to domain: bit k of D, A and B lies k columns from the first one, in one domain, so that nothing is
 shifted. A *lean* one searches for the cells that a write would change, before it writes them, where its passes would
@@ -50,8 +53,10 @@ class Op(IntEnum):
     COPY_IF = 13
     ADD_ADD = 14
     SUB_SUB = 15
+    # Those between are counted programs' (dialects/machine/counting.py).
     ADD_SUB = 28
-    """those between are counted programs' (dialects/machine/counting.py)"""
+    SET_GT = 29
+    SET_LT = 30
 
 
 class Cell(NamedTuple):
@@ -137,7 +142,7 @@ class Opcode:
     mnemonic: str
     operands: str
     """Roles in the order of the assembly text: D, A, B swept over their bits; d, a, c a single cell; e a carry of two
-    cells; I immediate."""
+    cells; r a destination that is written as a whole; I immediate; J the number that it becomes."""
     prologue: tuple[Pass, ...]
     """Passes once, before bit 0."""
     first: tuple[Pass, ...] | None
@@ -173,7 +178,6 @@ _ADD_ADD = (
     "E1A0B0>E0 E1A0D0>D1E0 E1A0D1>D0 E1B0D0>D1E0 E1B0D1>D0"
 )
 _SUB_SUB = re.sub("D([01])", lambda bit: f"D{1 - int(bit[1])}", _ADD_ADD)
-"""a number is subtracted as it is added to the complement"""
 # A carry of 1 is C, one of -1 is E.
 _ADD_SUB = (
     "C0E0A1B0D1>D0C1 C0E0A1B0D0>D1 C0E0A0B1D0>D1E1 C0E0A0B1D1>D0 C1A0B1>C0 E1A1B0>E0 C1A0D0>D1C0 C1A0D1>D0 C1B1D0>D1C0 "
@@ -220,6 +224,8 @@ OPCODES: Mapping[Op, Opcode] = {
         _row(Op.ADD_ADD, "DABe", _ADD_ADD, "D = D + A + B", prologue=">C0 >E0"),
         _row(Op.SUB_SUB, "DABe", _SUB_SUB, "D = D - A - B", prologue=">C0 >E0"),
         _row(Op.ADD_SUB, "DABe", _ADD_SUB, "D = D + A - B", prologue=">C0 >E0"),
+        _row(Op.SET_GT, "rAIJ", "I0H1A1Z1>N1", "D = J in the rows where A > I and D is 0", sign="I1A0Z1>N1"),
+        _row(Op.SET_LT, "rAIJ", "I1H1A0Z1>N1", "D = J in the rows where A < I and D is 0", sign="I0A1Z1>N1"),
     )
 }
 MNEMONICS: Mapping[str, Opcode] = {row.mnemonic: row for row in OPCODES.values()}
@@ -260,7 +266,7 @@ def _lean(passes: Iterable[Pass]) -> Iterable[Pass]:
     for key, write in passes:
         [role, bit], *others = write
         searched = {name for name, _ in key}
-        if others or "T" in {role, *searched} or role in searched or (role, 1 - bit) in cleared:
+        if others or {"T", "N"} & {role, *searched} or role in searched or (role, 1 - bit) in cleared:
             yield Pass(key, write)
             continue
         if not key:
@@ -331,7 +337,29 @@ def passes_of(instruction: Instruction, bit: int) -> tuple[tuple[Pass, ...], dic
         known.append(("I", instruction.imm >> bit & 1))
     sign = (instruction.a.signed or instruction.b.signed) and bit == instruction.width - 1
     passes, used = _bit_passes(op, bit == 0, sign, instruction.lean, tuple(known))
+    if "J" in operands:
+        return _prefix_passes(instruction, bit, passes)
     return passes, {role: cell for role, cell in cells.items() if role in used}
+
+
+def is_prefix(op: Op) -> bool:
+    """Whether an instruction searches for prefixes of A."""
+    return "J" in OPCODES[op].operands
+
+
+def _prefix_passes(item: Instruction, bit: int, passes: Iterable[Pass]) -> tuple[tuple[Pass, ...], dict[str, Cell]]:
+    """The passes of a bit with a role for each cell that they look at or write; `carry` has the number and D's bits."""
+    (number, bits), found, cells = item.carry, list[Pass](), dict[str, Cell]()
+    for key, write in passes:
+        wanted = dict(key)
+        above = [(f"A{index}", item.imm >> index & 1 ^ 1 - wanted.get("H", 1)) for index in range(bit + 1, item.width)]
+        zero = [(f"D{index}", 1 - wanted["Z"]) for index in range(bits)]
+        ones = [(f"D{index}", write[0][1]) for index in range(bits) if number >> index & 1]
+        found.append(Pass((("A", wanted["A"]), *above, *zero), tuple(ones)))
+        places = {"D": item.dst, "A": Cell(item.a.column, item.a.domain)}
+        for role, _ in found[-1].key:
+            cells[role] = cell_after(places[role[0]], int(role[1:] or bit), item.across)
+    return tuple(found), cells
 
 
 def passes_count(instruction: Instruction) -> tuple[int, int]:
@@ -339,7 +367,7 @@ def passes_count(instruction: Instruction) -> tuple[int, int]:
     return _count(
         instruction._replace(
             dst=NO_CELL,
-            carry=NO_CELL,
+            carry=instruction.carry if is_prefix(instruction.op) else NO_CELL,
             a=instruction.a._replace(column=0, domain=0),
             b=instruction.b._replace(column=0, domain=0),
         )

@@ -19,16 +19,18 @@ OPCODE_VALUES = 32
 """What five bits hold."""
 _VARIANTS = tuple(product((False, True), repeat=6))
 _ROLES, _LATCH = "DABCE", "T"
+_MANY = {"H": "A", "Z": "D", "N": "D"}
+"""roles of a prefix instruction that stand for several cells, which the native code counts itself"""
 """Roles of columns as they are numbered, and the latch, which is none."""
 
 
 @cache
 def operand_table() -> NDArray[np.uint8]:
     """Which operands each opcode has."""
-    table = np.zeros((OPCODE_VALUES, 10), dtype=np.uint8)
+    table = np.zeros((OPCODE_VALUES, 11), dtype=np.uint8)
     for op, row in OPCODES.items():
         carries = ("c" in row.operands or "e" in row.operands, "e" in row.operands)
-        table[op] = (True, *(role in row.operands for role in "DdAaB"), *carries, "I" in row.operands, _is_vector(op))
+        table[op] = (True, *(role in row.operands for role in "DdAaBr"), *carries, "I" in row.operands, _is_vector(op))
     return table
 
 
@@ -49,7 +51,7 @@ def pass_table() -> NDArray[np.uint8]:
 
 
 def _mask(part: tuple[tuple[str, int], ...]) -> int:
-    return sum(1 << _ROLES.index(role) for role, _ in part if role != _LATCH)
+    return sum(1 << index for index in {_ROLES.index(_MANY.get(role, role)) for role, _ in part if role != _LATCH})
 
 
 def _numbers(item: Pass) -> list[int]:

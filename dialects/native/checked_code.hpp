@@ -97,9 +97,25 @@ public:
     // The same where the bit's variant is at hand.
     template <class Visit>
     static void each_cell(const Instruction& item, int bit, const Variant& variant, Visit&& visit) {
+        if (item.operands().dst_whole) return each_prefix_cell(item, bit, variant, visit);
         const auto cells = cells_of(item, bit);
         for (const Role role : kEveryRole)
             if (variant.uses(role)) visit(cells[role], variant.writes_of(role));
+    }
+
+    // Those of a prefix instruction: the bits of A from this one on, and all of D.
+    template <class Visit>
+    static void each_prefix_cell(const Instruction& item, int bit, const Variant& variant, Visit&& visit) {
+        if (!variant.searches) return;
+        for (int above = bit; above < item.width; ++above) visit(item.a.cell_at(above, item.across), 0);
+        for (int of_dst = 0; of_dst < item.carry.domain; ++of_dst)
+            visit(item.dst.after(of_dst, item.across), item.carry.column >> of_dst & 1);
+    }
+
+    // Cells that the searches of a bit look at.
+    static int keyed(const Instruction& item, int bit, const Variant& variant) {
+        if (!item.operands().dst_whole) return variant.keyed;
+        return variant.searches ? item.width - bit + item.carry.domain : 0;
     }
 
     // Behind the last member of the bit loop that begins at an instruction.

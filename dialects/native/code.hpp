@@ -29,6 +29,8 @@ enum Op : uint8_t {
     kAddAdd,
     kSubSub,
     kAddSub = 28,  // those between are counted programs'
+    kSetGt,
+    kSetLt,
     kOps  // one more than the last opcode
 };
 
@@ -36,10 +38,12 @@ enum Op : uint8_t {
 inline constexpr std::size_t kOpcodes = 32;
 
 // Which operands an opcode has, from their letters: D, A, B swept over their bits; d, a, c a single cell; e a carry of two
-// cells, the second one a column further; I immediate.
+// cells, the second one a column further; r a destination that is
+// written as a whole; I immediate; J the number that it becomes.
 struct Operands {
     bool known = false;  // whether there is such an opcode
     bool dst_swept = false, dst_cell = false, a_swept = false, a_flag = false, b_swept = false, carry = false;
+    bool dst_whole = false;  // a prefix instruction, whose `carry` has the number and the bits of D
     bool immediate = false;
     bool vector = false;     // the immediate is the number of a vector
     bool second_carry = false;  // the carry has two cells
@@ -49,7 +53,7 @@ struct Operands {
     constexpr Operands(Op op, std::string_view letters)
         : known(true), dst_swept(has(letters, 'D')), dst_cell(has(letters, 'd')), a_swept(has(letters, 'A')),
           a_flag(has(letters, 'a')), b_swept(has(letters, 'B')), carry(has(letters, 'c') || has(letters, 'e')),
-          immediate(has(letters, 'I')), vector(op == kIn || op == kOut), second_carry(has(letters, 'e')),
+          dst_whole(has(letters, 'r')), immediate(has(letters, 'I')), vector(op == kIn || op == kOut), second_carry(has(letters, 'e')),
           own_carry(carry && op != kCopyIf) {}
 
 private:
@@ -75,7 +79,9 @@ inline constexpr std::array<Operands, kOpcodes> kOperands = [] {
                                       {kCopyIf, "DAc"},
                                       {kAddAdd, "DABe"},
                                       {kSubSub, "DABe"},
-                                      {kAddSub, "DABe"}})
+                                      {kAddSub, "DABe"},
+                                      {kSetGt, "rAIJ"},
+                                      {kSetLt, "rAIJ"}})
         table[op] = Operands(op, letters);
     return table;
 }();

@@ -129,7 +129,7 @@ private:
         counts.instructions += bit == 0;
         counts.searches += variant.searches;
         counts.writes += variant.writes;
-        counts.keyed += variant.keyed;
+        counts.keyed += CheckedCode::keyed(item, bit, variant);
         counts.unkeyed += variant.unkeyed;
         counts.moved += variant.moves;
         counts.sent += item.op == kOut ? variant.moves : 0;

@@ -232,6 +232,7 @@ private:
                        ", which is narrower; extend that first";
         }
         if (item.lean) return "that it writes only what changes is said of machine code, not here";
+        if (item.operands().dst_whole) return "a search for prefixes is an instruction of machine code, not here";
         if (item.operands().second_carry) return "the sum of three numbers is an instruction of machine code, not here";
         if (std::string problem = orientation_mismatch(item, names); !problem.empty()) return problem;
         if (std::string problem = operands_mismatch(item, names); !problem.empty()) return problem;

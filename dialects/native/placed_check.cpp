@@ -117,7 +117,7 @@ Matrix<uint8_t> short_words(CodeWords code) {
 // The operands of an opcode in the order of their declaration, for the tests.
 std::vector<bool> operands(unsigned op) {
     const Operands& has = kOperands.at(op);
-    return {has.known, has.dst_swept,    has.dst_cell,  has.a_swept, has.a_flag,   has.b_swept,
+    return {has.known, has.dst_swept,    has.dst_cell,  has.a_swept, has.a_flag,   has.b_swept, has.dst_whole,
             has.carry, has.second_carry, has.immediate, has.vector,  has.own_carry};
 }
 

@@ -11,7 +11,7 @@
 
 namespace ap {
 
-inline constexpr int kMaxColumns = 2048, kMaxDomains = 256, kMaxWidth = 63;
+inline constexpr int kMaxColumns = 2048, kMaxDomains = 256, kMaxWidth = 63, kMaxPrefixBits = 8;
 
 // Roles of the columns of an instruction, in the order in which dialects/machine/tables.py numbers them.
 enum Role : uint8_t { kDst, kA, kB, kCarry, kSecond, kRoles };
@@ -31,7 +31,7 @@ int compared_width(const Value& a, const Value& b) {
 inline std::pair<Cell, int> place_of(const Instruction& item, Role role) {
     const Operands& has = item.operands();
     switch (role) {
-    case kDst: return {item.dst, has.dst_swept ? item.width : has.dst_cell};
+    case kDst: return {item.dst, has.dst_whole ? item.carry.domain : has.dst_swept ? item.width : has.dst_cell};
     case kA: return {{item.a.column, item.a.domain}, has.a_flag ? 1 : has.a_swept ? item.a.width : 0};
     case kB: return {{item.b.column, item.b.domain}, has.b_swept ? item.b.width : 0};
     case kCarry: return {item.carry, has.carry};
@@ -103,17 +103,24 @@ inline int meeting_column(const Instruction& item) {
 // What is wrong with widths, shifts and the immediate; empty if nothing.
 inline std::string wrong_fields(const Instruction& item) {
     const bool compares = item.op == kCmpGe || item.op == kCmpGev;
-    if ((item.op == kCmpGe || item.op == kOut) && item.width != item.a.width)
+    const bool prefix = item.operands().dst_whole;
+    if ((prefix || item.op == kCmpGe || item.op == kOut) && item.width != item.a.width)
         return "its width " + std::to_string(item.width) + " is not that of its source, " +
                std::to_string(item.a.width);
     if (item.op == kCmpGev && item.width != compared_width(item.a, item.b))
         return "its sources are compared over " + std::to_string(compared_width(item.a, item.b)) + " bits";
-    if ((compares || item.op == kOut) && (item.a.shift || item.b.shift)) return "a source of it can't be shifted";
+    if ((prefix || compares || item.op == kOut) && (item.a.shift || item.b.shift)) return "a source of it can't be shifted";
     if (item.op == kSetIf && (item.a.width != 1 || item.a.is_signed || item.a.shift))
         return "its flag is a single cell, neither signed nor shifted";
-    if (item.op == kCmpGe && !native::Interval::of_width(item.width, item.a.is_signed).holds(item.imm))
+    if ((prefix || item.op == kCmpGe) && !native::Interval::of_width(item.width, item.a.is_signed).holds(item.imm))
         return "the immediate " + std::to_string(item.imm) + " is no value of the " + std::to_string(item.width) +
                "-bit source";
+    if (prefix && !item.across) return "it works across columns, so that all bits are under ports together";
+    const int number = item.carry.column, bits = item.carry.domain;
+    if (prefix && (bits < 1 || bits > kMaxPrefixBits))
+        return "it sets 1 to " + std::to_string(kMaxPrefixBits) + " bits, found " + std::to_string(bits);
+    if (prefix && (number < 1 || number >= 1 << bits))
+        return "the number " + std::to_string(number) + " is none of " + std::to_string(bits) + " bits above 0";
     if (item.operands().vector && item.imm < 0)
         return "a vector's number can't be negative, found " + std::to_string(item.imm);
     return {};

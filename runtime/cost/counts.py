@@ -42,7 +42,7 @@ class StaticCounts(NamedTuple):
 OPERATIONS: Mapping[str, tuple[Op, ...]] = {
     "additions": (Op.ADD, Op.SUB, Op.ADD_IP, Op.SUB_IP, Op.ADD_ADD, Op.SUB_SUB, Op.ADD_SUB),
     "copies": (Op.COPY, Op.EXT),
-    "thresholds": (Op.CMP_GE, Op.SET_IF),
+    "thresholds": (Op.CMP_GE, Op.SET_IF, Op.SET_GT, Op.SET_LT),
     "clears": (Op.SET,),
     "maxima": (Op.CMP_GEV, Op.COPY_IF),
     "loads": (Op.IN,),

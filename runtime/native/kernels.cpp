@@ -5,6 +5,7 @@
 // follow from the same logic. tests/test_engine.py compares all of it with the golden simulator's passes.
 #include "fetch.hpp"
 #include "lanes.hpp"
+#include "prefixes.hpp"
 #include "step.hpp"
 #include "sums.hpp"
 
@@ -119,6 +120,8 @@ private:
         case kAdd: return each_part([&](Planes planes) CAMC_FLAT { combine<false>(step, planes); });
         case kSub: return each_part([&](Planes planes) CAMC_FLAT { combine<true>(step, planes); });
         case kCmpGe: return each_part([&](Planes planes) CAMC_FLAT { compare_immediate(step, planes); });
+        case kSetGt: return each_part([&](Planes planes) CAMC_FLAT { set_prefixes<true>(step, planes); });
+        case kSetLt: return each_part([&](Planes planes) CAMC_FLAT { set_prefixes<false>(step, planes); });
         case kCmpGev: return each_part([&](Planes planes) CAMC_FLAT { compare(step, planes); });
         default: return each_part([&](Planes planes) CAMC_FLAT { copy_if(step, planes); });
         }
@@ -195,22 +198,6 @@ private:
         planes[step.carry] = carry;
     }
 
-    // The sum of a bit of D, A and B and a carry of two cells; the complements of a number that is subtracted, or of the
-    // sum, make it one of five bits, of which twos are carried on.
-    template <Op Operation>
-    CAMC_INLINE void accumulate_two_bit(Cell dst, Part a, Part b, Part& carry, Part& second) {
-        const Part before = dst, d = Operation == kSubSub ? ~before : before, y = Operation == kAddSub ? ~b : b,
-                   other = Operation == kAddSub ? ~second : second;
-        const Part some = parity(a, y, d), one = carry_of(a, y, d), two = carry_of(some, carry, other),
-                   sum = parity(some, carry, other), after = Operation == kSubSub ? ~sum : sum;
-        const Part next = Operation == kAddSub ? one & two : one | two,
-                   next_second = Operation == kAddSub ? ~(one | two) : one & two;
-        changed(before ^ after);
-        changed(carry ^ next);
-        changed(second ^ next_second);
-        dst = after, carry = next, second = next_second;
-    }
-
     template <Op Operation>
     CAMC_INLINE void accumulate_two(const Step& step, Planes planes) {
         Part carry = this->carry(step, planes), second{};
@@ -218,10 +205,7 @@ private:
             reset(step, planes[step.second]);
         else
             second = planes[step.second];
-        Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
-        for (int i = 0; i < step.bits; ++i)
-            accumulate_two_bit<Operation>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))],
-                                          carry, second);
+        add_two<Operation>(step, planes, carry, second, [&](Part rows) CAMC_FLAT { changed(rows); });
         planes[step.carry] = carry;
         planes[step.second] = second;
     }
@@ -286,6 +270,11 @@ private:
             }
         }
         planes[step.dst] = result;
+    }
+
+    template <bool Greater>
+    CAMC_INLINE void set_prefixes(const Step& step, Planes planes) {
+        set_whole<Greater>(step, planes, [&](Part rows) CAMC_FLAT { changed(rows); });
     }
 
     CAMC_INLINE void compare(const Step& step, Planes planes) {

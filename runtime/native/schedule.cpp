@@ -6,13 +6,16 @@ namespace camc {
 
 namespace {
 
-// Planes of the cells in use, column by column, or domain by domain where most instructions run across columns.
+// Planes of the cells in use, column by column, or domain by domain where most instructions run across columns, or one
+// that needs all of its bits together.
 class Layout {
 public:
     explicit Layout(const Program& program)
         : across_(2 * std::count_if(program.code.begin(), program.code.end(),
                                     [](const Instruction& item) { return item.across; }) >
-                  int64_t(program.code.size())),
+                      int64_t(program.code.size()) ||
+                  std::any_of(program.code.begin(), program.code.end(),
+                              [](const Instruction& item) { return item.operands().dst_whole; })),
           base_(size_t(across_ ? program.domains : program.columns)) {
         std::vector<std::pair<int, int>> used(base_.size(), {std::max(program.domains, program.columns), 0});
         for (const Instruction& item : program.code)
@@ -191,6 +194,13 @@ private:
         }
         step.a_none = row.a_swept && !item.a.width;
         if (row.immediate) step.imm = row.vector ? item.imm : int32_t(int64_t(item.imm) >> begin);
+        if (row.dst_whole) {
+            step.dst = layout_.plane(item.dst);
+            step.a = layout_.plane({item.a.column, item.a.domain});
+            step.a_bits = uint8_t(item.width);
+            step.carry = uint32_t(item.carry.column) | uint32_t(item.carry.domain) << 16;
+            step.imm = item.imm;
+        }
         if (item.op == kOut) fit_output(item, begin == 0 && end == item.width);
         note_planes(step);
         schedule_.steps.push_back(step);

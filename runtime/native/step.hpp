@@ -38,9 +38,19 @@ struct Step {
 
 inline bool adds_two(uint8_t op) { return op == kAddAdd || op == kSubSub || op == kAddSub; }
 
+// Prefix instructions: `a` has all bits of A, `imm` all of the immediate, `carry` the number and the bits of D.
+inline bool sets_whole(uint8_t op) { return op == kSetGt || op == kSetLt; }
+inline int whole_bits(const Step& step) { return int(step.carry >> 16); }
+inline uint32_t whole_number(const Step& step) { return step.carry & 0xFFFF; }
+
 // Tells of the planes that a step reads, also to write them in some rows only, and of those that it writes.
 template <class Read, class Write>
 void visit(const Step& step, const Read& read, const Write& write) {
+    if (sets_whole(step.op)) {
+        read(step.a, int(step.a_bits));
+        read(step.dst, whole_bits(step));
+        return write(step.dst, whole_bits(step));
+    }
     const bool two = adds_two(step.op);
     bool keeps = two || step.op == kSetIf || step.op == kAddIp || step.op == kSubIp || step.op == kCopyIf;
     bool compares = step.op == kCmpGe || step.op == kCmpGev;

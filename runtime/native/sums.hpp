@@ -97,4 +97,29 @@ CAMC_INLINE void sum(const Step* steps, Planes<Words> planes) {
     sum_rest<Subtract, Terms, 0>(steps, planes, i, first, a, carry);
 }
 
+// The sum of a bit of D, A and B and a carry of two cells; the complements of a number that is subtracted, or of the
+// sum, make it one of five bits, of which twos are carried on. `changed` is told of the rows in which cells change.
+template <Op Operation, class Part, int Words, class Changed>
+CAMC_INLINE void add_two_bits(Cell<Words> dst, Part a, Part b, Part& carry, Part& second, const Changed& changed) {
+    const Part before = dst, d = Operation == kSubSub ? ~before : before, y = Operation == kAddSub ? ~b : b,
+               other = Operation == kAddSub ? ~second : second;
+    const Part some = parity(a, y, d), one = carry_of(a, y, d), two = carry_of(some, carry, other),
+               sum = parity(some, carry, other), after = Operation == kSubSub ? ~sum : sum;
+    const Part next = Operation == kAddSub ? one & two : one | two,
+               next_second = Operation == kAddSub ? ~(one | two) : one & two;
+    changed(before ^ after);
+    changed(carry ^ next);
+    changed(second ^ next_second);
+    dst = after, carry = next, second = next_second;
+}
+
+// Adds two numbers to a third one, or subtracts them.
+template <Op Operation, class Part, int Words, class Changed>
+CAMC_INLINE void add_two(const Step& step, Planes<Words> planes, Part& carry, Part& second, const Changed& changed) {
+    Sweep a(step.a, step.a_bits, step.a_signed), b(step.b, step.b_bits, step.b_signed);
+    for (int i = 0; i < step.bits; ++i)
+        add_two_bits<Operation, Part>(planes[step.dst + i], planes[a.at(uint32_t(i))], planes[b.at(uint32_t(i))], carry,
+                                      second, changed);
+}
+
 }  // namespace camc::CAMC_ISA
