@@ -107,7 +107,7 @@ def test_sums_reach_any_integer() -> None:
     ("pipeline", "across", "some"),
     [
         (",".join(STAGES), False, {Op.ADD, Op.CMP_GE, Op.SET_IF, Op.IN, Op.OUT}),
-        ("across", True, {Op.ADD_IP, Op.SUB_IP, Op.CMP_GE, Op.SET, Op.SET_IF, Op.IN, Op.OUT}),
+        ("across", True, {Op.ADD_IP, Op.SUB_IP, Op.SET_GT, Op.SET_LT, Op.SET, Op.IN, Op.OUT}),
     ],
 )
 def test_a_wrong_row_of_the_instruction_table_is_noticed(
