@@ -56,6 +56,17 @@ def test_channels_of_their_own_scales_and_offsets():
     check(net, images(2, 3, 3, count=20))
 
 
+def test_tensors_of_a_product_have_names_of_their_own():
+    """The levels are compared by those: x * HardSigmoid of its average is a sum of several products."""
+    net = Net(2, 2, 2)
+    q = net.qdq("x", 0.25, 3, np.int8)
+    net.op("Mul", net.op("HardSigmoid", net.op("GlobalAveragePool", q)), q)
+    module = import_model(net.model())
+    made = [*ops(module, ternary.CombineOp), *ops(module, ternary.ThresholdOp), *ops(module, ternary.RescaleOp)]
+    hints = [op.result.name_hint for op in made]
+    assert len(set(hints)) == len(hints) > 30
+
+
 def test_every_pair_of_integers_at_all_levels():
     """Of 4 and 3 bits, signed and not, on the associative processor as well."""
     left, right = np.meshgrid(np.arange(-8, 8), np.arange(8))

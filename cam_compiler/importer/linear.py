@@ -102,7 +102,9 @@ def joined(builder: Builder, value: Activation, node: Node, ratio: int = AT_ONCE
             groups.append([term])
     if len(groups) == len(value.terms):
         return value
-    return total(value, [_one(builder, value, group, node) for group in groups], offsets_of(value), value.origin)
+    hints = iter(part_hints(value.origin.hint, sum(len(group) > 1 for group in groups)))
+    terms = [_one(builder, value, group, next(hints), node) if len(group) > 1 else group[0] for group in groups]
+    return total(value, terms, offsets_of(value), value.origin)
 
 
 def _pending(value: Activation, terms: Sequence[Term]) -> Activation:
@@ -130,12 +132,11 @@ def _far_apart(first: Term, second: Term, ratio: int) -> bool:
     return max(abs(between.numerator), between.denominator) > ratio
 
 
-def _one(builder: Builder, value: Activation, terms: Sequence[Term], node: Node) -> Term:
-    if len(terms) == 1:
-        return terms[0]
+def _one(builder: Builder, value: Activation, terms: Sequence[Term], hint: str, node: Node) -> Term:
     found = exact_sum(_pending(value, terms), node)
     assert found is not None
-    base = builder.combine([term.base for term in terms], found.multipliers, value.origin)
+    bases, origin = [term.base for term in terms], Origin(value.origin.layer, hint)
+    base = builder.combine(bases, found.multipliers, origin)
     lows, highs, outer = found.function.lows, found.function.highs, found.function.outer
     assert lows is not None and highs is not None
     return Term(base, each(lambda piece: piece.slope, outer), lows, highs)

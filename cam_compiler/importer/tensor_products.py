@@ -69,12 +69,12 @@ def _product(call: Call, first: Activation, second: Activation) -> Activation:
         )
     terms = [_scaled(term, offsets[1]) for term in lefts] + [_scaled(term, offsets[0]) for term in rights]
     constants = each(Fraction.__mul__, *offsets)
-    for narrow, right in zip(terms_of(second), rights, strict=True):
-        low = int(narrow.lows.min())
-        flags = [_spread(call, second, flag, first.shape) for flag in _bits(call, narrow)]
-        for left in lefts:
+    for number, (narrow, right) in enumerate(zip(terms_of(second), rights, strict=True), start=1):
+        low, hint = int(narrow.lows.min()), f"{call.node.name}_factor{number}"
+        flags = [_spread(call, second, flag, first.shape) for flag in _bits(call, narrow, hint)]
+        for place, left in enumerate(lefts, start=1):
             slopes, least = each(Fraction.__mul__, left.slopes, right.slopes), int(left.lows.min())
-            terms.append(replace(_bit_by_bit(call, left, flags), slopes=slopes))
+            terms.append(replace(_bit_by_bit(call, left, flags, f"{hint}_product{place}"), slopes=slopes))
             terms += [_scaled(replace(left, slopes=slopes), low), _scaled(replace(right, slopes=slopes), least)]
             constants = each(Fraction.__sub__, constants, _scaled(replace(left, slopes=slopes), low * least).slopes)
     result = joined(call.builder, total(first, terms, constants, Origin.of(call.node)), call.node, MAX_RATIO)
@@ -87,28 +87,31 @@ def _scaled(term: Term, factors: ObjectArray | int) -> Term:
     return replace(term, slopes=each(Fraction.__mul__, term.slopes, factors))
 
 
-def _bits(call: Call, term: Term) -> list[SSAValue]:
-    """Flags of the bits of a summand's integers, counted from the lowest on; the lowest bit first."""
-    builder, origin = call.builder, Origin.of(call.node)
+def _bits(call: Call, term: Term, hint: str) -> list[SSAValue]:
+    """Flags of the bits of a summand's integers, counted from the lowest on; the lowest bit first.
+
+    Each tensor has a name of its own, by which those of two levels are compared.
+    """
+    builder, layer = call.builder, call.node.name
     low, high = int(term.lows.min()), int(term.highs.max())
-    rest, flags = _clamped(call, term.base, -low, high - low, "rest"), list[SSAValue]()
+    rest, flags = _clamped(call, term.base, -low, high - low, f"{hint}_rest"), list[SSAValue]()
     for place in reversed(range(1, (high - low).bit_length())):
         edge = Thresholds.from_array(np.array([[1 << place]]))
-        flag = builder.add(ternary.ThresholdOp(rest, edge, Range(0, 1), origin.layer), f"{origin.hint}_bit{place}")
+        flag = builder.add(ternary.ThresholdOp(rest, edge, Range(0, 1), layer), f"{hint}_bit{place}")
         flags.insert(0, flag)
-        less = builder.combine([rest, flag], IntMatrix.from_array(np.array([[1, -(1 << place)]])), origin)
-        rest = _clamped(call, less, 0, (1 << place) - 1, "rest")
+        weights = IntMatrix.from_array(np.array([[1, -(1 << place)]]))
+        less = builder.combine([rest, flag], weights, Origin(layer, f"{hint}_less{place}"))
+        rest = _clamped(call, less, 0, (1 << place) - 1, f"{hint}_rest{place}")
     # What is left is the lowest bit.
     return [rest, *flags]
 
 
-def _clamped(call: Call, base: SSAValue, addend: int, last: int, what: str) -> SSAValue:
+def _clamped(call: Call, base: SSAValue, addend: int, last: int, hint: str) -> SSAValue:
     """The integers plus an addend, from 0 to `last`."""
     if ternary.range_of(base) == Range(0, last) and not addend:
         return base
-    lines, origin = Rescales((Line(1, addend, 0, 0, last),)), Origin.of(call.node)
-    op = ternary.RescaleOp(base, lines, Range(0, last), StringAttr(origin.layer))
-    return call.builder.add(op, f"{origin.hint}_{what}")
+    lines = Rescales((Line(1, addend, 0, 0, last),))
+    return call.builder.add(ternary.RescaleOp(base, lines, Range(0, last), StringAttr(call.node.name)), hint)
 
 
 def _spread(call: Call, like: Activation, flag: SSAValue, shape: tuple[int, ...]) -> SSAValue:
@@ -117,17 +120,18 @@ def _spread(call: Call, like: Activation, flag: SSAValue, shape: tuple[int, ...]
     return repeated(call, value, shape).base
 
 
-def _bit_by_bit(call: Call, term: Term, flags: Sequence[SSAValue]) -> Term:
+def _bit_by_bit(call: Call, term: Term, flags: Sequence[SSAValue], hint: str) -> Term:
     """The products of a summand's integers, counted from the lowest on, and of those that the flags are bits of."""
-    builder, origin = call.builder, Origin.of(call.node)
+    builder, layer = call.builder, call.node.name
     low, last = int(term.lows.min()), int((term.highs - term.lows.min()).max())
     parts, above = list[SSAValue](), 1 << last.bit_length()
-    for flag in flags:
+    for place, flag in enumerate(flags):
         # The flag is a bit above those of the integer.
-        raised = builder.combine([term.base, flag], IntMatrix.from_array(np.array([[1, above]])), origin)
-        parts.append(_clamped(call, raised, -low - above, last, "part"))
-    weights = np.array([[1 << place for place in range(len(parts))]])
-    base = builder.combine(parts, IntMatrix.from_array(weights), origin)
+        weights = IntMatrix.from_array(np.array([[1, above]]))
+        raised = builder.combine([term.base, flag], weights, Origin(layer, f"{hint}_raised{place}"))
+        parts.append(_clamped(call, raised, -low - above, last, f"{hint}_part{place}"))
+    weights = IntMatrix.from_array(np.array([[1 << place for place in range(len(parts))]]))
+    base = builder.combine(parts, weights, Origin(layer, hint))
     if not SUMMABLE.covers(ternary.range_of(base)):
         raise call.node.error(f"its products range over {ternary.range_of(base)}", hint=f"integers of {SUMMABLE}")
     most = np.full_like(term.highs, last * ((1 << len(parts)) - 1))
