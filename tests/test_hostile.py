@@ -346,7 +346,7 @@ def test_results_are_real_numbers(tmp_path: Path, program: Path, capsys: pytest.
     assert "aren't real numbers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["rows = " + "9" * 5000, "rows = " + "[" * 5000])
+@pytest.mark.parametrize("text", ["rows = " + "9" * 5000, "rows = " + "[" * 5000, "a" + ".a" * 20000 + " = 1"])
 def test_toml_in_bad_faith(text: str, tmp_path: Path) -> None:
     path = tmp_path / "t.toml"
     path.write_text(text)

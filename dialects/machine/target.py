@@ -17,6 +17,8 @@ from dialects.machine.isa import MAX_COLUMNS, MAX_DOMAINS, MAX_WIDTH
 from dialects.support.errors import FileError, TargetError, TextError
 from dialects.support.files import read_text
 
+_MOST_DOTS = 1000
+"""in a line"""
 _MOST_TEXT = 1 << 22
 """bytes of a file"""
 _MOST = 10**9
@@ -161,7 +163,11 @@ def read_toml(path: Path, what: str, bundled: list[str]) -> Mapping[str, Any]:
     try:
         if not path.exists():
             raise TargetError(f"there is no {what} '{path}'", hint=hint)
-        return tomllib.loads(read_text(path, _MOST_TEXT))
+        text = read_text(path, _MOST_TEXT)
+        if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+            # tomllib keeps every beginning of a dotted key.
+            raise ValueError("a key has too many parts")
+        return tomllib.loads(text)
     except OSError as error:
         raise FileError.of(error, "read", str(path)) from error
     except (ValueError, RecursionError) as error:

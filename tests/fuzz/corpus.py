@@ -130,7 +130,7 @@ def texts() -> dict[str, str]:
         "step.s": f"{ASSEMBLY.splitlines()[0]} @{MANY}\n",
         "output.s": f"out c0.0:4, #{MANY}\n",
         "nested.s": "loop {\n" * 50000,
-        "long-line.s": "set c0.0:4, #1 " * 300_000,
+        "long-line.s": "set c0.0:4, #1 " * 100_000,
         "superscript.s": "set c²³.0:4, #3\n",
         "counting.s": "repeat #4000000000 { clear c0.0:4 }\n",
     }
