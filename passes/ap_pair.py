@@ -50,7 +50,7 @@ class ApPair(ModulePass):
                 count = len(code.table) - len(paired.table)
                 if count:
                     did(self.name, segment.layer.data, Figure("additions", None, -count))
-                    segment.code_attr = ap.CodeAttr(AssemblyCode(paired.pack()))
+                    segment.properties["code"] = ap.CodeAttr(AssemblyCode(paired.pack()))
 
 
 def _free_carries(codes: list[Fields], columns: int) -> Flags:

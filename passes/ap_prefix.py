@@ -84,7 +84,7 @@ class ApPrefix(ModulePass):
                     at, count = steps.end, count + 1
                 if count:
                     table = np.concatenate([*parts, code.table[at:end]])
-                    segment.code_attr = ap.CodeAttr(AssemblyCode(Fields(table).pack()))
+                    segment.properties["code"] = ap.CodeAttr(AssemblyCode(Fields(table).pack()))
                     did(self.name, segment.layer.data, Figure("step functions", None, count))
 
 
@@ -183,7 +183,10 @@ def _pays(code: Fields, steps: Steps, lines: list[list[int]], rows: int, searche
 def _without_readers(code: Fields, found: Sequence[Steps]) -> list[Steps]:
     """Those whose flags are written anew before anything reads them."""
     place = [Fields.NAMES.index(name) for name in ("dc", "dd")]
-    flags = [set(map(tuple, code.table[steps.begin + 1 : steps.end : 2, place].tolist())) for steps in found]
+    flags: list[set[tuple[int, ...]]] = []
+    for steps in found:
+        rows: list[list[int]] = code.table[steps.begin + 1 : steps.end : 2, place].tolist()
+        flags.append({tuple(row) for row in rows})
     cells = set[tuple[int, ...]]().union(*flags)
     if not cells:
         return []

@@ -41,7 +41,8 @@ def places_of(instruction: Instruction) -> dict[str, tuple[int, int, int]]:
     if "c" in operands or "e" in operands:
         places["C"] = (carry.column, carry.domain, 1)
     if "e" in operands:
-        places["E"] = (*second_carry(carry), 1)
+        second = second_carry(carry)
+        places["E"] = (second.column, second.domain, 1)
     return places
 
 
