@@ -13,7 +13,7 @@ import pytest
 
 from cam_compiler.cli import main
 from dialects.machine.target import bundled_targets, load_target
-from dialects.support.errors import TargetError
+from dialects.support.errors import FileError, TargetError
 from runtime.cost.counts import OPERATIONS
 from runtime.cost.prices import COUNTER, DERIVED, FORMULAS
 from runtime.cost.prices import TIMES as TIMES_PRICED
@@ -277,5 +277,5 @@ def test_missing_and_sourceless_numbers(tmp_path: Path) -> None:
         load_technology(str(path))
     with pytest.raises(TargetError, match="there is no technology"):
         load_technology(str(tmp_path / "no.toml"))
-    with pytest.raises(TargetError, match="can't read the technology"):
+    with pytest.raises(FileError, match="it is a folder"):
         load_technology(str(tmp_path))
