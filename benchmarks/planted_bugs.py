@@ -24,7 +24,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from unittest import mock
 
-from mutations import CNN, MLP
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -41,9 +40,14 @@ from dialects.machine.isa import OPCODES, Op, lut
 from dialects.support.errors import CamcError
 from dialects.support.verify import verify_module
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from camc_testing import TWO_PRODUCTS
+from mutations import CNN
+
 LINES = 30
 BUNDLED = Path(__file__).parents[1] / "cam_compiler" / "bundled" / "digits_cnn_qdq.onnx"
-NETWORKS: dict[str, str | Path] = {"mlp": MLP, "cnn": CNN, "digits": BUNDLED}
+NETWORKS: dict[str, str | Path] = {"mlp": TWO_PRODUCTS, "cnn": CNN, "digits": BUNDLED}
 
 Change = Callable[[re.Match[str]], str]
 

@@ -24,7 +24,7 @@ from xdsl.passes import ModulePass
 from dialects import rtm
 from dialects.machine.census import predict_shifts
 from dialects.machine.code import Fields
-from dialects.machine.tables import operand_table
+from dialects.machine.tables import operands_along
 from dialects.rtm.placed import PlacedCode
 from dialects.support.instrumentation import Figure, did
 from dialects.support.tensors import IntArray
@@ -75,7 +75,7 @@ def levelled(worn: IntArray, load: IntArray) -> IntArray:
 def in_columns(code: PlacedCode, column: IntArray) -> PlacedCode:
     """The same code with its values and carries in other columns."""
     table = Fields.unpack(code.binary)
-    dst, dst_cell, a, flag, b, carry = operand_table()[table["op"], 1:7].astype(bool).T
+    dst, dst_cell, a, flag, b, carry = operands_along(table["op"])
     used = {
         "dc": dst | dst_cell,
         "cc": carry,

@@ -26,7 +26,7 @@ from xdsl.passes import ModulePass
 from dialects import rtm
 from dialects.machine.code import Fields
 from dialects.machine.isa import Op
-from dialects.machine.tables import operand_table
+from dialects.machine.tables import operands_along
 from dialects.machine.target import Geometry
 from dialects.rtm.placed import PlacedCode
 from dialects.support.instrumentation import Figure, did, progress
@@ -168,7 +168,7 @@ def _moved(codes: Sequence[PlacedCode], found: Traces, domains: IntArray, carrie
         table, names = Fields.unpack(code.binary), code.names_array
         visit = found.carry_visit[begin : begin + len(code)]
         begin += len(code)
-        dst, dst_cell, a, flag, b, carry = operand_table()[table["op"], 1:7].astype(bool).T
+        dst, dst_cell, a, flag, b, carry = operands_along(table["op"])
         table["dd"] += (dst | dst_cell) * by_value[np.where(names[:, 0] >= 0, names[:, 0], names[:, 1])]
         table["a.d"] += ((a & (table["a.w"] > 0)) | flag) * by_value[names[:, 2]]
         table["b.d"] += (b & (table["b.w"] > 0)) * by_value[names[:, 3]]

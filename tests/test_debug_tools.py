@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from camc_testing import SMALL_NETWORK, parse_module
+from camc_testing import SMALL_NETWORK, TWO_PRODUCTS, parse_module
 from onnx_testing import Net
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -38,7 +38,7 @@ def bugs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
     monkeypatch.chdir(tmp_path)
     found: Any = import_module("planted_bugs")
-    Path("net.mlir").write_text(found.MLP)
+    Path("net.mlir").write_text(TWO_PRODUCTS)
     return found
 
 
@@ -77,7 +77,7 @@ def test_without_a_bug_nothing_is_named(bugs: Any, capsys: Captured) -> None:
 
 
 def test_another_golden_network(bugs: Any, capsys: Captured) -> None:
-    Path("other.mlir").write_text(bugs.MLP.replace("up -1 1 3", "up -1 2 3"))
+    Path("other.mlir").write_text(TWO_PRODUCTS.replace("up -1 1 3", "up -1 2 3"))
     np.save("x.npy", np.array(list(product(range(3), repeat=4))))
     assert main(["bisect", "net.mlir", "--golden", "other.mlir", "--input", "x.npy"]) == 1
     said = lines(capsys)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialects.machine.isa import OPCODES, Op, Pass, variant_passes
+from dialects.support.tensors import IntArray
 
 OPCODE_VALUES = 32
 """What five bits hold."""
@@ -32,6 +33,11 @@ def operand_table() -> NDArray[np.uint8]:
         carries = ("c" in row.operands or "e" in row.operands, "e" in row.operands)
         table[op] = (True, *(role in row.operands for role in "DdAaBr"), *carries, "I" in row.operands, _is_vector(op))
     return table
+
+
+def operands_along(ops: IntArray) -> NDArray[np.bool_]:
+    """Which instructions have the operands of code along tracks, a row each: D, cell d, A, flag a, B, a carry."""
+    return operand_table()[ops][:, [1, 2, 3, 4, 5, 7]].astype(bool).T
 
 
 @cache

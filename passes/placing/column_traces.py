@@ -13,7 +13,7 @@ import numpy as np
 
 from dialects.machine.code import Fields
 from dialects.machine.isa import MAX_DOMAINS, Op
-from dialects.machine.tables import operand_table
+from dialects.machine.tables import operands_along
 from dialects.rtm.placed import PlacedCode
 from dialects.support.tensors import IntArray
 
@@ -114,7 +114,7 @@ def _objects_of_values(values: IntArray, names: IntArray) -> tuple[IntArray, Int
 
 def _touches(code: Fields, names: IntArray, object_of: IntArray) -> _Touches:
     """The sweeps of all operands; carries have no object yet."""
-    has = operand_table()[code["op"], 1:7].astype(bool).T
+    has = operands_along(code["op"])
     made = np.where(names[:, 0] >= 0, names[:, 0], names[:, 1])
     reach = {role: np.minimum(code[f"{role}.w"], code["width"] - code[f"{role}.h"]) for role in "ab"}
     nothing = np.zeros_like(made)

@@ -27,7 +27,7 @@ func.func @meet(%q: tensor<?x1x!ternary.int<0, 1>>) {
 
 // -----
 
-// CHECK: unknown instruction 'mul'; known are add, add.ip
+// CHECK: unknown instruction 'mul'; known are add, add.add, add.ip
 func.func @mnemonic(%q: tensor<?x1x!ternary.int<0, 1>>) {
   %r = ap.program %q : (tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 3>> geometry <64x16x32> {
     ap.segment "fc" code <{
