@@ -97,7 +97,7 @@ def lines(entry: Entry) -> list[str]:
     for flow, additions in entry.additions.items():
         counted.append(f"{additions:,} {flow} ({additions / entry.unshared:.2f})")
     head = (
-        f"{'':44}{'':15}{'energy':>15}{'latency':>12}{'images/s':>12}{'TOPS/W':>10}{'area':>12}{'arrays':>8}  exactness"
+        f"{'':44}{'':15}{'energy':>15}{'latency':>14}{'images/s':>12}{'TOPS/W':>10}{'area':>12}{'arrays':>8}  exactness"
     )
     return [
         f"{entry.name}, activations of {entry.bits} bits: {entry.comparison.workload.macs:,} multiply-accumulates",
@@ -113,7 +113,7 @@ def _line(row: Row) -> str:
     energy, latency, area = ("*" if name in row.marked else "" for name in ("energy", "latency", "area"))
     cells = (
         (f"{row.energy_uj:,.4g} uJ{energy}", 15),
-        (_number(row.latency_ms, f" ms{latency}"), 12),
+        (_number(row.latency_ms, f" ms{latency}"), 14),
         (_number(row.images_per_second, latency), 12),
         (f"{row.tops_per_watt:.3g}{energy}", 10),
         (_number(row.area_mm2, f" mm2{area}"), 12),
