@@ -60,11 +60,19 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         if path.parent == Path("/dev") or (path.exists() and not path.is_file() and not path.is_dir()):
             # A device or a pipe, such as /dev/stdout, stays what it is.
-            path.write_bytes(data)
+            _write_into(path, data)
         else:
             _replace(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise FileError.of(error, "written", str(path)) from error
+
+
+def _write_into(path: Path, data: bytes) -> None:
+    """Write into a device or a pipe; raises OSError for a pipe that nobody reads, which would wait for ever."""
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(descriptor, True)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 def _replace(path: Path, data: bytes) -> None:

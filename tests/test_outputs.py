@@ -169,3 +169,9 @@ def test_folders_that_cannot_be_written_are_refused_before_the_work(
         assert f"{output}: its folder can't be written to" in capsys.readouterr().err
     assert main(["opt", "net.mlir", "-o", "shut/a.mlir"]) == 1
     assert "its folder can't be written to" in capsys.readouterr().err
+
+
+def test_a_pipe_that_nobody_reads_is_an_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="can't be written"):
+        write_whole(tmp_path / "pipe", b"data")

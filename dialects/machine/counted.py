@@ -198,7 +198,8 @@ class CountedProgram:
         if (self.copies - 1) * self.rounds >= self.rows:
             raise ProgramError(f"of {self.copies} copies some have none of the {self.rows} rows of a sample")
         loaded = [cell for item in self.body if item.op is CountOp.LOAD for cell in across(item)]
-        if sorted(loaded) != sorted(cell for item in self.ending for cell in across(item)):
+        cleared = [cell for item in self.ending for cell in across(item)]
+        if sorted(loaded) != sorted(cleared) or len(set(loaded)) < len(loaded):
             raise ProgramError("a cell is loaded once in the loop, and cleared once at the end of a sample")
         known: set[Cell] = set()
         for item in self.body:

@@ -165,10 +165,18 @@ class ProgramBase(IRDLOperation, ABC):
         given = np.concatenate([vectors(segment.code.binary, Op.OUT) for segment in self.segments] or [_NONE])
         if len(taken) and taken.max() >= read:
             raise VerifyException(f"input vector {taken.max()} is read, there are {read}")
-        times = np.bincount(given, minlength=written)
-        wrong = np.flatnonzero(times != np.concatenate([np.ones(written), np.zeros(len(times) - written)]))
-        if len(wrong):
-            raise VerifyException(f"each of the {written} output vectors is written once; not so vector {wrong[0]}")
+        wrong = _not_once(given, written)
+        if wrong is not None:
+            raise VerifyException(f"each of the {written} output vectors is written once; not so vector {wrong}")
+
+
+def _not_once(numbers: IntArray, count: int) -> int | None:
+    """The first of the numbers 0 to `count` - 1 that isn't there once, or the first beyond them, if there is one."""
+    values, times = np.unique(numbers, return_counts=True)
+    gaps = np.flatnonzero(values != np.arange(len(values)))
+    missing = int(gaps[0]) if len(gaps) else len(values)
+    wrong = values[(times > 1) | (values >= count)][:1].tolist()
+    return min([missing] * (missing < count) + wrong, default=None)
 
 
 _PROVED: WeakKeyDictionary[ProgramBase, tuple[Attribute, ...]] = WeakKeyDictionary()

@@ -116,3 +116,17 @@ func.func @flag(%q: tensor<?x1x!ternary.int<0, 1>>) {
   }
   func.return
 }
+
+// -----
+
+// CHECK: each of the 1 output vectors is written once; not so vector 2147483647
+func.func @beyond(%q: tensor<?x1x!ternary.int<0, 1>>) {
+  %r = ap.program %q : (tensor<?x1x!ternary.int<0, 1>>) -> tensor<?x1x!ternary.int<0, 1>> geometry <64x16x32> {
+    ap.segment "fc" code <{
+      in c0.0:1, #0
+      out c0.0:1, #0
+      out c0.0:1, #2147483647
+    }>
+  }
+  func.return
+}
